@@ -1,0 +1,75 @@
+// Partials of shards become totals of tree nodes.
+import { fma } from './arithmetic';
+import { copyVectors, foldStack, pushPanel } from './products';
+
+export function mergeSums(
+  slots: usize, slotStride: usize, lo: i32, hi: i32, from: i32, to: i32, out: usize, stack: usize,
+): void {
+  for (let column = from; column < to; column += 8) {
+    let top = stack;
+    let slot = slots + <usize>lo * slotStride + ((<usize>column) << 2);
+    for (let shard = lo; shard < hi; shard++) {
+      top = pushPanel(top, shard - lo + 1, v128.load(slot), v128.load(slot, 16));
+      slot += slotStride;
+    }
+    foldStack(stack, top, 32);
+    copyVectors(out, stack, 32);
+    out += 32;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+const LEVEL_BYTES: usize = 48; // count, mean and M2 of four columns
+
+export function mergeMoments(
+  slots: usize, slotStride: usize, width: i32, rows: i32, shardSize: i32, lo: i32, hi: i32, from: i32, to: i32,
+  outMean: usize, outM2: usize, stack: usize,
+): void {
+  const toM2 = (<usize>width) << 2;
+  for (let column = from; column < to; column += 4) {
+    let top = stack;
+    for (let shard = lo; shard < hi; shard++) {
+      const slot = slots + <usize>shard * slotStride + ((<usize>column) << 2);
+      const first = shard * shardSize;
+      v128.store(top, f32x4.splat(<f32>(min(first + shardSize, rows) - first)));
+      v128.store(top, v128.load(slot), 16);
+      v128.store(top, v128.load(slot + toM2), 32);
+      for (let count = shard - lo + 1; (count & 1) == 0; count >>= 1) {
+        top -= LEVEL_BYTES;
+        mergeLevel(top);
+      }
+      top += LEVEL_BYTES;
+    }
+    for (top -= LEVEL_BYTES; top > stack; ) {
+      top -= LEVEL_BYTES;
+      mergeLevel(top);
+    }
+    if (outMean != 0) {
+      v128.store(outMean, v128.load(stack, 16));
+      outMean += 16;
+    }
+    if (outM2 != 0) {
+      v128.store(outM2, v128.load(stack, 32));
+      outM2 += 16;
+    }
+  }
+}
+
+// Chan, Golub, LeVeque (1979), with one order of operations: n = a + b; δ = mean_b − mean_a; s = b ÷ n;
+// mean = δ · s + mean_a; M2 = (δ · δ) · (a · s) + (M2_a + M2_b).
+// @ts-ignore: decorator
+@inline
+function mergeLevel(left: usize): void {
+  const right = left + LEVEL_BYTES;
+  const a = v128.load(left);
+  const b = v128.load(right);
+  const mean = v128.load(left, 16);
+  const n = f32x4.add(a, b);
+  const delta = f32x4.sub(v128.load(right, 16), mean);
+  const share = f32x4.div(b, n);
+  const m2 = f32x4.add(v128.load(left, 32), v128.load(right, 32));
+  v128.store(left, n);
+  v128.store(left, fma(delta, share, mean), 16);
+  v128.store(left, fma(f32x4.mul(delta, delta), f32x4.mul(a, share), m2), 32);
+}

@@ -1,0 +1,25 @@
+/** The shared memory as the twin sees it: by byte offset, like the kernels. */
+export class Views {
+  readonly bytes: Uint8Array;
+  readonly floats: Float32Array;
+  readonly words: Uint32Array;
+
+  constructor(buffer: ArrayBufferLike) {
+    this.bytes = new Uint8Array(buffer);
+    this.floats = new Float32Array(buffer);
+    this.words = new Uint32Array(buffer);
+  }
+
+  get(offset: number): number {
+    return this.floats[offset >> 2];
+  }
+
+  set(offset: number, value: number): void {
+    this.floats[offset >> 2] = value;
+  }
+
+  /** The sample number at a place of the order (0: samples as they lie). */
+  sample(order: number, place: number): number {
+    return order === 0 ? place : this.words[(order >> 2) + place];
+  }
+}

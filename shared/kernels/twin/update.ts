@@ -1,0 +1,39 @@
+import type { Kernels } from '../kernels.ts';
+import { f, fma } from './arithmetic.ts';
+import type { Views } from './memory.ts';
+
+export function update(m: Views): Pick<Kernels, 'sgd' | 'movingAverage' | 'nonFinite'> {
+  const nonFinite = (x: number, count: number): number => {
+    for (let i = 0; i < 4 * count; i += 4) if (!Number.isFinite(m.get(x + i))) return 1;
+    return 0;
+  };
+  return {
+    sgd(w, g, v, newW, newV, count, rate, momentum, decay, nesterov) {
+      let bad = 0;
+      for (let i = 0; i < 4 * count; i += 4) {
+        const weight = m.get(w + i);
+        let direction = m.get(g + i);
+        if (f(decay) !== 0) direction = fma(f(decay), weight, direction);
+        if (f(momentum) !== 0) {
+          const velocity = fma(f(momentum), m.get(v + i), direction);
+          m.set(newV + i, velocity);
+          bad |= nonFinite(newV + i, 1);
+          direction = nesterov ? fma(f(momentum), velocity, direction) : velocity;
+        }
+        m.set(newW + i, fma(-f(rate), direction, weight));
+        bad |= nonFinite(newW + i, 1);
+      }
+      return bad;
+    },
+
+    movingAverage(old, value, out, count, momentum, divisor) {
+      const rest = f(1 - f(momentum));
+      for (let i = 0; i < 4 * count; i += 4) {
+        m.set(out + i, fma(f(momentum), m.get(old + i), f(rest * f(m.get(value + i) / f(divisor)))));
+      }
+      return nonFinite(out, count);
+    },
+
+    nonFinite,
+  };
+}
