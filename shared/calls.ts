@@ -58,7 +58,9 @@ export function parseCalls(text: string, table: CallTable, where: string): Call[
     pattern.lastIndex = at;
     const match = pattern.exec(text);
     if (match === null) {
-      throw usageError(`${where}: cannot read ${quoted(text.slice(at).trim())}, expected name(option=value, …)`);
+      throw usageError(
+        `${where}: cannot read ${quoted(text.slice(at).trim())}, expected name(option=value, …)`,
+      );
     }
     calls.push(checkCall(match[1], match[2] ?? '', table, where));
     at = pattern.lastIndex;
@@ -70,7 +72,9 @@ export function parseCalls(text: string, table: CallTable, where: string): Call[
 export function formatCall(call: Call, table: CallTable): string {
   const shown = Object.entries(table[call.name])
     .filter(([key, spec]) => call.options[key] !== spec.default)
-    .map(([key], index) => (index === 0 && isFirst(key, table[call.name]) ? '' : `${key}=`) + call.options[key]);
+    .map(
+      ([key], index) => (index === 0 && isFirst(key, table[call.name]) ? '' : `${key}=`) + call.options[key],
+    );
   return shown.length === 0 ? call.name : `${call.name}(${shown.join(',')})`;
 }
 
@@ -94,7 +98,10 @@ function checkCall(name: string, argumentText: string, table: CallTable, where: 
     const key = equals < 0 && index === 0 ? Object.keys(specs)[0] : part.slice(0, Math.max(equals, 0)).trim();
     if (key === undefined || !Object.hasOwn(specs, key)) {
       const known = Object.keys(specs);
-      const hint = known.length === 0 ? ', it takes none' : suggestion(key ?? '', known) || `, expected ${known.join(', ')}`;
+      const hint =
+        known.length === 0
+          ? ', it takes none'
+          : suggestion(key ?? '', known) || `, expected ${known.join(', ')}`;
       throw usageError(`${where}: ${name} has no option ${quoted(key || part.trim())}${hint}`);
     }
     if (given.has(key)) throw usageError(`${where}: ${name} has option ${quoted(key)} twice`);

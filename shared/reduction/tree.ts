@@ -11,7 +11,12 @@ export function middle(lo: number, hi: number): number {
 }
 
 /** The value at the node `lo … hi−1`: leaves merged by the tree, always left with right. */
-export function foldTree<T>(lo: number, hi: number, leaf: (shard: number) => T, merge: (left: T, right: T) => T): T {
+export function foldTree<T>(
+  lo: number,
+  hi: number,
+  leaf: (shard: number) => T,
+  merge: (left: T, right: T) => T,
+): T {
   if (hi - lo === 1) return leaf(lo);
   const split = middle(lo, hi);
   return merge(foldTree(lo, split, leaf, merge), foldTree(split, hi, leaf, merge));

@@ -21,7 +21,13 @@ export function activations(m: Views): Activations {
   const map = (x: number, y: number, count: number, value: (x: number) => number) => {
     for (let i = 0; i < 4 * count; i += 4) m.set(y + i, value(m.get(x + i)));
   };
-  const back = (y: number, dy: number, dx: number, count: number, value: (y: number, dy: number) => number) => {
+  const back = (
+    y: number,
+    dy: number,
+    dx: number,
+    count: number,
+    value: (y: number, dy: number) => number,
+  ) => {
     for (let i = 0; i < 4 * count; i += 4) m.set(dx + i, value(m.get(y + i), m.get(dy + i)));
   };
   return {

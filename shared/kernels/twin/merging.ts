@@ -26,7 +26,10 @@ export function merging(m: Views): Pick<Kernels, 'mergeSums' | 'mergeMoments'> {
     mergeSums(slots, slotStride, lo, hi, from, to, out) {
       for (let column = from; column < to; column++) {
         const leaf = (shard: number) => m.get(slots + shard * slotStride + 4 * column);
-        m.set(out + 4 * (column - from), foldTree(lo, hi, leaf, (left, right) => f(left + right)));
+        m.set(
+          out + 4 * (column - from),
+          foldTree(lo, hi, leaf, (left, right) => f(left + right)),
+        );
       }
     },
 

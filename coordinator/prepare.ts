@@ -1,0 +1,143 @@
+/** From a recipe's draft and a data source to a memory that holds everything a team needs to begin. */
+import { classCount, type DatasetSource, datasetId, imageShape } from '../shared/data/dataset.ts';
+import { drawSubset } from '../shared/data/sampler.ts';
+import { fillScaleTable } from '../shared/data/scale.ts';
+import { dataError, usageError } from '../shared/errors.ts';
+import { instantiateKernels, type KernelModule } from '../shared/kernels/load.ts';
+import type { Architecture } from '../shared/model/architecture.ts';
+import { initialise } from '../shared/model/initialisation.ts';
+import { featureCount } from '../shared/model/layer.ts';
+import { type MemoryPlan, newMemory, type SplitPlace } from '../shared/model/memory-plan.ts';
+import {
+  counterNames,
+  resetRunningStats,
+  restoreSnapshot,
+  type Snapshot,
+  weightsDigest,
+} from '../shared/model/snapshot.ts';
+import { epochShape, type Recipe } from '../shared/recipe/recipe.ts';
+import { checkSamples, type Draft, finishRecipe, type Label } from '../shared/recipe/resolve.ts';
+import { planSetup, type Setup } from '../shared/training.ts';
+
+/** A training that is ready to begin. */
+export interface Run {
+  readonly recipe: Recipe;
+  readonly kernels: KernelModule;
+  readonly setup: Setup;
+  readonly architecture: Architecture;
+  readonly plan: MemoryPlan;
+  readonly memory: WebAssembly.Memory;
+  /** Steps of an epoch. */
+  readonly steps: number;
+  /** The numbers of the samples to train on, ascending. */
+  readonly samples: Uint32Array;
+  /** `num_batches_tracked` of each batch normalisation at the start. */
+  readonly counters: ReadonlyMap<string, bigint>;
+}
+
+export interface RunOptions {
+  readonly draft: Draft;
+  readonly source: DatasetSource;
+  readonly kernels: KernelModule;
+  readonly threads: number;
+  /** The model to start from, for an `init` that is its digest. */
+  readonly initial: Snapshot | null;
+  readonly label: Label;
+}
+
+/**
+ * Reads the data, finishes the recipe and writes the first replica.
+ * @throws LockstepError (USAGE, DATA)
+ */
+export async function prepareRun(options: RunOptions): Promise<Run> {
+  const { source, kernels, threads, label } = options;
+  const draft = checkSamples(options.draft, source.samples.train, label);
+  const { samples: epochSamples, steps } = epochShape(draft, source.samples.train);
+  const setup: Setup = {
+    input: imageShape,
+    classes: classCount,
+    model: draft.model,
+    optimizer: draft.optimizer,
+    batchNorm: draft.batchNorm,
+    sizes: {
+      samples: source.samples,
+      epochSamples,
+      batchSize: draft.batchSize,
+      shardSize: draft.shardSize,
+      threads,
+    },
+  };
+  const { architecture, plan } = planSetup(setup);
+  const memory = newMemory(plan);
+  const dataset = await loadDataset(source, plan, memory);
+  if (draft.dataset !== null && draft.dataset !== dataset) {
+    throw dataError(
+      `${label('dataset')}: the data of ${source.name} has SHA-256 ${dataset}, expected ${draft.dataset}; ` +
+        'train with the data that the recipe was made for, or take the field out',
+    );
+  }
+  const recipe = finishRecipe(draft, dataset);
+  fillScaleTable(new Float32Array(memory.buffer, plan.scaleTable, 256), recipe.scale);
+  const initial = fillFirstReplica({ recipe, architecture, plan, memory, kernels }, options.initial, label);
+  return {
+    recipe,
+    kernels,
+    setup,
+    architecture,
+    plan,
+    memory,
+    steps,
+    samples: drawSubset(source.samples.train, epochSamples, recipe.seed),
+    counters: initial,
+  };
+}
+
+/** Reads both splits into the memory and returns the identity of the data. */
+export async function loadDataset(
+  source: DatasetSource,
+  plan: MemoryPlan,
+  memory: WebAssembly.Memory,
+): Promise<string> {
+  const load = (split: 'train' | 'test') => {
+    const place: SplitPlace = plan[split];
+    const pixels = featureCount(imageShape);
+    return source.load(
+      split,
+      new Uint8Array(memory.buffer, place.images, place.samples * pixels),
+      new Uint8Array(memory.buffer, place.labels, place.samples),
+    );
+  };
+  return datasetId(await load('train'), await load('test'));
+}
+
+/** Writes the replica that the first step starts from; returns the counters that go with it. */
+function fillFirstReplica(
+  {
+    recipe,
+    architecture,
+    plan,
+    memory,
+    kernels,
+  }: Pick<Run, 'recipe' | 'architecture' | 'plan' | 'memory' | 'kernels'>,
+  initial: Snapshot | null,
+  label: Label,
+): ReadonlyMap<string, bigint> {
+  const flat = new Float32Array(memory.buffer, plan.replicas[0].flat, architecture.flatSize);
+  if (recipe.init.startsWith('sha256:')) {
+    const digest = initial === null ? null : `sha256:${weightsDigest(initial)}`;
+    if (initial === null || digest !== recipe.init) {
+      throw usageError(
+        `${label('init')}: the recipe starts from the model ${recipe.init}, got ${digest ?? 'no file'}; give that file with --init FILE`,
+      );
+    }
+    restoreSnapshot(architecture, initial, flat);
+  } else {
+    const functions = instantiateKernels(kernels.module, memory);
+    initialise(architecture, recipe.init, recipe.seed, functions, memory, flat, plan.gradient);
+  }
+  const reset = recipe.resetRunningStats !== 'never';
+  if (reset) resetRunningStats(architecture, flat);
+  return new Map(
+    counterNames(architecture).map((name) => [name, (reset ? 0n : initial?.counters.get(name)) ?? 0n]),
+  );
+}

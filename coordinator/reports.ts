@@ -1,0 +1,86 @@
+/** What a run tells while it goes on, and what it ends with. */
+import type { Snapshot } from '../shared/model/snapshot.ts';
+import type { Evaluation } from './evaluation.ts';
+import type { Run } from './prepare.ts';
+
+export interface StepReport {
+  /** Counted from 1. */
+  readonly epoch: number;
+  /** Counted from 1 over the whole run. */
+  readonly step: number;
+  /** Samples of this step. */
+  readonly samples: number;
+  /** Average loss of the step's samples before its update. */
+  readonly loss: number;
+  readonly seconds: number;
+}
+
+export interface EpochReport {
+  readonly epoch: number;
+  /** Steps since the run began. */
+  readonly steps: number;
+  /** Average loss of the epoch's samples while it trained, and its change from the epoch before. */
+  readonly loss: number;
+  readonly change: number | null;
+  readonly testLoss: number;
+  readonly testAccuracy: number;
+  /** Seconds of training, evaluation left out. */
+  readonly seconds: number;
+  readonly samplesPerSecond: number;
+}
+
+/** Where a run is, for whoever shows it. */
+export interface Position {
+  readonly epoch: number;
+  /** Steps done in the epoch. */
+  readonly step: number;
+  /** Seconds since the epoch began. */
+  readonly seconds: number;
+  /** Loss of the last step, null before the first. */
+  readonly loss: number | null;
+}
+
+/** A callback may stop the run after what it was called for by giving back false, at once or as a promise. */
+type Callback<T> = (report: T) => unknown;
+
+export interface Hooks {
+  readonly onStep?: Callback<StepReport> | undefined;
+  readonly onEpoch?: Callback<EpochReport> | undefined;
+  /** Called with every step in order, in bunches, without holding the run up. */
+  readonly onSteps?: ((reports: readonly StepReport[]) => void) | undefined;
+  /** Called once, with what will be trained and a function that tells where the run is. */
+  readonly onStart?: ((run: Run, position: () => Position) => void) | undefined;
+  /** Ends the run after the step that is being computed. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type StoppedBy = 'signal' | 'callback';
+
+export interface Outcome {
+  readonly recipeId: string;
+  readonly snapshot: Snapshot;
+  readonly weightsDigest: string;
+  readonly stateDigest: string;
+  readonly epochs: readonly EpochReport[];
+  /** Steps done. */
+  readonly steps: number;
+  readonly samples: number;
+  /** Seconds of training, from the first step's start to the last one's end, without what is between epochs. */
+  readonly trainSeconds: number;
+  readonly test: Evaluation;
+  readonly stoppedBy: StoppedBy | null;
+  readonly work: readonly WorkAccount[];
+  /** Threads that died and were replaced, and the shards of the steps that were run again for it. */
+  readonly deaths: number;
+  readonly shardsRecomputed: number;
+}
+
+/** Who computed what: one thread of a local run, or one worker. */
+export interface WorkAccount {
+  readonly name: string;
+  readonly threads: number;
+  /** Shards computed in committed steps. */
+  readonly shards: number;
+  /** Seconds spent computing in committed steps, waiting left out. */
+  readonly seconds: number;
+}

@@ -1,0 +1,277 @@
+import { padded } from '../kernels/kernels.ts';
+import type { Exchange } from '../reduction/group.ts';
+import { type Span, shardRows, shardStart } from '../reduction/span.ts';
+import { featureCount, type Layer, type LayerKind, type LayerPlace } from './layer.ts';
+import type { Segment } from './tensors.ts';
+
+/**
+ * Batch normalisation, y = scale · (x − mean) ÷ √(variance + ε) + shift (Ioffe and Szegedy, 2015). In `sync`
+ * mode the moments are the whole batch's, merged from the shards'; in `ghost` mode each shard has its own.
+ */
+export const batchnorm: LayerKind = {
+  options: {
+    momentum: { kind: 'number', min: 0, max: 1, default: 0.9 },
+    epsilon: { kind: 'number', above: 0, default: 1e-5 },
+    scale: { kind: 'choice', choices: [1, 'uniform'], default: 1 },
+    variance: { kind: 'choice', choices: ['biased', 'unbiased'], default: 'biased' },
+  },
+  outputShape: (input) => input,
+  tensors: (input) => {
+    const shape = [featureCount(input)];
+    return [
+      { role: 'scale', shape },
+      { role: 'shift', shape },
+      { role: 'runningMean', shape },
+      { role: 'runningVariance', shape },
+    ];
+  },
+  inPlace: true,
+  // Shared: a slot (mean, M2) and a slot (Σdy, Σdy·x̂) a shard. Own: the totals of both, 1 ÷ deviation.
+  workspace: (input, _output, shardCount) => {
+    const vector = 4 * padded(featureCount(input));
+    return { shared: shardCount * 4 * vector, own: 5 * vector };
+  },
+  bind: (place) => new BatchNorm(place),
+};
+
+class BatchNorm implements Layer {
+  readonly name: string;
+  readonly forwardExchange: Exchange | null;
+  readonly backwardExchange: Exchange | null;
+  readonly #place: LayerPlace;
+  readonly #epsilon: number;
+  /** Padded columns, and the bytes of one vector of them. */
+  readonly #width: number;
+  readonly #vector: number;
+  /** Slots by shard, each two vectors. */
+  readonly #moments: number;
+  readonly #sums: number;
+  /** This thread's totals: mean and M2, 1 ÷ deviation, Σdy and Σdy·x̂. */
+  readonly #mean: number;
+  readonly #inverse: number;
+  readonly #sumTotals: number;
+
+  constructor(place: LayerPlace) {
+    this.name = place.name;
+    this.#place = place;
+    this.#epsilon = Number(place.options.epsilon);
+    this.#width = padded(place.input.width);
+    this.#vector = 4 * this.#width;
+    const shardCount = place.shardCount;
+    this.#moments = place.shared;
+    this.#sums = place.shared + shardCount * 2 * this.#vector;
+    this.#mean = place.own;
+    this.#inverse = place.own + 2 * this.#vector;
+    this.#sumTotals = place.own + 3 * this.#vector;
+    const sync = place.batchNorm === 'sync';
+    this.forwardExchange = sync ? this.#momentsExchange() : null;
+    this.backwardExchange = sync ? this.#sumsExchange() : null;
+  }
+
+  forward(span: Span): void {
+    if (this.#place.batchNorm === 'sync') {
+      this.#normalise(span.current.flat, span.firstRow, span.endRow - span.firstRow, this.#mean);
+      return;
+    }
+    for (let shard = span.firstShard; shard < span.endShard; shard++) {
+      this.#shardMoments(span, shard);
+      this.#shardDeviation(span, shard);
+      this.#normalise(
+        span.current.flat,
+        shardStart(span, shard),
+        shardRows(span, shard),
+        this.#momentSlot(shard),
+      );
+    }
+  }
+
+  backward(span: Span): void {
+    if (this.#place.batchNorm === 'sync') {
+      const rows = span.endRow - span.firstRow;
+      this.#backward(span.current.flat, span.firstRow, rows, this.#mean, this.#sumTotals, span.rows);
+      return;
+    }
+    for (let shard = span.firstShard; shard < span.endShard; shard++) {
+      const rows = shardRows(span, shard);
+      const mean = this.#momentSlot(shard);
+      this.#shardDeviation(span, shard);
+      this.#shardSums(span, shard, mean);
+      this.#backward(span.current.flat, shardStart(span, shard), rows, mean, this.#sumSlot(shard), rows);
+    }
+  }
+
+  infer(parameters: number, from: number, to: number): void {
+    const [, , runningMean, runningVariance] = this.#place.tensors;
+    const variance = parameters + 4 * runningVariance.offset;
+    this.#place.kernels.inverseDeviation(variance, 1, this.#epsilon, this.#width, this.#inverse);
+    this.#normalise(parameters, from, to - from, parameters + 4 * runningMean.offset);
+  }
+
+  // d scale = Σ dy·x̂ and d shift = Σ dy. In the places of the running mean and variance travel the batch's
+  // mean and M2: every replica moves its running statistics from the same total.
+  gradient(span: Span, lo: number, hi: number, segment: Segment, out: number): void {
+    const { kernels, stack } = this.#place;
+    const { tensor, from, to } = segment;
+    if (tensor.role === 'scale' || tensor.role === 'shift') {
+      const sums = this.#sums + (tensor.role === 'scale' ? this.#vector : 0);
+      kernels.mergeSums(sums, 2 * this.#vector, lo, hi, from, to, out, stack);
+      return;
+    }
+    const isMean = tensor.role === 'runningMean';
+    kernels.mergeMoments(
+      this.#moments,
+      2 * this.#vector,
+      this.#width,
+      span.rows,
+      span.shardSize,
+      lo,
+      hi,
+      from,
+      to,
+      isMean ? out : 0,
+      isMean ? 0 : out,
+      stack,
+    );
+  }
+
+  #momentsExchange(): Exchange {
+    const { kernels, stack } = this.#place;
+    const exchange: Exchange = {
+      name: `batch moments of ${this.name}`,
+      partial: (span, shard) => {
+        this.#shardMoments(span, shard);
+        if (kernels.nonFinite(this.#momentSlot(shard), 2 * this.#width)) {
+          this.#place.reportNonFinite(exchange, shard);
+        }
+      },
+      total: (span) => {
+        const { shardCount, shardSize, rows } = span;
+        const mean = this.#mean;
+        const m2 = mean + this.#vector;
+        const width = this.#width;
+        const slot = 2 * this.#vector;
+        kernels.mergeMoments(
+          this.#moments,
+          slot,
+          width,
+          rows,
+          shardSize,
+          0,
+          shardCount,
+          0,
+          width,
+          mean,
+          m2,
+          stack,
+        );
+        kernels.inverseDeviation(m2, rows, this.#epsilon, width, this.#inverse);
+        if (kernels.nonFinite(mean, 2 * width)) this.#place.reportNonFinite(exchange, null);
+      },
+    };
+    return exchange;
+  }
+
+  #sumsExchange(): Exchange {
+    const { kernels, stack } = this.#place;
+    const exchange: Exchange = {
+      name: `batch gradient sums of ${this.name}`,
+      partial: (span, shard) => {
+        this.#shardSums(span, shard, this.#mean);
+        if (kernels.nonFinite(this.#sumSlot(shard), 2 * this.#width)) {
+          this.#place.reportNonFinite(exchange, shard);
+        }
+      },
+      total: (span) => {
+        const width = 2 * this.#width;
+        kernels.mergeSums(this.#sums, 2 * this.#vector, 0, span.shardCount, 0, width, this.#sumTotals, stack);
+        if (kernels.nonFinite(this.#sumTotals, width)) this.#place.reportNonFinite(exchange, null);
+      },
+    };
+    return exchange;
+  }
+
+  #momentSlot(shard: number): number {
+    return this.#moments + shard * 2 * this.#vector;
+  }
+
+  #sumSlot(shard: number): number {
+    return this.#sums + shard * 2 * this.#vector;
+  }
+
+  #shardMoments(span: Span, shard: number): void {
+    const { kernels, input } = this.#place;
+    const x = input.offset + shardStart(span, shard) * input.stride;
+    const slot = this.#momentSlot(shard);
+    kernels.moments(x, input.stride, shardRows(span, shard), this.#width, slot, slot + this.#vector);
+  }
+
+  #shardDeviation(span: Span, shard: number): void {
+    const m2 = this.#momentSlot(shard) + this.#vector;
+    this.#place.kernels.inverseDeviation(
+      m2,
+      shardRows(span, shard),
+      this.#epsilon,
+      this.#width,
+      this.#inverse,
+    );
+  }
+
+  #shardSums(span: Span, shard: number, mean: number): void {
+    const { kernels, input, outputGradient } = this.#place;
+    const start = shardStart(span, shard) * input.stride;
+    const slot = this.#sumSlot(shard);
+    kernels.normaliseSums(
+      input.offset + start,
+      outputGradient.offset + start,
+      input.stride,
+      shardRows(span, shard),
+      this.#width,
+      mean,
+      this.#inverse,
+      slot,
+      slot + this.#vector,
+    );
+  }
+
+  #normalise(parameters: number, firstRow: number, rows: number, mean: number): void {
+    const { kernels, input, output, tensors } = this.#place;
+    kernels.normalise(
+      input.offset + firstRow * input.stride,
+      output.offset + firstRow * output.stride,
+      input.stride,
+      rows,
+      this.#width,
+      mean,
+      this.#inverse,
+      parameters + 4 * tensors[0].offset,
+      parameters + 4 * tensors[1].offset,
+    );
+  }
+
+  #backward(
+    parameters: number,
+    firstRow: number,
+    rows: number,
+    mean: number,
+    sums: number,
+    count: number,
+  ): void {
+    const { kernels, input, outputGradient, tensors } = this.#place;
+    const start = firstRow * input.stride;
+    const dy = outputGradient.offset + start;
+    kernels.normaliseBackward(
+      input.offset + start,
+      dy,
+      dy,
+      input.stride,
+      rows,
+      this.#width,
+      mean,
+      this.#inverse,
+      parameters + 4 * tensors[0].offset,
+      sums,
+      sums + this.#vector,
+      count,
+    );
+  }
+}

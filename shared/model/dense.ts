@@ -1,0 +1,102 @@
+import type { OptionValue } from '../calls.ts';
+import { padded } from '../kernels/kernels.ts';
+import type { Span } from '../reduction/span.ts';
+import { featureCount, type Layer, type LayerKind, type LayerPlace } from './layer.ts';
+import type { Segment } from './tensors.ts';
+
+/** A fully connected layer, y = x · W + b; whatever shape comes in is flattened. */
+export const dense: LayerKind = {
+  options: { units: { kind: 'integer', min: 1, max: 65_536 } },
+  outputShape: (_input, options) => [unitsOf(options.units)],
+  tensors: (input, options) => [
+    { role: 'weight', shape: [unitsOf(options.units), featureCount(input)] },
+    { role: 'bias', shape: [unitsOf(options.units)] },
+  ],
+  inPlace: false,
+  // The transposed weight, for the input's gradient.
+  workspace: (input, output) => ({ shared: 0, own: 4 * padded(featureCount(input)) * featureCount(output) }),
+  bind: (place) => new Dense(place),
+};
+
+function unitsOf(value: OptionValue): number {
+  return Number(value);
+}
+
+class Dense implements Layer {
+  readonly name: string;
+  readonly forwardExchange = null;
+  readonly backwardExchange = null;
+  readonly #place: LayerPlace;
+  readonly #weight: number;
+  readonly #bias: number;
+
+  constructor(place: LayerPlace) {
+    this.name = place.name;
+    this.#place = place;
+    this.#weight = 4 * place.tensors[0].offset;
+    this.#bias = 4 * place.tensors[1].offset;
+  }
+
+  forward(span: Span): void {
+    this.infer(span.current.flat, span.firstRow, span.endRow);
+  }
+
+  infer(parameters: number, from: number, to: number): void {
+    const { kernels, input, output } = this.#place;
+    kernels.dense(
+      input.offset + from * input.stride,
+      input.stride,
+      parameters + this.#weight,
+      parameters + this.#bias,
+      output.offset + from * output.stride,
+      output.stride,
+      to - from,
+      input.width,
+      padded(output.width) / 8,
+    );
+  }
+
+  // dX = dY · Wᵀ, with the transposed weight made anew: it changes with every step.
+  backward(span: Span): void {
+    const { kernels, input, inputGradient, output, outputGradient, own } = this.#place;
+    const rows = span.endRow - span.firstRow;
+    if (inputGradient === null || rows === 0) return;
+    kernels.transpose(span.current.flat + this.#weight, input.width, output.width, own);
+    kernels.dense(
+      outputGradient.offset + span.firstRow * outputGradient.stride,
+      outputGradient.stride,
+      own,
+      0,
+      inputGradient.offset + span.firstRow * inputGradient.stride,
+      inputGradient.stride,
+      rows,
+      output.width,
+      padded(input.width) / 8,
+    );
+  }
+
+  // dW = xᵀ · dY, db = the column sums of dY.
+  gradient(span: Span, lo: number, hi: number, segment: Segment, out: number): void {
+    const { kernels, input, outputGradient: dy, stack } = this.#place;
+    const { from, to, tensor } = segment;
+    if (tensor.role === 'bias') {
+      kernels.columnSums(dy.offset, dy.stride, span.rows, span.shardSize, lo, hi, from, to, out, stack);
+    } else {
+      kernels.denseWeightGradient(
+        input.offset,
+        input.stride,
+        dy.offset,
+        dy.stride,
+        span.rows,
+        span.shardSize,
+        lo,
+        hi,
+        input.width,
+        from,
+        to,
+        out,
+        stack,
+      );
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/** What a layer is: first as a kind (shapes, tensors, options), then bound to memory and kernels. */
+import type { OptionSpecs, OptionValue } from '../calls.ts';
+import type { Kernels } from '../kernels/kernels.ts';
+import type { Exchange } from '../reduction/group.ts';
+import type { Span } from '../reduction/span.ts';
+import type { Segment, Tensor, TensorSpec } from './tensors.ts';
+
+/** Features of one sample, for example (1, 28, 28) or (200). */
+export type Shape = readonly number[];
+
+/** The number of values of a shape. */
+export function featureCount(shape: Shape): number {
+  return shape.reduce((product, length) => product * length, 1);
+}
+
+/** A matrix of activations or their gradients, a row a sample of the batch. */
+export interface Matrix {
+  /** Byte offset of row 0. */
+  readonly offset: number;
+  /** Bytes from row to row: the width padded to whole panels. */
+  readonly stride: number;
+  /** Columns that count. */
+  readonly width: number;
+}
+
+export type BatchNormMode = 'sync' | 'ghost';
+
+/** A kind of layer, found by its name in a model's text. */
+export interface LayerKind {
+  readonly options: OptionSpecs;
+  /** The shape that goes out for the shape that comes in. */
+  outputShape(input: Shape, options: LayerOptions): Shape;
+  tensors(input: Shape, options: LayerOptions): readonly TensorSpec[];
+  /** True if backward writes the gradient of its input over that of its output (same width). */
+  readonly inPlace: boolean;
+  /** Bytes of working memory: shared by the threads, and of each thread's own. */
+  workspace(input: Shape, output: Shape, shardCount: number): { shared: number; own: number };
+  bind(place: LayerPlace): Layer;
+}
+
+export type LayerOptions = Readonly<Record<string, OptionValue>>;
+
+/** Where a layer works. */
+export interface LayerPlace {
+  readonly kernels: Kernels;
+  readonly options: LayerOptions;
+  /** For messages: `layer 2 (batchnorm)`. */
+  readonly name: string;
+  readonly tensors: readonly Tensor[];
+  readonly input: Matrix;
+  readonly output: Matrix;
+  /** Null for a first layer, whose input gradient nobody wants. */
+  readonly inputGradient: Matrix | null;
+  readonly outputGradient: Matrix;
+  readonly shared: number;
+  readonly own: number;
+  /** Scratch of `stackBytes` for merging kernels, this thread's own. */
+  readonly stack: number;
+  /** Most shards of a batch. */
+  readonly shardCount: number;
+  readonly batchNorm: BatchNormMode;
+  readonly reportNonFinite: (exchange: Exchange, shard: number | null) => void;
+}
+
+/** A layer bound to memory and kernels, as one thread uses it. */
+export interface Layer {
+  readonly name: string;
+  /** What the whole batch must agree on before `forward`, or null. */
+  readonly forwardExchange: Exchange | null;
+  /** What the whole batch must agree on before `backward`, or null. */
+  readonly backwardExchange: Exchange | null;
+  /** Computes the output of the span's rows. */
+  forward(span: Span): void;
+  /** Computes the input's gradient of the span's rows from the output's. */
+  backward(span: Span): void;
+  /** Computes outputs of rows `from … to` with running statistics only, for evaluation. */
+  infer(parameters: number, from: number, to: number): void;
+  /**
+   * Writes the gradient's partial of tree node `lo … hi−1` for a run of one of this layer's tensors at byte
+   * offset `out`. Needs the activations and gradients of these shards from all threads.
+   */
+  gradient(span: Span, lo: number, hi: number, segment: Segment, out: number): void;
+}

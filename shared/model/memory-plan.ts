@@ -1,0 +1,189 @@
+/**
+ * Where everything lies in the one memory of a process. The plan is a pure function of sizes, so every thread
+ * works it out for itself.
+ */
+import { usageError } from '../errors.ts';
+import { padded, stackBytes } from '../kernels/kernels.ts';
+import type { Replica } from '../reduction/span.ts';
+import type { Architecture } from './architecture.ts';
+import { featureCount, type Matrix } from './layer.ts';
+import { valueCount } from './tensors.ts';
+
+export interface Sizes {
+  /** Samples of the two splits; 0 where there is none. */
+  readonly samples: { readonly train: number; readonly test: number };
+  /** Samples of an epoch. */
+  readonly epochSamples: number;
+  readonly batchSize: number;
+  readonly shardSize: number;
+  readonly threads: number;
+}
+
+export interface SplitPlace {
+  readonly samples: number;
+  readonly images: number;
+  readonly labels: number;
+}
+
+/** What one thread has for itself. */
+export interface ThreadPlace {
+  readonly stack: number;
+  /** By layer, as its workspace asks. */
+  readonly layers: readonly number[];
+  /** The total of the batch's losses. */
+  readonly loss: number;
+  /** First row of the activations that it evaluates in. */
+  readonly evaluationRow: number;
+}
+
+/** Byte offsets, all multiples of 64. */
+export interface MemoryPlan {
+  /** Bytes in all. */
+  readonly bytes: number;
+  /** Words for the team's barrier, commands and accounts (worker/control.ts). */
+  readonly control: number;
+  /** The word that notes where a step met NaN or infinity. */
+  readonly nonFinite: number;
+  /** Most shards of a batch. */
+  readonly shardCount: number;
+  readonly train: SplitPlace;
+  readonly test: SplitPlace;
+  /** The epoch's order, u32 sample numbers. */
+  readonly order: number;
+  /** The scaled values of the 256 byte values. */
+  readonly scaleTable: number;
+  /** Flat vectors and optimizer states, each twice: the step reads one and writes the other. */
+  readonly replicas: readonly Replica[];
+  /** The total gradient, as long as the flat vector. */
+  readonly gradient: number;
+  /** Activations: the model's input, then each layer's output. */
+  readonly activations: readonly Matrix[];
+  /** The gradients of these; null for the input of the model if nobody wants it. */
+  readonly activationGradients: readonly (Matrix | null)[];
+  /** By layer. */
+  readonly layersShared: readonly number[];
+  readonly threads: readonly ThreadPlace[];
+  /** Slots of `lossSlotBytes`, by shard of the batch, and by shard of 128 of the larger split. */
+  readonly batchLosses: number;
+  readonly evaluationLosses: number;
+  /** Predicted labels of a split, bytes. */
+  readonly predictions: number;
+  /** Most steps of an epoch. */
+  readonly stepCount: number;
+  /** Of each step of an epoch: its average loss (f32), and the seconds it took (f64). */
+  readonly stepLosses: number;
+  readonly stepSeconds: number;
+}
+
+/** Samples of a shard in evaluation, for every recipe. */
+export const evaluationShard = 128;
+/** A loss takes a whole panel, so that the kernels that merge sums can merge it. */
+export const lossSlotBytes = 32;
+/** Bytes for `control`: words for the team, and some for each thread. */
+export const controlBytes = (threads: number): number => 1024 + 64 * threads;
+
+/** WebAssembly's memory has 32-bit addresses. */
+const largestMemory = 2 ** 32 - 2 ** 16;
+
+/**
+ * Plans the memory.
+ * @throws LockstepError (USAGE) when it would not fit in 4 GiB
+ */
+export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan {
+  let next = 1024; // 0 means "none" to the kernels
+  const take = (bytes: number): number => {
+    const offset = next;
+    next += Math.ceil(bytes / 64) * 64;
+    return offset;
+  };
+  const split = (samples: number): SplitPlace => ({
+    samples,
+    images: take(samples * featureCount(architecture.input)),
+    labels: take(samples),
+  });
+  const { layers } = architecture;
+  const batchSize = Math.min(sizes.batchSize, Math.max(sizes.epochSamples, 1));
+  const rows = Math.max(batchSize, sizes.threads * evaluationShard);
+  const shardCount = Math.ceil(batchSize / sizes.shardSize);
+  const stepCount = Math.ceil(sizes.epochSamples / batchSize);
+  const largestSplit = Math.max(sizes.samples.train, sizes.samples.test, sizes.threads * evaluationShard);
+  const matrix = (width: number): Matrix => {
+    const stride = 4 * padded(width);
+    return { offset: take(rows * stride), stride, width };
+  };
+  const workspaces = layers.map(({ kind, input, output }) => kind.workspace(input, output, shardCount));
+
+  const control = take(controlBytes(sizes.threads));
+  const nonFinite = take(4);
+  const scaleTable = take(256 * 4);
+  const flatBytes = 4 * architecture.flatSize;
+  const replicas = [0, 1].map(() => ({ flat: take(flatBytes), state: take(flatBytes) }));
+  // Also room for any tensor in file order, when values are drawn or read.
+  const gradient = take(Math.max(flatBytes, 4 * Math.max(0, ...architecture.tensors.map(valueCount))));
+  const widths = [architecture.input, ...layers.map(({ output }) => output)].map(featureCount);
+  const activations = widths.map(matrix);
+  const activationGradients = gradientMatrices(architecture, widths, matrix);
+  const layersShared = workspaces.map(({ shared }) => take(shared));
+  const threads = Array.from({ length: sizes.threads }, (_, rank) => ({
+    stack: take(stackBytes),
+    layers: workspaces.map(({ own }) => take(own)),
+    loss: take(lossSlotBytes),
+    evaluationRow: rank * evaluationShard,
+  }));
+  const batchLosses = take(shardCount * lossSlotBytes);
+  const evaluationLosses = take(Math.ceil(largestSplit / evaluationShard) * lossSlotBytes);
+  const predictions = take(largestSplit);
+  const stepLosses = take(4 * stepCount);
+  const stepSeconds = take(8 * stepCount);
+  const order = take(4 * sizes.epochSamples);
+  const train = split(sizes.samples.train);
+  const test = split(sizes.samples.test);
+  if (next > largestMemory) {
+    throw usageError(
+      `this model, batch size, data set and number of threads need ${Math.ceil(next / 2 ** 20)} MiB, ` +
+        'expected at most 4095; make one of them smaller',
+    );
+  }
+  return {
+    bytes: next,
+    control,
+    nonFinite,
+    shardCount,
+    train,
+    test,
+    order,
+    scaleTable,
+    replicas,
+    gradient,
+    activations,
+    activationGradients,
+    layersShared,
+    threads,
+    batchLosses,
+    evaluationLosses,
+    predictions,
+    stepCount,
+    stepLosses,
+    stepSeconds,
+  };
+}
+
+/** From the last layer back: layers that work in place share the matrix of their output's gradient. */
+function gradientMatrices(
+  { layers }: Architecture,
+  widths: readonly number[],
+  matrix: (width: number) => Matrix,
+): (Matrix | null)[] {
+  const gradients: (Matrix | null)[] = [matrix(widths[layers.length])];
+  for (let i = layers.length - 1; i >= 0; i--) {
+    const wanted = layers[i].kind.inPlace ? gradients[0] : i === 0 ? null : matrix(widths[i]);
+    gradients.unshift(wanted);
+  }
+  return gradients;
+}
+
+/** The shared memory for a plan. */
+export function newMemory(plan: MemoryPlan): WebAssembly.Memory {
+  const pages = Math.ceil(plan.bytes / 65_536);
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+}

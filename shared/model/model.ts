@@ -1,0 +1,259 @@
+/** A model bound to memory and kernels, as one thread of a group uses it. */
+import type { Kernels } from '../kernels/kernels.ts';
+import type { Exchange } from '../reduction/group.ts';
+import { type Span, shardRows, shardStart } from '../reduction/span.ts';
+import type { Architecture } from './architecture.ts';
+import type { BatchNormMode, Layer } from './layer.ts';
+import { evaluationShard, lossSlotBytes, type MemoryPlan, type SplitPlace } from './memory-plan.ts';
+import type { Finding, NonFinite } from './non-finite.ts';
+import { bindOptimizer, type Optimizer } from './optimizer.ts';
+import { type Segment, sliceOf } from './tensors.ts';
+
+export interface ModelSettings {
+  readonly architecture: Architecture;
+  /** Canonical text. */
+  readonly optimizer: string;
+  readonly batchNorm: BatchNormMode;
+}
+
+export interface Place {
+  readonly plan: MemoryPlan;
+  readonly memory: WebAssembly.Memory;
+  readonly kernels: Kernels;
+  readonly nonFinite: NonFinite;
+}
+
+export class Model {
+  readonly layers: readonly Layer[];
+  /** The last exchange of a step. */
+  readonly gradients: Exchange;
+  /** The points of a step at which a number can turn out not to be finite, in order. */
+  readonly places: readonly string[];
+  readonly #architecture: Architecture;
+  readonly #plan: MemoryPlan;
+  readonly #kernels: Kernels;
+  readonly #nonFinite: NonFinite;
+  readonly #floats: Float32Array;
+  readonly #optimizer: Optimizer;
+  readonly #rank: number;
+  #batchLoss = Number.NaN;
+  /** What this thread sums, updates and checks of the flat vector. */
+  readonly #slice: readonly Segment[];
+
+  /** Binds the model for one of `size` threads; every thread has scratch and a slice of its own. */
+  constructor(
+    settings: ModelSettings,
+    { plan, memory, kernels, nonFinite }: Place,
+    rank: number,
+    size: number,
+  ) {
+    const { architecture } = settings;
+    const own = plan.threads[rank];
+    this.#architecture = architecture;
+    this.#plan = plan;
+    this.#kernels = kernels;
+    this.#nonFinite = nonFinite;
+    this.#floats = new Float32Array(memory.buffer);
+    this.#optimizer = bindOptimizer(settings.optimizer, kernels);
+    this.#rank = rank;
+    this.#slice = sliceOf(architecture.tensors, rank, size);
+    this.layers = architecture.layers.map((spec, i) =>
+      spec.kind.bind({
+        kernels,
+        options: spec.options,
+        name: spec.name,
+        tensors: spec.tensors,
+        input: plan.activations[i],
+        output: plan.activations[i + 1],
+        inputGradient: plan.activationGradients[i],
+        outputGradient: presentMatrix(plan.activationGradients[i + 1]),
+        shared: plan.layersShared[i],
+        own: own.layers[i],
+        stack: own.stack,
+        shardCount: plan.shardCount,
+        batchNorm: settings.batchNorm,
+        reportNonFinite: (exchange, shard) => nonFinite.report(this.places.indexOf(exchange.name), shard),
+      }),
+    );
+    this.gradients = {
+      name: 'gradient',
+      partial: () => {}, // sums over samples and shards are done together, from the activations
+      total: (span) => this.#totalGradient(span),
+    };
+    const named = (exchange: Exchange | null) => (exchange === null ? [] : [exchange.name]);
+    this.places = [
+      ...this.layers.flatMap((layer) => named(layer.forwardExchange)),
+      'loss',
+      ...this.layers.toReversed().flatMap((layer) => named(layer.backwardExchange)),
+      'gradient',
+      'update',
+    ];
+  }
+
+  /** Brings the span's samples into the model's input, scaled. */
+  gather(span: Span): void {
+    const { train, order, scaleTable, activations } = this.#plan;
+    const input = activations[0];
+    this.#kernels.gather(
+      train.images,
+      input.width,
+      order,
+      span.firstSample + span.firstRow,
+      span.endRow - span.firstRow,
+      scaleTable,
+      input.offset + span.firstRow * input.stride,
+      input.stride,
+    );
+  }
+
+  /** Computes each shard's sum of losses and the gradient of the logits. */
+  loss(span: Span): void {
+    const { train, order, activations, activationGradients, batchLosses } = this.#plan;
+    const logits = activations[activations.length - 1];
+    const gradient = presentMatrix(activationGradients[activations.length - 1]);
+    for (let shard = span.firstShard; shard < span.endShard; shard++) {
+      const row = shardStart(span, shard);
+      const loss = this.#kernels.softmaxCrossEntropy(
+        logits.offset + row * logits.stride,
+        logits.stride,
+        logits.width,
+        shardRows(span, shard),
+        train.labels,
+        order,
+        span.firstSample + row,
+        span.rows,
+        gradient.offset + row * gradient.stride,
+      );
+      this.#floats[(batchLosses + shard * lossSlotBytes) >> 2] = loss;
+      if (!Number.isFinite(loss)) this.#nonFinite.report(this.places.indexOf('loss'), shard);
+    }
+  }
+
+  /** The average loss of the batch that went through `gradients` last (binary32); on rank 0 only. */
+  get batchLoss(): number {
+    return this.#batchLoss;
+  }
+
+  /** Writes the new values of this thread's slice beside the old ones. */
+  update(span: Span): void {
+    let bad = 0;
+    for (const segment of this.#slice) bad |= this.#updateSegment(span, segment);
+    if (bad !== 0) this.#nonFinite.report(this.places.indexOf('update'), null);
+  }
+
+  /**
+   * Evaluates one shard of 128 samples of a split with running statistics: the sum of its losses goes into its
+   * slot, the predicted labels into theirs.
+   * @param flat byte offset of the flat vector
+   */
+  evaluate(flat: number, split: SplitPlace, shard: number): void {
+    const { scaleTable, activations, activationGradients, evaluationLosses, predictions } = this.#plan;
+    const firstRow = this.#plan.threads[this.#rank].evaluationRow;
+    const first = shard * evaluationShard;
+    const rows = Math.min(evaluationShard, split.samples - first);
+    const input = activations[0];
+    const logits = activations[activations.length - 1];
+    const gradient = presentMatrix(activationGradients[activations.length - 1]);
+    const logitRows = logits.offset + firstRow * logits.stride;
+    const kernels = this.#kernels;
+    const inputRows = input.offset + firstRow * input.stride;
+    kernels.gather(split.images, input.width, 0, first, rows, scaleTable, inputRows, input.stride);
+    for (const layer of this.layers) layer.infer(flat, firstRow, firstRow + rows);
+    this.#floats[(evaluationLosses + shard * lossSlotBytes) >> 2] = kernels.softmaxCrossEntropy(
+      logitRows,
+      logits.stride,
+      logits.width,
+      rows,
+      split.labels,
+      0,
+      first,
+      1,
+      gradient.offset + firstRow * gradient.stride,
+    );
+    kernels.argmax(logitRows, logits.stride, logits.width, rows, predictions + first);
+  }
+
+  /** Probabilities of the shard that was evaluated last, one row a sample; the caller owns the copy. */
+  probabilities(rows: number): Float32Array[] {
+    const { activations, activationGradients, threads } = this.#plan;
+    const logits = activations[activations.length - 1];
+    const out = presentMatrix(activationGradients[activations.length - 1]);
+    const firstRow = threads[this.#rank].evaluationRow;
+    const start = out.offset + firstRow * out.stride;
+    this.#kernels.softmax(logits.offset + firstRow * logits.stride, logits.stride, logits.width, rows, start);
+    return Array.from({ length: rows }, (_, row) => {
+      const at = (start + row * out.stride) >> 2;
+      return this.#floats.slice(at, at + out.width);
+    });
+  }
+
+  /**
+   * Looks closer at a step that ended with a value that is not finite: whether it was in the gradient already,
+   * and if so in which shard's. Only for a model that owns the whole flat vector, after all threads stopped.
+   */
+  findInGradient(span: Span): Finding | null {
+    const { gradient } = this.#plan;
+    const isBad = (lo: number, hi: number): boolean => {
+      for (const segment of this.#slice) {
+        const out = gradient + 4 * (segment.tensor.offset + segment.from);
+        this.layers[segment.tensor.layer].gradient(span, lo, hi, segment, out);
+        if (this.#kernels.nonFinite(out, segment.to - segment.from)) return true;
+      }
+      return false;
+    };
+    if (!isBad(0, span.shardCount)) return null;
+    const place = this.places.indexOf('gradient');
+    for (let shard = 0; shard < span.shardCount; shard++) {
+      if (isBad(shard, shard + 1)) return { place, shard };
+    }
+    return { place, shard: null };
+  }
+
+  #totalGradient(span: Span): void {
+    if (this.#rank === 0) this.#totalLoss(span);
+    for (const segment of this.#slice) {
+      const out = this.#plan.gradient + 4 * (segment.tensor.offset + segment.from);
+      this.layers[segment.tensor.layer].gradient(span, 0, span.shardCount, segment, out);
+    }
+  }
+
+  #totalLoss(span: Span): void {
+    const { stack, loss } = this.#plan.threads[this.#rank];
+    this.#kernels.mergeSums(this.#plan.batchLosses, lossSlotBytes, 0, span.shardCount, 0, 8, loss, stack);
+    this.#batchLoss = Math.fround(this.#floats[loss >> 2] / span.rows);
+    if (!Number.isFinite(this.#batchLoss)) this.#nonFinite.report(this.places.indexOf('loss'), null);
+  }
+
+  #updateSegment(span: Span, { tensor, from, to }: Segment): number {
+    const at = 4 * (tensor.offset + from);
+    const gradient = this.#plan.gradient + at;
+    const current = span.current.flat + at;
+    const next = span.next.flat + at;
+    const { options } = this.#architecture.layers[tensor.layer];
+    switch (tensor.role) {
+      case 'runningMean':
+        return this.#kernels.movingAverage(current, gradient, next, to - from, Number(options.momentum), 1);
+      case 'runningVariance': {
+        // The total is M2, the sum of squares; PyTorch's unbiased variance divides it by n − 1.
+        const divisor = options.variance === 'unbiased' ? Math.max(span.rows - 1, 1) : span.rows;
+        return this.#kernels.movingAverage(
+          current,
+          gradient,
+          next,
+          to - from,
+          Number(options.momentum),
+          divisor,
+        );
+      }
+      default: {
+        const state = span.current.state + at;
+        return this.#optimizer.update(current, gradient, state, next, span.next.state + at, to - from);
+      }
+    }
+  }
+}
+
+function presentMatrix<T>(matrix: T | null): T {
+  if (matrix === null) throw new Error('a layer has no room for the gradient of its output');
+  return matrix;
+}

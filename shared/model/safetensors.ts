@@ -1,0 +1,187 @@
+/**
+ * The safetensors format: eight bytes with the header's length, the header as JSON (name → dtype, shape,
+ * offsets; `__metadata__` with texts), then the data (https://github.com/huggingface/safetensors, "Format").
+ */
+import { dataError, quoted, reasonOf } from '../errors.ts';
+import type { Architecture } from './architecture.ts';
+import { counterNames, dataSection, type Snapshot } from './snapshot.ts';
+
+/** A tensor of a file. */
+export interface StoredTensor {
+  readonly dtype: 'F32' | 'I64';
+  readonly shape: readonly number[];
+  readonly values: Float32Array | BigInt64Array;
+}
+
+export interface SafetensorsFile {
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The format's own limit for a header is 100 MB; ours have a few KB. */
+const largestHeader = 2 ** 20;
+const elementBytes = { F32: 4, I64: 8 } as const;
+
+/** The bytes of a model's file, in parts to be written one behind the other. */
+export function encodeSafetensors(
+  architecture: Architecture,
+  snapshot: Snapshot,
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array[] {
+  const header: Record<string, unknown> = { __metadata__: metadata };
+  let offset = 0;
+  const place = (name: string, dtype: StoredTensor['dtype'], shape: readonly number[], bytes: number) => {
+    header[name] = { dtype, shape, data_offsets: [offset, offset + bytes] };
+    offset += bytes;
+  };
+  for (const { name, shape } of architecture.tensors) {
+    place(name, 'F32', shape, snapshot.tensors.get(name)?.byteLength ?? 0);
+  }
+  for (const name of snapshot.counters.keys()) place(name, 'I64', [], 8);
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  // Spaces after the header bring the data to a multiple of eight bytes.
+  const padded = new Uint8Array(Math.ceil(json.length / 8) * 8).fill(0x20);
+  padded.set(json);
+  const length = new Uint8Array(8);
+  new DataView(length.buffer).setBigUint64(0, BigInt(padded.length), true);
+  return [length, padded, ...dataSection(snapshot)];
+}
+
+/**
+ * Reads a file's bytes; the values are copies.
+ * @param path for messages
+ * @throws LockstepError (DATA) when the bytes are not a whole safetensors file of F32 and I64 tensors
+ */
+export function decodeSafetensors(bytes: Uint8Array, path: string): SafetensorsFile {
+  const fail = (what: string): never => {
+    throw dataError(`${path}: ${what}; is this a whole safetensors file?`);
+  };
+  if (bytes.length < 8) fail(`got ${bytes.length} bytes, expected at least 8`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headerBytes = Number(view.getBigUint64(0, true));
+  if (headerBytes > largestHeader || 8 + headerBytes > bytes.length) {
+    fail(
+      `the header is said to have ${headerBytes} bytes, expected at most ${Math.min(largestHeader, bytes.length - 8)}`,
+    );
+  }
+  const header = parseHeader(bytes.subarray(8, 8 + headerBytes), fail);
+  const { __metadata__: metadata = {}, ...entries } = header;
+  const data = bytes.subarray(8 + headerBytes);
+  const tensors = new Map(
+    Object.entries(entries).map(([name, entry]) => [name, readTensor(name, entry, data, fail)] as const),
+  );
+  checkCoverage(entries, data.length, fail);
+  if (!isTexts(metadata)) return fail('__metadata__ is not a table of texts');
+  return { tensors, metadata };
+}
+
+/**
+ * Picks an architecture's tensors out of a file.
+ * @throws LockstepError (DATA) naming the tensors that are missing, too many, or of another shape
+ */
+export function snapshotFrom(file: SafetensorsFile, architecture: Architecture, path: string): Snapshot {
+  const counters = counterNames(architecture);
+  const known = new Set([...architecture.tensors.map(({ name }) => name), ...counters]);
+  const extra = [...file.tensors.keys()].filter((name) => !known.has(name));
+  const missing = architecture.tensors.filter(({ name }) => !file.tensors.has(name)).map(({ name }) => name);
+  if (extra.length > 0 || missing.length > 0) {
+    const list = (names: string[]) => (names.length === 0 ? 'none' : quoted(names.join(', ')));
+    throw dataError(
+      `${path}: its tensors do not fit the model ${quoted(architecture.text)}: missing ${list(missing)}, too many ${list(extra)}`,
+    );
+  }
+  const tensors = new Map<string, Float32Array>();
+  for (const { name, shape } of architecture.tensors) {
+    const stored = file.tensors.get(name);
+    if (!(stored?.values instanceof Float32Array) || stored.shape.join() !== shape.join()) {
+      throw dataError(
+        `${path}: tensor ${name} is ${stored?.dtype} (${stored?.shape.join(', ')}), expected F32 (${shape.join(', ')})`,
+      );
+    }
+    tensors.set(name, stored.values);
+  }
+  const counts = counters.map((name): [string, bigint] => {
+    const values = file.tensors.get(name)?.values;
+    return [name, values instanceof BigInt64Array && values.length === 1 ? values[0] : 0n];
+  });
+  return { tensors, counters: new Map(counts) };
+}
+
+interface Entry {
+  readonly dtype: StoredTensor['dtype'];
+  readonly shape: readonly number[];
+  readonly data_offsets: readonly [number, number];
+}
+
+function parseHeader(bytes: Uint8Array, fail: (what: string) => never): Record<string, unknown> {
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    fail(`the header is not JSON (${reasonOf(error)})`);
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header))
+    return fail('the header is no object');
+  return header as Record<string, unknown>;
+}
+
+function readTensor(
+  name: string,
+  entry: unknown,
+  data: Uint8Array,
+  fail: (what: string) => never,
+): StoredTensor {
+  if (!isEntry(entry)) {
+    return fail(`tensor ${quoted(name)} is not described by dtype F32 or I64, shape and data_offsets`);
+  }
+  const { dtype, shape, data_offsets } = entry;
+  const [begin, end] = data_offsets;
+  const bytes = shape.reduce((product, length) => product * length, elementBytes[dtype]);
+  if (end > data.length || end - begin !== bytes) {
+    return fail(
+      `tensor ${quoted(name)} of shape (${shape.join(', ')}) needs ${bytes} bytes, got ${begin} to ${end} of ${data.length}`,
+    );
+  }
+  const copy = data.slice(begin, end).buffer;
+  return { dtype, shape, values: dtype === 'F32' ? new Float32Array(copy) : new BigInt64Array(copy) };
+}
+
+/** Every byte of the data belongs to exactly one tensor, as the format asks. */
+function checkCoverage(
+  entries: Record<string, unknown>,
+  dataBytes: number,
+  fail: (what: string) => never,
+): void {
+  const ranges = Object.values(entries)
+    .filter(isEntry)
+    .map(({ data_offsets }) => data_offsets)
+    .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  let at = 0;
+  for (const [begin, end] of ranges) {
+    if (begin !== at) fail(`the tensors leave out or share bytes from ${Math.min(at, begin)} on`);
+    at = end;
+  }
+  if (at !== dataBytes) fail(`the tensors have ${at} bytes, the file has ${dataBytes} after its header`);
+}
+
+function isEntry(value: unknown): value is Entry {
+  if (typeof value !== 'object' || value === null) return false;
+  const { dtype, shape, data_offsets: offsets } = value as Record<string, unknown>;
+  const isCounts = (list: unknown): list is number[] =>
+    Array.isArray(list) && list.length <= 8 && list.every((n) => Number.isSafeInteger(n) && n >= 0);
+  return (
+    (dtype === 'F32' || dtype === 'I64') &&
+    isCounts(shape) &&
+    isCounts(offsets) &&
+    offsets.length === 2 &&
+    offsets[0] <= offsets[1]
+  );
+}
+
+function isTexts(value: unknown): value is Record<string, string> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.values(value).every((text) => typeof text === 'string')
+  );
+}

@@ -1,0 +1,114 @@
+/**
+ * All tensors of a model in one flat vector of binary32, in model order: what is updated, sent and saved are its
+ * bytes. Weights are panelled (see kernels), so a dense layer's (out, in) of a file is (in, out) in panels of 8.
+ */
+import { padded } from '../kernels/kernels.ts';
+
+export type Role = 'weight' | 'bias' | 'scale' | 'shift' | 'runningMean' | 'runningVariance';
+
+/** A tensor as its layer declares it. */
+export interface TensorSpec {
+  readonly role: Role;
+  /** Shape in files: (out, in) for a weight, (width) for all others. */
+  readonly shape: readonly number[];
+}
+
+export interface Tensor extends TensorSpec {
+  /** The name in files, as PyTorch names it in an `nn.Sequential`: `0.weight`, `2.running_mean`. */
+  readonly name: string;
+  /** Index of its layer in the model. */
+  readonly layer: number;
+  /** First float of the tensor in the flat vector. */
+  readonly offset: number;
+  /** Floats in the flat vector, padding included; a multiple of 8. */
+  readonly size: number;
+}
+
+/** A run of floats within one tensor, relative to its beginning; multiples of 8. */
+export interface Segment {
+  readonly tensor: Tensor;
+  readonly from: number;
+  readonly to: number;
+}
+
+const fileNames: Record<Role, string> = {
+  weight: 'weight',
+  bias: 'bias',
+  scale: 'weight',
+  shift: 'bias',
+  runningMean: 'running_mean',
+  runningVariance: 'running_var',
+};
+
+/** True for what the optimizer updates, false for what batch normalisation keeps. */
+export function isTrained(role: Role): boolean {
+  return role !== 'runningMean' && role !== 'runningVariance';
+}
+
+/** Places the tensors of all layers, one list a layer, in the flat vector. */
+export function placeTensors(layers: readonly (readonly TensorSpec[])[]): Tensor[] {
+  const tensors: Tensor[] = [];
+  let offset = 0;
+  for (const [layer, specs] of layers.entries()) {
+    for (const spec of specs) {
+      const size = padded(spec.shape[0]) * (spec.shape[1] ?? 1);
+      tensors.push({ ...spec, name: `${layer}.${fileNames[spec.role]}`, layer, offset, size });
+      offset += size;
+    }
+  }
+  return tensors;
+}
+
+/** Floats of the flat vector. */
+export function flatSize(tensors: readonly Tensor[]): number {
+  const last = tensors.at(-1);
+  return last === undefined ? 0 : last.offset + last.size;
+}
+
+/** The number of values without padding. */
+export function valueCount(tensor: TensorSpec): number {
+  return tensor.shape.reduce((product, length) => product * length, 1);
+}
+
+/** Slices begin at multiples of this many floats, so that the gradient's tiles of four panel rows stay whole. */
+const sliceUnit = 32;
+
+/** The slice of the flat vector that one of `size` threads owns, cut into runs within one tensor. */
+export function sliceOf(tensors: readonly Tensor[], rank: number, size: number): Segment[] {
+  const units = Math.ceil(flatSize(tensors) / sliceUnit);
+  const begin = Math.floor((units * rank) / size) * sliceUnit;
+  const end = Math.floor((units * (rank + 1)) / size) * sliceUnit;
+  const segments: Segment[] = [];
+  for (const tensor of tensors) {
+    const from = Math.max(begin, tensor.offset) - tensor.offset;
+    const to = Math.min(end, tensor.offset + tensor.size) - tensor.offset;
+    if (from < to) segments.push({ tensor, from, to });
+  }
+  return segments;
+}
+
+/** Copies a tensor's values in file order (a weight row by row as (out, in)) out of the flat vector. */
+export function unpackTensor(flat: Float32Array, tensor: Tensor): Float32Array {
+  const values = new Float32Array(valueCount(tensor));
+  forEachPlace(tensor, (index, place) => {
+    values[index] = flat[tensor.offset + place];
+  });
+  return values;
+}
+
+/** Copies values in file order into the flat vector; the padding is set to zero. */
+export function packTensor(flat: Float32Array, tensor: Tensor, values: Float32Array): void {
+  flat.fill(0, tensor.offset, tensor.offset + tensor.size);
+  forEachPlace(tensor, (index, place) => {
+    flat[tensor.offset + place] = values[index];
+  });
+}
+
+function forEachPlace(tensor: Tensor, visit: (index: number, place: number) => void): void {
+  const [out, depth = 1] = tensor.shape;
+  for (let o = 0; o < out; o++) {
+    for (let k = 0; k < depth; k++) {
+      visit(o * depth + k, ((o >> 3) * depth + k) * 8 + (o & 7));
+    }
+  }
+}

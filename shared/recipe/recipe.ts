@@ -1,0 +1,65 @@
+/**
+ * The recipe: everything that decides the bits, and nothing else. Its canonical JSON (keys sorted, no white
+ * space) has a SHA-256, the recipe id.
+ */
+
+import type { Scale } from '../data/scale.ts';
+import { sha256 } from '../digest.ts';
+import type { BatchNormMode } from '../model/layer.ts';
+
+/** Raised by any change of the arithmetic that changes bits. */
+export const arithmeticVersion = 1;
+
+/** When running mean and variance go back to 0 and 1. */
+export type ResetRunningStats = 'never' | 'start' | 'epoch';
+
+/** A recipe with nothing left open. Texts are canonical. */
+export interface Recipe {
+  readonly arithmetic: number;
+  /** SHA-256 that identifies the data set's content. */
+  readonly dataset: string;
+  /** Size of the random subset to train on, null for all samples. */
+  readonly trainSamples: number | null;
+  readonly scale: Scale;
+  readonly model: string;
+  /** An initialisation, or `sha256:…`, the weights digest of the file to start from. */
+  readonly init: string;
+  readonly optimizer: string;
+  readonly schedule: string;
+  readonly batchSize: number;
+  readonly shardSize: number;
+  readonly batchNorm: BatchNormMode;
+  readonly dropLast: boolean;
+  readonly resetRunningStats: ResetRunningStats;
+  readonly epochs: number;
+  readonly seed: number;
+}
+
+export function canonicalJson(recipe: Recipe): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(recipe).sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+export function recipeId(recipe: Recipe): string {
+  return sha256(canonicalJson(recipe));
+}
+
+/**
+ * The shard size where none is given: a sixteenth of the batch, at least 8 and at most 64 samples. Small enough
+ * that eight threads share a batch of 64, large enough that merging shards costs little (ARCHITECTURE.md, "Shards").
+ */
+export function defaultShardSize(batchSize: number): number {
+  return Math.min(64, Math.max(8, Math.ceil(batchSize / 16)));
+}
+
+/** Samples of an epoch and its number of steps. */
+export function epochShape(
+  recipe: Pick<Recipe, 'trainSamples' | 'batchSize' | 'dropLast'>,
+  total: number,
+): {
+  samples: number;
+  steps: number;
+} {
+  const samples = recipe.trainSamples ?? total;
+  const whole = Math.floor(samples / recipe.batchSize);
+  return { samples, steps: recipe.dropLast ? whole : Math.ceil(samples / recipe.batchSize) };
+}

@@ -1,0 +1,43 @@
+import type { Span } from './span.ts';
+
+/** A point of the step at which the partials of shards become a total that every replica gets. */
+export interface Exchange {
+  /** For messages: `batch moments of layer 2 (batchnorm)`. */
+  readonly name: string;
+  /** Computes the partial of one shard into its slot; does nothing where a total needs no stored partials. */
+  partial(span: Span, shard: number): void;
+  /** Merges the partials of all shards, by the tree, into the total that this thread goes on with. */
+  total(span: Span): void;
+}
+
+/**
+ * Those who train a replica together. What differs between one thread, a team of threads and many machines is
+ * only how a group turns partials into totals.
+ */
+export interface Group {
+  /** Computes the partials of the span's shards and returns when their total over the whole batch is there. */
+  allReduce(exchange: Exchange, span: Span): void;
+  /** Returns when everyone in the group has come this far. */
+  barrier(): void;
+}
+
+/** A group of threads over one memory; `barrier` is all that they need to have in common. */
+export class LocalGroup implements Group {
+  readonly barrier: () => void;
+
+  constructor(barrier: () => void) {
+    this.barrier = barrier;
+  }
+
+  allReduce(exchange: Exchange, span: Span): void {
+    for (let shard = span.firstShard; shard < span.endShard; shard++) exchange.partial(span, shard);
+    // Everybody's partials are in memory; each thread merges what it needs itself, which is cheaper than to wait.
+    this.barrier();
+    exchange.total(span);
+  }
+}
+
+/** A single thread is a group of one. */
+export function soloGroup(): Group {
+  return new LocalGroup(() => {});
+}

@@ -1,0 +1,62 @@
+/** One copy of everything that a step changes; byte offsets. */
+export interface Replica {
+  /** The flat vector: parameters and running statistics. */
+  readonly flat: number;
+  /** The optimizer's state, float by float beside the flat vector. */
+  readonly state: number;
+}
+
+/** The run of consecutive shards that one thread holds for a step. */
+export interface Span {
+  /** What the step starts from, and what it writes. */
+  current: Replica;
+  next: Replica;
+  /** Place of the batch's first sample in the epoch's order. */
+  firstSample: number;
+  /** Samples in the batch; the last one of an epoch may be short. */
+  rows: number;
+  readonly shardSize: number;
+  /** Shards in the batch. */
+  shardCount: number;
+  /** Shards `firstShard … endShard−1` and rows `firstRow … endRow−1` are this thread's. */
+  firstShard: number;
+  endShard: number;
+  firstRow: number;
+  endRow: number;
+}
+
+export function newSpan(shardSize: number): Span {
+  const nowhere = { flat: 0, state: 0 };
+  return {
+    current: nowhere,
+    next: nowhere,
+    firstSample: 0,
+    rows: 0,
+    shardSize,
+    shardCount: 0,
+    firstShard: 0,
+    endShard: 0,
+    firstRow: 0,
+    endRow: 0,
+  };
+}
+
+/** Gives a thread its share of a batch: runs of shards as equal as they can be, some empty if there are few. */
+export function assignSpan(span: Span, rows: number, rank: number, size: number): void {
+  span.rows = rows;
+  span.shardCount = Math.ceil(rows / span.shardSize);
+  span.firstShard = Math.floor((span.shardCount * rank) / size);
+  span.endShard = Math.floor((span.shardCount * (rank + 1)) / size);
+  span.firstRow = Math.min(span.firstShard * span.shardSize, rows);
+  span.endRow = Math.min(span.endShard * span.shardSize, rows);
+}
+
+/** First row of a shard. */
+export function shardStart(span: Span, shard: number): number {
+  return shard * span.shardSize;
+}
+
+/** Samples of a shard; the last one may be shorter. */
+export function shardRows(span: Span, shard: number): number {
+  return Math.min((shard + 1) * span.shardSize, span.rows) - shard * span.shardSize;
+}

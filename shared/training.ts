@@ -1,0 +1,127 @@
+/** What one thread holds of a training, and the steps it takes: the same code for one thread and for many. */
+import { instantiateKernels } from './kernels/load.ts';
+import { type Architecture, parseArchitecture } from './model/architecture.ts';
+import type { BatchNormMode, Shape } from './model/layer.ts';
+import { evaluationShard, type MemoryPlan, planMemory, type Sizes } from './model/memory-plan.ts';
+import { Model } from './model/model.ts';
+import { type Finding, NonFinite } from './model/non-finite.ts';
+import type { Group } from './reduction/group.ts';
+import { assignSpan, newSpan, type Span } from './reduction/span.ts';
+import { trainStep } from './step.ts';
+
+/** Plain data that decides a training's arithmetic and its memory; it can be handed to any thread. */
+export interface Setup {
+  readonly input: Shape;
+  readonly classes: number;
+  /** Canonical texts of a recipe. */
+  readonly model: string;
+  readonly optimizer: string;
+  readonly batchNorm: BatchNormMode;
+  readonly sizes: Sizes;
+}
+
+/** The architecture and memory plan of a setup, the same wherever they are worked out. */
+export function planSetup(setup: Setup): { architecture: Architecture; plan: MemoryPlan } {
+  const architecture = parseArchitecture(setup.model, setup.input, setup.classes, 'model');
+  return { architecture, plan: planMemory(architecture, setup.sizes) };
+}
+
+/** What a run of steps reports to, and asks for permission to go on. */
+export interface Progress {
+  /** Steps done since the training began; its parity tells which replica is current. */
+  readonly committed: number;
+  /** Called before a step by everyone, with its number in the epoch. */
+  begin(step: number): void;
+  /** Called once a step is done everywhere and its result is good; returns whether to go on. */
+  commit(step: number, loss: number, shards: number): boolean;
+}
+
+export class Training {
+  readonly plan: MemoryPlan;
+  readonly architecture: Architecture;
+  readonly model: Model;
+  readonly nonFinite: NonFinite;
+  readonly #sizes: Sizes;
+  readonly #rank: number;
+  readonly #size: number;
+  readonly #span: Span;
+
+  /** Binds a setup for one of `size` threads over a memory of its plan. */
+  constructor(
+    setup: Setup,
+    module: WebAssembly.Module,
+    memory: WebAssembly.Memory,
+    rank: number,
+    size: number,
+  ) {
+    const { architecture, plan } = planSetup(setup);
+    const kernels = instantiateKernels(module, memory);
+    this.plan = plan;
+    this.architecture = architecture;
+    this.nonFinite = new NonFinite(memory, plan.nonFinite);
+    this.model = new Model(
+      { ...setup, architecture },
+      { plan, memory, kernels, nonFinite: this.nonFinite },
+      rank,
+      size,
+    );
+    this.#sizes = setup.sizes;
+    this.#rank = rank;
+    this.#size = size;
+    this.#span = newSpan(setup.sizes.shardSize);
+  }
+
+  /**
+   * Takes the steps `first … end−1` of an epoch with the group. Ends early when progress says so, or when a
+   * step met NaN or infinity: that step is not committed, and `nonFinite` says where it was.
+   */
+  trainSteps(group: Group, first: number, end: number, progress: Progress): void {
+    for (let step = first; step < end; step++) {
+      progress.begin(step);
+      this.#prepareSpan(step, progress.committed);
+      trainStep(this.model, this.#span, group);
+      // Everything was reported before the step's last barrier, so all threads see the same here.
+      if (this.nonFinite.found()) return;
+      const { firstShard, endShard } = this.#span;
+      if (!progress.commit(step, this.model.batchLoss, endShard - firstShard)) return;
+    }
+  }
+
+  /** Evaluates this thread's share of a split with the replica that is current. */
+  evaluate(split: 'train' | 'test', committed: number, afterShard: () => void): void {
+    const place = this.plan[split];
+    const shards = Math.ceil(place.samples / evaluationShard);
+    const begin = Math.floor((shards * this.#rank) / this.#size);
+    const end = Math.floor((shards * (this.#rank + 1)) / this.#size);
+    const { flat } = this.plan.replicas[committed % 2];
+    for (let shard = begin; shard < end; shard++) {
+      this.model.evaluate(flat, place, shard);
+      afterShard();
+    }
+  }
+
+  /**
+   * Where exactly a step that was not committed met NaN or infinity, in words. Only after all threads stopped,
+   * and only for the training of a single thread (rank 0 of 1) over the same memory.
+   */
+  describeNonFinite(step: number, committed: number): string {
+    const finding = this.nonFinite.get();
+    if (finding === null) throw new Error('every number of the step was finite');
+    this.#prepareSpan(step, committed);
+    const { places } = this.model;
+    const closer = places[finding.place] === 'update' ? this.model.findInGradient(this.#span) : null;
+    return describeFinding(closer ?? finding, places);
+  }
+
+  #prepareSpan(step: number, committed: number): void {
+    const { batchSize, epochSamples } = this.#sizes;
+    this.#span.firstSample = step * batchSize;
+    this.#span.current = this.plan.replicas[committed % 2];
+    this.#span.next = this.plan.replicas[(committed + 1) % 2];
+    assignSpan(this.#span, Math.min(batchSize, epochSamples - step * batchSize), this.#rank, this.#size);
+  }
+}
+
+function describeFinding({ place, shard }: Finding, places: readonly string[]): string {
+  return shard === null ? `the total of the ${places[place]}` : `the ${places[place]} of shard ${shard}`;
+}

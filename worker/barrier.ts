@@ -1,0 +1,90 @@
+import { words } from './control.ts';
+
+/** Thrown out of a step when the main thread calls it off. */
+export class StepAborted extends Error {}
+
+/**
+ * How long a thread looks again and again before it sleeps. A barrier within a step takes microseconds when
+ * every thread has a core; the sleep and its wake-up cost about 30.
+ */
+const spinMs = 0.2;
+/** Looks between two looks at the clock. */
+const spinsPerLook = 100;
+
+/**
+ * Meets all threads of a team: spins briefly, then sleeps. The last to arrive lets the others go by raising the
+ * phase. It never blocks for ever: the main thread calls a step off by `abort`, and the deadline is for the case
+ * that the main thread itself is gone.
+ */
+export class Barrier {
+  readonly #words: Int32Array;
+  readonly #size: number;
+  readonly #deadlineMs: number;
+  readonly #spinMs: number;
+
+  /** @param cores threads beyond this number do not spin: they would take the core from those they wait for */
+  constructor(control: Int32Array, size: number, cores: number, deadlineMs: number) {
+    this.#words = control;
+    this.#size = size;
+    this.#deadlineMs = deadlineMs;
+    this.#spinMs = size > cores ? 0 : spinMs;
+  }
+
+  /** @throws StepAborted when the step was called off or the deadline passed */
+  wait(): void {
+    const phase = Atomics.load(this.#words, words.barrierPhase);
+    this.#checkAbort();
+    if (this.#size === 1) return;
+    if (Atomics.add(this.#words, words.barrierCount, 1) === this.#size - 1) {
+      Atomics.store(this.#words, words.barrierCount, 0);
+      Atomics.add(this.#words, words.barrierPhase, 1);
+      // A sleeper counts itself before it looks at the phase for the last time, so none is missed.
+      if (Atomics.load(this.#words, words.barrierSleepers) > 0) {
+        Atomics.notify(this.#words, words.barrierPhase);
+      }
+      return;
+    }
+    if (!this.#spin(phase)) this.#sleep(phase);
+    this.#checkAbort();
+  }
+
+  #spin(phase: number): boolean {
+    if (this.#spinMs === 0) return false;
+    const end = performance.now() + this.#spinMs;
+    do {
+      for (let i = 0; i < spinsPerLook; i++) {
+        if (Atomics.load(this.#words, words.barrierPhase) !== phase) return true;
+      }
+    } while (performance.now() < end);
+    return false;
+  }
+
+  #sleep(phase: number): void {
+    Atomics.add(this.#words, words.barrierSleepers, 1);
+    const outcome = Atomics.wait(this.#words, words.barrierPhase, phase, this.#deadlineMs);
+    Atomics.sub(this.#words, words.barrierSleepers, 1);
+    if (outcome === 'timed-out') {
+      throw new StepAborted(`the other threads did not come to the barrier within ${this.#deadlineMs} ms`);
+    }
+  }
+
+  #checkAbort(): void {
+    if (Atomics.load(this.#words, words.abort) !== 0) throw new StepAborted('the step was called off');
+  }
+}
+
+/**
+ * Calls off the step that a team is in: whoever waits, or comes to wait, leaves it. To be taken back by
+ * {@link resetBarrier} once all threads have left.
+ */
+export function abortBarrier(control: Int32Array): void {
+  Atomics.store(control, words.abort, 1);
+  Atomics.add(control, words.barrierPhase, 1);
+  Atomics.notify(control, words.barrierPhase);
+}
+
+export function resetBarrier(control: Int32Array): void {
+  Atomics.store(control, words.barrierCount, 0);
+  Atomics.store(control, words.barrierSleepers, 0);
+  Atomics.store(control, words.abort, 0);
+}

@@ -1,0 +1,87 @@
+/**
+ * The words of shared memory through which the main thread commands a team and learns how far it is. All are
+ * read and written with Atomics.
+ */
+import type { MemoryPlan } from '../shared/model/memory-plan.ts';
+
+/** Indices of 32-bit words. Those that many threads write lie in cache lines of their own. */
+export const words = {
+  /** Goes up by one with every command; threads sleep on it. */
+  command: 0,
+  kind: 1,
+  firstStep: 2,
+  endStep: 3,
+  /** Set by the main thread: end after the step that is being computed. */
+  stop: 4,
+  /** Written by rank 0 before a step's first barrier: the step at which all threads end. */
+  limit: 5,
+  /** Set by the main thread after a death: leave the step at the next barrier. */
+  abort: 6,
+  /** Steps done since the training began. One store makes the new replica current. */
+  committed: 16,
+  /** Steps done in this epoch. */
+  step: 17,
+  /** Goes up whenever a thread finishes a command or dies; the main thread waits on it. */
+  finished: 32,
+  barrierCount: 48,
+  barrierPhase: 64,
+  barrierSleepers: 80,
+} as const;
+
+/** Words of each thread, from `ownWords(rank)` on. */
+export const own = {
+  /** Goes up with everything it does, so that a watcher can tell who hangs. */
+  alive: 0,
+  /** The id of the worker thread that runs this rank, 0 before it has one. */
+  threadId: 1,
+  /** Shards computed in committed steps. */
+  shards: 2,
+  /** The last command it has finished. */
+  finished: 3,
+  /** As binary64, at byte 16: seconds in committed steps, without waiting. */
+  busySeconds: 16,
+} as const;
+
+export const kinds = { train: 1, evaluateTest: 2, evaluateTrain: 3, end: 4 } as const;
+
+const firstOwnWord = 256;
+const ownWordCount = 16;
+
+export class Control {
+  readonly words: Int32Array;
+  readonly #plan: MemoryPlan;
+  readonly #memory: WebAssembly.Memory;
+
+  constructor(memory: WebAssembly.Memory, plan: MemoryPlan) {
+    this.words = new Int32Array(
+      memory.buffer,
+      plan.control,
+      firstOwnWord + ownWordCount * plan.threads.length,
+    );
+    this.#plan = plan;
+    this.#memory = memory;
+  }
+
+  /** Index of a word of one thread. */
+  own(rank: number, word: number): number {
+    return firstOwnWord + ownWordCount * rank + word;
+  }
+
+  /** A view of one number: the seconds that a thread was busy. */
+  busySeconds(rank: number): Float64Array {
+    return new Float64Array(
+      this.#memory.buffer,
+      this.#plan.control + 4 * this.own(rank, 0) + own.busySeconds,
+      1,
+    );
+  }
+
+  /** Average losses of the epoch's steps, and the seconds they took. */
+  results(): { losses: Float32Array; seconds: Float64Array } {
+    const count = this.#plan.stepCount;
+    return {
+      losses: new Float32Array(this.#memory.buffer, this.#plan.stepLosses, count),
+      seconds: new Float64Array(this.#memory.buffer, this.#plan.stepSeconds, count),
+    };
+  }
+}

@@ -1,0 +1,76 @@
+/** What one thread of a team runs: it takes commands from shared memory until it is told to end. */
+import { threadId } from 'node:worker_threads';
+import { LocalGroup } from '../shared/reduction/group.ts';
+import { type Setup, Training } from '../shared/training.ts';
+import { Barrier, StepAborted } from './barrier.ts';
+import { Control, kinds, own, words } from './control.ts';
+import { type Failpoint, failAt } from './failpoint.ts';
+import { TeamProgress } from './progress.ts';
+
+export interface ThreadTask {
+  readonly setup: Setup;
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly rank: number;
+  /** The last command that this rank need not carry out. */
+  readonly lastCommand: number;
+  readonly cores: number;
+  readonly barrierDeadlineMs: number;
+  readonly failpoint: Failpoint | null;
+}
+
+/** Idle threads look up this often, so that none sleeps for ever on a word that nobody will write. */
+const idleMs = 10_000;
+
+export default function thread(task: ThreadTask): void {
+  const { rank, setup, failpoint } = task;
+  const size = setup.sizes.threads;
+  const training = new Training(setup, task.module, task.memory, rank, size);
+  const control = new Control(task.memory, training.plan);
+  const progress = new TeamProgress(control, rank);
+  const barrier = new Barrier(control.words, size, task.cores, task.barrierDeadlineMs);
+  const meet = () => barrier.wait();
+  const group = new LocalGroup(() => {
+    failAt(failpoint, progress.step, progress.barriers);
+    progress.wait(meet);
+  });
+  Atomics.store(control.words, control.own(rank, own.threadId), threadId);
+
+  let command = task.lastCommand;
+  for (;;) {
+    finish(control, rank, command);
+    command = nextCommand(control.words, command);
+    progress.resume();
+    const kind = Atomics.load(control.words, words.kind);
+    if (kind === kinds.end) return;
+    if (kind === kinds.train) train(training, group, control.words, progress);
+    else
+      training.evaluate(kind === kinds.evaluateTest ? 'test' : 'train', progress.committed, () =>
+        progress.alive(),
+      );
+  }
+}
+
+function train(training: Training, group: LocalGroup, control: Int32Array, progress: TeamProgress): void {
+  try {
+    const first = Atomics.load(control, words.firstStep);
+    training.trainSteps(group, first, Atomics.load(control, words.endStep), progress);
+  } catch (error) {
+    // The main thread called the step off because another thread is gone; it will be run again.
+    if (!(error instanceof StepAborted)) throw error;
+  }
+}
+
+function finish(control: Control, rank: number, command: number): void {
+  Atomics.store(control.words, control.own(rank, own.finished), command);
+  Atomics.add(control.words, words.finished, 1);
+  Atomics.notify(control.words, words.finished);
+}
+
+function nextCommand(control: Int32Array, last: number): number {
+  for (;;) {
+    const command = Atomics.load(control, words.command);
+    if (command !== last) return command;
+    Atomics.wait(control, words.command, last, idleMs);
+  }
+}
