@@ -1,5 +1,12 @@
 /** From a recipe's draft and a data source to a memory that holds everything a team needs to begin. */
-import { classCount, type DatasetSource, datasetId, imageShape } from '../shared/data/dataset.ts';
+import {
+  classCount,
+  type DatasetSource,
+  datasetId,
+  imageShape,
+  type SplitDigests,
+  type SplitName,
+} from '../shared/data/dataset.ts';
 import { drawSubset } from '../shared/data/sampler.ts';
 import { fillScaleTable } from '../shared/data/scale.ts';
 import { dataError, usageError } from '../shared/errors.ts';
@@ -93,21 +100,27 @@ export async function prepareRun(options: RunOptions): Promise<Run> {
 }
 
 /** Reads both splits into the memory and returns the identity of the data. */
-export async function loadDataset(
+async function loadDataset(
   source: DatasetSource,
   plan: MemoryPlan,
   memory: WebAssembly.Memory,
 ): Promise<string> {
-  const load = (split: 'train' | 'test') => {
-    const place: SplitPlace = plan[split];
-    const pixels = featureCount(imageShape);
-    return source.load(
-      split,
-      new Uint8Array(memory.buffer, place.images, place.samples * pixels),
-      new Uint8Array(memory.buffer, place.labels, place.samples),
-    );
-  };
-  return datasetId(await load('train'), await load('test'));
+  const train = await loadSplit(source, 'train', plan.train, memory);
+  return datasetId(train, await loadSplit(source, 'test', plan.test, memory));
+}
+
+/** Reads one split to its place in a memory. */
+export function loadSplit(
+  source: DatasetSource,
+  split: SplitName,
+  place: SplitPlace,
+  memory: WebAssembly.Memory,
+): Promise<SplitDigests> {
+  return source.load(
+    split,
+    new Uint8Array(memory.buffer, place.images, place.samples * featureCount(imageShape)),
+    new Uint8Array(memory.buffer, place.labels, place.samples),
+  );
 }
 
 /** Writes the replica that the first step starts from; returns the counters that go with it. */

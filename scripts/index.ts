@@ -1,46 +1,144 @@
 /** Lockstep as a library: `import { train, evaluate, loadModel } from 'lockstep'`. */
-import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { coordinate } from '../coordinator/coordinator.ts';
-import { prepareRun, type Run } from '../coordinator/prepare.ts';
-import type { EpochReport, Hooks, Outcome, StepReport } from '../coordinator/reports.ts';
-import { type DatasetSource, type MemorySplit, memoryDataset, openDataset } from '../shared/data/dataset.ts';
-import { quoted, suggestion, usageError } from '../shared/errors.ts';
+import { type Evaluation, readEvaluation } from '../coordinator/evaluation.ts';
+import { loadSplit, prepareRun } from '../coordinator/prepare.ts';
+import type { Hooks } from '../coordinator/reports.ts';
+import {
+  classCount,
+  type DatasetSource,
+  type MemorySplit,
+  memoryDataset,
+  openDataset,
+} from '../shared/data/dataset.ts';
 import { type KernelChoice, loadKernels } from '../shared/kernels/load.ts';
+import { weightsDigest } from '../shared/model/snapshot.ts';
 import { draftRecipe, type Label, type RecipeFields } from '../shared/recipe/resolve.ts';
-import { Team } from '../worker/team.ts';
-import { builtInRecipes } from './recipes/built-in.ts';
+import { checkThreads, Team } from '../worker/team.ts';
+import type { TrainedModel } from './model.ts';
+import { TrainedModel as Model } from './model.ts';
+import { type BuiltInRecipe, builtInFields } from './recipes/built-in.ts';
+import { type Summary, summarise } from './summary.ts';
 
-export async function quickTrain(
-  fields: RecipeFields,
-  threads: number,
-  kernels: KernelChoice,
-  hooks: Hooks = {},
-  extra = {},
-): Promise<Outcome> {
-  const label: Label = (key) => key;
-  const draft = draftRecipe(fields, label);
-  const source = openDataset(draft.data);
-  const run = await prepareRun({
-    draft,
-    source,
-    kernels: loadKernels(kernels),
-    threads,
-    initial: null,
-    label,
-  });
-  const team = await Team.start({
-    setup: run.setup,
-    module: run.kernels.module,
-    memory: run.memory,
-    ...extra,
-  });
+export type { Prediction } from '../coordinator/inference.ts';
+export type { EpochReport, Hooks, Position, StepReport, WorkAccount } from '../coordinator/reports.ts';
+export { LockstepError } from '../shared/errors.ts';
+export type { Recipe } from '../shared/recipe/recipe.ts';
+export { loadModel } from './model.ts';
+export type {
+  BuiltInRecipe,
+  DatasetSource,
+  Evaluation,
+  KernelChoice,
+  MemorySplit,
+  RecipeFields,
+  Summary,
+  TrainedModel,
+};
+
+/** Images, each (28, 28) bytes, and their labels 0 … 9, to train on and to test with. */
+export interface DataInMemory {
+  readonly train: MemorySplit;
+  readonly test: MemorySplit;
+}
+
+/** A recipe by name, with fields that replace its own; without a name, fields that replace the bare defaults. */
+export interface TrainOptions extends Omit<RecipeFields, 'data'>, Hooks {
+  /** `mnist` where neither a recipe nor a model is given. */
+  readonly recipe?: BuiltInRecipe | undefined;
+  /** A data set's name, a folder with IDX files, or data in memory. */
+  readonly data?: string | DataInMemory;
+  /** The model to start from. */
+  readonly from?: TrainedModel | undefined;
+  /** 1 … 1024, by default the cores available; the result is the same for any number. */
+  readonly threads?: number | undefined;
+  readonly kernels?: KernelChoice | undefined;
+}
+
+export interface TrainResult {
+  readonly model: TrainedModel;
+  readonly summary: Summary;
+}
+
+/**
+ * Trains a model on the threads of this process. When it is stopped by a callback or by the signal, the result
+ * is the model as it was after the last step.
+ * @throws LockstepError with code USAGE, DATA, DIVERGED or TEAM
+ */
+export async function train(options: TrainOptions = {}): Promise<TrainResult> {
+  const { recipe, data, from, threads, kernels, onStep, onSteps, onEpoch, onStart, signal, ...fields } =
+    options;
+  return trainFields(
+    { ...builtInFields(recipe ?? (fields.model === undefined ? 'mnist' : undefined)), ...defined(fields) },
+    {
+      label: (key) => `train: ${key}`,
+      data: data ?? null,
+      initial: from?.snapshot ?? null,
+      threads: threads ?? availableParallelism(),
+      kernels: kernels ?? 'auto',
+      hooks: { onStep, onSteps, onEpoch, onStart, signal },
+    },
+  );
+}
+
+/** What {@link train} and the command line have in common. */
+export interface RunSettings {
+  readonly label: Label;
+  /** Null for what the recipe's fields say. */
+  readonly data: string | DataInMemory | null;
+  readonly initial: TrainedModel['snapshot'] | null;
+  readonly threads: number;
+  readonly kernels: KernelChoice;
+  readonly hooks: Hooks;
+}
+
+/** Trains a recipe given by its fields. */
+export async function trainFields(fields: unknown, settings: RunSettings): Promise<TrainResult> {
+  const startMs = performance.now();
+  const { label, data, initial, hooks } = settings;
+  const init = initial === null ? {} : { init: `sha256:${weightsDigest(initial)}` };
+  const named = typeof data === 'string' ? { data } : {};
+  const draft = draftRecipe(isObject(fields) ? { ...fields, ...named, ...init } : fields, label);
+  const threads = checkThreads(settings.threads, label('threads'));
+  const kernels = loadKernels(settings.kernels);
+  const source = data === null || typeof data === 'string' ? openDataset(draft.data) : memoryDataset(data);
+  const run = await prepareRun({ draft, source, kernels, threads, initial, label });
+  const team = await Team.start({ setup: run.setup, module: kernels.module, memory: run.memory });
   try {
-    return await coordinate(run, team, hooks);
+    const outcome = await coordinate(run, team, hooks);
+    const summary = summarise(run, outcome, (performance.now() - startMs) / 1000);
+    return { model: new Model(run.recipe, outcome.snapshot), summary };
   } finally {
     await team.close();
   }
 }
-void [readFile, availableParallelism, quoted, suggestion, usageError, builtInRecipes, memoryDataset];
 
-export type { DatasetSource, EpochReport, MemorySplit, Run, StepReport };
+/**
+ * Evaluates a model, with running statistics only; the model is not changed.
+ * @param options.data where the samples come from, by default `mnist`; `split` which of them, by default `test`
+ * @throws LockstepError with code USAGE or DATA
+ */
+export async function evaluate(
+  model: TrainedModel,
+  options: {
+    readonly data?: string | DataInMemory;
+    readonly split?: 'train' | 'test';
+    readonly kernels?: KernelChoice;
+  } = {},
+): Promise<Evaluation> {
+  const { data = 'mnist', split = 'test', kernels = 'auto' } = options;
+  const source = typeof data === 'string' ? openDataset(data) : memoryDataset(data);
+  const inference = model.inference(loadKernels(kernels), source.samples[split]);
+  await loadSplit(source, split, inference.plan.test, inference.memory);
+  inference.evaluate();
+  return readEvaluation(inference.plan, inference.memory, 'test', classCount);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Without the fields that were given as undefined, so that they do not hide a recipe's own. */
+function defined(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}

@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { checkNumber } from '../shared/calls.ts';
 import { LockstepError, reasonOf } from '../shared/errors.ts';
 import type { MemoryPlan } from '../shared/model/memory-plan.ts';
 import { NonFinite } from '../shared/model/non-finite.ts';
@@ -54,6 +55,17 @@ const startTimeoutMs = 60_000;
 
 /** A thread that was told to end and has not within this time runs native code; nobody can end it. */
 const exitTimeoutMs = 10_000;
+
+/** More threads than this are a mistake; each has memory of its own. */
+export const mostThreads = 1024;
+
+/**
+ * Checks a number of threads.
+ * @throws LockstepError (USAGE)
+ */
+export function checkThreads(threads: number, where: string, shown = String(threads)): number {
+  return checkNumber(threads, { kind: 'integer', min: 1, max: mostThreads }, where, shown);
+}
 
 /** One rank's task, and the worker thread that runs it once that is known. */
 interface Member {

@@ -1,3 +1,4 @@
+import { quoted, suggestion, usageError } from '../../shared/errors.ts';
 import type { RecipeFields } from '../../shared/recipe/resolve.ts';
 
 /** The recipes that have a name. Their digests are in digests.ts. */
@@ -7,7 +8,7 @@ export const builtInRecipes = {
     data: 'mnist',
     scale: 'standard',
     model: 'dense(256) batchnorm relu dense(128) batchnorm relu dense(10)',
-    init: 'he',
+    init: 'glorot',
     optimizer: 'sgd(lr=0.05,momentum=0.9)',
     batchSize: 128,
     epochs: 10,
@@ -23,8 +24,23 @@ export const builtInRecipes = {
     optimizer: 'sgd(lr=0.01)',
     batchSize: 64,
     epochs: 20,
-    seed: 0,
+    seed: 2,
   },
 } as const satisfies Record<string, RecipeFields>;
 
 export type BuiltInRecipe = keyof typeof builtInRecipes;
+
+/**
+ * The fields of a built-in recipe; none where no name is given.
+ * @throws LockstepError (USAGE) for an unknown name
+ */
+export function builtInFields(name: string | undefined): RecipeFields {
+  if (name === undefined) return {};
+  if (!Object.hasOwn(builtInRecipes, name)) {
+    const known = Object.keys(builtInRecipes);
+    throw usageError(
+      `recipe: got ${quoted(name)}${suggestion(name, known) || `, expected ${known.join(', ')} or a JSON file`}`,
+    );
+  }
+  return builtInRecipes[name as BuiltInRecipe];
+}

@@ -80,3 +80,11 @@ function valuesOf(snapshot: Snapshot, tensor: Tensor): Float32Array {
   if (values === undefined) throw new Error(`the snapshot has no ${tensor.name}`);
   return values;
 }
+
+/** The same model with running means 0, running variances 1 and counters 0. */
+export function withFreshStats(architecture: Architecture, snapshot: Snapshot): Snapshot {
+  const flat = new Float32Array(architecture.flatSize);
+  restoreSnapshot(architecture, snapshot, flat);
+  resetRunningStats(architecture, flat);
+  return takeSnapshot(architecture, flat, new Map(counterNames(architecture).map((name) => [name, 0n])));
+}

@@ -44,11 +44,11 @@ export function recipeId(recipe: Recipe): string {
 }
 
 /**
- * The shard size where none is given: a sixteenth of the batch, at least 8 and at most 64 samples. Small enough
+ * The shard size where none is given: an eighth of the batch, at least 8 and at most 64 samples. Small enough
  * that eight threads share a batch of 64, large enough that merging shards costs little (ARCHITECTURE.md, "Shards").
  */
 export function defaultShardSize(batchSize: number): number {
-  return Math.min(64, Math.max(8, Math.ceil(batchSize / 16)));
+  return Math.min(64, Math.max(8, Math.ceil(batchSize / 8)));
 }
 
 /** Samples of an epoch and its number of steps. */

@@ -1,0 +1,111 @@
+/** What is to be trained, from a built-in recipe or a file, and the flags over it. */
+import { closeSync, existsSync } from 'node:fs';
+import { parseNumber } from '../../shared/calls.ts';
+import { openRegularFile, readStart, shownPath } from '../../shared/data/regular-file.ts';
+import { quoted, reasonOf, suggestion, usageError } from '../../shared/errors.ts';
+import { initialisationNames } from '../../shared/model/initialisation.ts';
+import type { Snapshot } from '../../shared/model/snapshot.ts';
+import { weightsDigest } from '../../shared/model/snapshot.ts';
+import { draftRecipe, type Label } from '../../shared/recipe/resolve.ts';
+import { readInitial } from '../model.ts';
+import { builtInFields, builtInRecipes } from '../recipes/built-in.ts';
+import { type FlagValues, recipeFlags } from './flags.ts';
+
+export interface RecipeChoice {
+  /** For the run folder's name: the built-in's name, the file's, or `custom`. */
+  readonly name: string;
+  readonly fields: Record<string, unknown>;
+  readonly label: Label;
+  /** The model to start from, where `--init` names a file. */
+  readonly initial: Snapshot | null;
+}
+
+/** Recipe files have a few hundred bytes. */
+const largestRecipe = 65_536;
+
+/** @throws LockstepError (USAGE, DATA) */
+export function chooseRecipe(argument: string | undefined, flags: FlagValues): RecipeChoice {
+  const base = baseFields(argument, flags);
+  const fields: Record<string, unknown> = { ...base.fields };
+  const labels = new Map<string, string>();
+  for (const { name, kind, field } of recipeFlags) {
+    if (field === undefined || !flags.has(name)) continue;
+    fields[field] = kind === 'switch' ? flags.isOn(name) : fieldValue(flags.text(name) ?? '', kind);
+    labels.set(field, flags.label(name));
+  }
+  const label: Label = (key) => labels.get(key) ?? `${base.where}${key === '' ? '' : `: ${key}`}`;
+  return { name: base.name, label, ...withInitial(fields, label) };
+}
+
+function baseFields(
+  argument: string | undefined,
+  flags: FlagValues,
+): { name: string; where: string; fields: object } {
+  if (argument === undefined && flags.has('model')) return { name: 'custom', where: 'recipe', fields: {} };
+  const name = argument ?? 'mnist';
+  if (Object.hasOwn(builtInRecipes, name))
+    return { name, where: `recipe ${name}`, fields: builtInFields(name) };
+  if (!existsSync(name)) {
+    const known = Object.keys(builtInRecipes);
+    throw usageError(
+      `recipe: got ${quoted(name)}, which is neither built in nor a file${suggestion(name, known) || `; expected ${known.join(', ')} or a JSON file`}`,
+    );
+  }
+  const file = name.split(/[/\\]/).at(-1) ?? name;
+  return {
+    name: file.replace(/\.json$/, '').replace(/[^\w-]/g, '_') || 'custom',
+    where: name,
+    fields: readRecipe(name),
+  };
+}
+
+function readRecipe(path: string): object {
+  const file = openRegularFile(path);
+  try {
+    if (file.sizeBytes > largestRecipe) {
+      throw usageError(
+        `${shownPath(path)}: has ${file.sizeBytes} bytes, expected a recipe of at most ${largestRecipe}`,
+      );
+    }
+    const parsed: unknown = JSON.parse(
+      new TextDecoder('utf-8', { fatal: true }).decode(readStart(file, file.sizeBytes)),
+    );
+    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+      throw new Error('it is no object');
+    return parsed;
+  } catch (error) {
+    if (
+      error instanceof SyntaxError ||
+      error instanceof TypeError ||
+      !(error instanceof Error && 'code' in error)
+    ) {
+      throw usageError(`${shownPath(path)}: is not a recipe in JSON (${quoted(reasonOf(error))})`, error);
+    }
+    throw error;
+  } finally {
+    closeSync(file.fd);
+  }
+}
+
+/** What cannot be read as a number goes on as text, for the recipe's check to show it as it was written. */
+function fieldValue(text: string, kind: 'text' | 'number'): string | number {
+  const number = kind === 'number' ? parseNumber(text) : Number.NaN;
+  return Number.isFinite(number) ? number : text;
+}
+
+/** An init that is no known name but a file becomes the digest of that file's tensors. */
+function withInitial(
+  fields: Record<string, unknown>,
+  label: Label,
+): Pick<RecipeChoice, 'fields' | 'initial'> {
+  const { init } = fields;
+  if (typeof init !== 'string' || !isFile(init)) return { fields, initial: null };
+  const { model } = draftRecipe({ ...fields, init: 'he' }, label);
+  const initial = readInitial(init, model);
+  return { fields: { ...fields, init: `sha256:${weightsDigest(initial)}` }, initial };
+}
+
+function isFile(init: string): boolean {
+  const isName = initialisationNames.includes(init.split('(')[0].trim());
+  return !isName && (/[/\\]|\.safetensors$/.test(init) || existsSync(init));
+}

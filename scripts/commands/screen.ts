@@ -1,0 +1,63 @@
+/** What a person sees: lines, and one line that is drawn again where there is a terminal. */
+import { styleText } from 'node:util';
+
+type Style = Parameters<typeof styleText>[0];
+
+export class Screen {
+  readonly #stream: NodeJS.WriteStream;
+  readonly #quiet: boolean;
+  readonly #colours: boolean;
+  #status = '';
+
+  /** @param stream stdout, or stderr where stdout is for JSON */
+  constructor(stream: NodeJS.WriteStream, quiet: boolean) {
+    this.#stream = stream;
+    this.#quiet = quiet;
+    this.#colours = stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+  }
+
+  /** True where a line can be drawn again. */
+  get isLive(): boolean {
+    return this.#stream.isTTY === true && !this.#quiet;
+  }
+
+  get columns(): number {
+    return Math.max(20, this.#stream.columns ?? 80);
+  }
+
+  style(style: Style, text: string): string {
+    return this.#colours ? styleText(style, text, { validateStream: false }) : text;
+  }
+
+  line(text = ''): void {
+    if (this.#quiet) return;
+    const status = this.#status;
+    this.status('');
+    this.#stream.write(`${text}\n`);
+    this.status(status);
+  }
+
+  /** Replaces the line at the bottom; empty takes it away. */
+  status(text: string): void {
+    if (!this.isLive || text === this.#status) return;
+    this.#stream.write(`\r\u001b[2K${text}`);
+    this.#status = text;
+  }
+}
+
+/** `1:05`, `2:03:10`. */
+export function clock(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (n: number) => String(n).padStart(2, '0');
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+/** 60000 → `60,000`. */
+export function grouped(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`;
+}

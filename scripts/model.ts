@@ -1,0 +1,152 @@
+/** A finished model: what `train` gives back and `loadModel` reads. */
+
+import { closeSync } from 'node:fs';
+import { writeDurably } from '../coordinator/durable-file.ts';
+import { Inference, type Prediction } from '../coordinator/inference.ts';
+import { classCount, imageShape } from '../shared/data/dataset.ts';
+import { openRegularFile, readAt, shownPath } from '../shared/data/regular-file.ts';
+import { dataError, reasonOf } from '../shared/errors.ts';
+import { type KernelModule, loadKernels } from '../shared/kernels/load.ts';
+import { type Architecture, parseArchitecture } from '../shared/model/architecture.ts';
+import { evaluationShard } from '../shared/model/memory-plan.ts';
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  type SafetensorsFile,
+  snapshotFrom,
+} from '../shared/model/safetensors.ts';
+import { type Snapshot, weightsDigest, withFreshStats } from '../shared/model/snapshot.ts';
+import { canonicalJson, type Recipe, recipeId } from '../shared/recipe/recipe.ts';
+import { draftRecipe, finishRecipe } from '../shared/recipe/resolve.ts';
+import { version } from '../shared/version.ts';
+
+/** A model file may have this many bytes; the largest model that can be trained has fewer. */
+const largestFile = 2 ** 31 - 1;
+
+export class TrainedModel {
+  /** What it was trained by, data and all. */
+  readonly recipe: Recipe;
+  readonly snapshot: Snapshot;
+  /** SHA-256 of all weights and running statistics. */
+  readonly weightsDigest: string;
+  #inference: Inference | undefined;
+
+  constructor(recipe: Recipe, snapshot: Snapshot) {
+    this.recipe = recipe;
+    this.snapshot = snapshot;
+    this.weightsDigest = weightsDigest(snapshot);
+  }
+
+  get architecture(): Architecture {
+    return architectureOf(this.recipe.model, 'model');
+  }
+
+  /**
+   * Predicts images, each (28, 28) bytes, one behind the other, bright digits on a dark ground as in MNIST.
+   * @throws LockstepError (USAGE) when the number of bytes is no multiple of 784
+   */
+  predict(images: Uint8Array): Prediction[] {
+    this.#inference ??= this.inference(loadKernels('auto'), evaluationShard);
+    return this.#inference.predict(images);
+  }
+
+  /** The model over a memory of its own, for `samples` samples in one go. */
+  inference(kernels: KernelModule, samples: number): Inference {
+    const { model, scale } = this.recipe;
+    return new Inference({ text: model, scale, snapshot: this.snapshot }, kernels, samples);
+  }
+
+  /** The same weights with running means 0 and running variances 1. */
+  resetRunningStats(): TrainedModel {
+    return new TrainedModel(this.recipe, withFreshStats(this.architecture, this.snapshot));
+  }
+
+  /**
+   * Writes a safetensors file that `torch.nn.Sequential.load_state_dict` takes as it is.
+   * @throws LockstepError (OUTPUT); the file is there whole or not at all
+   */
+  save(path: string): void {
+    writeDurably(path, encodeSafetensors(this.architecture, this.snapshot, this.metadata()));
+  }
+
+  /** What the file says beside the tensors; a model file is enough to evaluate and predict. */
+  metadata(): Record<string, string> {
+    return {
+      format: 'pt',
+      lockstep: version,
+      recipe: canonicalJson(this.recipe),
+      recipeId: recipeId(this.recipe),
+      weightsDigest: this.weightsDigest,
+    };
+  }
+}
+
+/**
+ * Reads a model that Lockstep wrote.
+ * @throws LockstepError (DATA) when it is no such file, is damaged, or its digest is not the one it states
+ */
+export function loadModel(path: string): TrainedModel {
+  const file = readSafetensors(path);
+  const text = file.metadata.recipe;
+  if (text === undefined) {
+    throw dataError(
+      `${shownPath(path)}: has no recipe in its metadata, expected a model written by Lockstep`,
+    );
+  }
+  const recipe = parseStoredRecipe(text, path);
+  const model = new TrainedModel(
+    recipe,
+    snapshotFrom(file, architectureOf(recipe.model, path), shownPath(path)),
+  );
+  const stated = file.metadata.weightsDigest;
+  if (stated !== undefined && stated !== model.weightsDigest) {
+    throw dataError(
+      `${shownPath(path)}: its weights have the digest ${model.weightsDigest}, its metadata say ${stated}; the file was altered`,
+    );
+  }
+  return model;
+}
+
+/**
+ * Reads a safetensors file to start a training of this model from; who wrote it does not matter.
+ * @throws LockstepError (DATA) when it is damaged or its tensors do not fit
+ */
+export function readInitial(path: string, modelText: string): Snapshot {
+  return snapshotFrom(readSafetensors(path), architectureOf(modelText, 'model'), shownPath(path));
+}
+
+export function readSafetensors(path: string): SafetensorsFile {
+  const file = openRegularFile(path);
+  try {
+    if (file.sizeBytes > largestFile) {
+      throw dataError(
+        `${shownPath(path)}: has ${file.sizeBytes} bytes, expected a model of at most ${largestFile}`,
+      );
+    }
+    const bytes = new Uint8Array(file.sizeBytes);
+    let filled = 0;
+    for (let count = -1; count !== 0 && filled < bytes.length; filled += count) {
+      count = readAt(file, bytes, filled, bytes.length - filled, filled);
+    }
+    return decodeSafetensors(bytes.subarray(0, filled), shownPath(path));
+  } finally {
+    closeSync(file.fd);
+  }
+}
+
+function parseStoredRecipe(text: string, path: string): Recipe {
+  try {
+    const draft = draftRecipe(JSON.parse(text), (key) => key);
+    if (draft.dataset === null) throw new Error('it names no dataset');
+    return finishRecipe(draft, draft.dataset);
+  } catch (error) {
+    throw dataError(
+      `${shownPath(path)}: the recipe in its metadata cannot be used (${reasonOf(error)})`,
+      error,
+    );
+  }
+}
+
+function architectureOf(text: string, where: string): Architecture {
+  return parseArchitecture(text, imageShape, classCount, where);
+}

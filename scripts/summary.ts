@@ -1,0 +1,58 @@
+/** What a training came to, as one JSON object; scripts rely on its fields. */
+import type { Run } from '../coordinator/prepare.ts';
+import type { Outcome, StoppedBy, WorkAccount } from '../coordinator/reports.ts';
+
+export interface Summary {
+  readonly recipeId: string;
+  readonly weightsDigest: string;
+  readonly stateDigest: string;
+  /** Epochs and steps done. */
+  readonly epochs: number;
+  readonly steps: number;
+  /** Average training loss by epoch. */
+  readonly trainLoss: readonly number[];
+  readonly testLoss: number;
+  /** 0 … 1. */
+  readonly testAccuracy: number;
+  /** From the call to the result, everything included. */
+  readonly seconds: number;
+  readonly threads: number;
+  /** Remote workers. */
+  readonly workers: number;
+  readonly kernels: string;
+  /** Samples by seconds of training, evaluation left out; null without steps. */
+  readonly samplesPerSecond: number | null;
+  readonly work: readonly WorkAccount[];
+  /** The step that a resumed run went on from. */
+  readonly resumedAtStep: number | null;
+  readonly stepsComputed: number;
+  readonly shardsRecomputed: number;
+  readonly deaths: number;
+  readonly joins: number;
+  readonly stoppedBy: StoppedBy | null;
+}
+
+export function summarise(run: Run, outcome: Outcome, seconds: number): Summary {
+  return {
+    recipeId: outcome.recipeId,
+    weightsDigest: outcome.weightsDigest,
+    stateDigest: outcome.stateDigest,
+    epochs: outcome.epochs.length,
+    steps: outcome.steps,
+    trainLoss: outcome.epochs.map(({ loss }) => loss),
+    testLoss: outcome.test.loss,
+    testAccuracy: outcome.test.accuracy,
+    seconds,
+    threads: run.setup.sizes.threads,
+    workers: 0,
+    kernels: run.kernels.set,
+    samplesPerSecond: outcome.steps === 0 ? null : outcome.samples / outcome.trainSeconds,
+    work: outcome.work,
+    resumedAtStep: null,
+    stepsComputed: outcome.steps,
+    shardsRecomputed: outcome.shardsRecomputed,
+    deaths: outcome.deaths,
+    joins: 0,
+    stoppedBy: outcome.stoppedBy,
+  };
+}

@@ -1,0 +1,170 @@
+/** The sets of kernels side by side: the slow twin, the exact and the relaxed build, on equal memories. */
+import fc from 'fast-check';
+import type { Test } from 'tap';
+import { LockstepError } from '../../shared/errors.ts';
+import { type Kernels, stackBytes } from '../../shared/kernels/kernels.ts';
+import { instantiateKernels, loadKernels } from '../../shared/kernels/load.ts';
+import { twinKernels } from '../../shared/kernels/twin/twin.ts';
+import { drawBits, floatOf, isNaNWord, type Kind, kinds, randomWords } from './values.ts';
+
+/** The seed of every property here; each test file prints it. */
+export const seed = 20261123;
+
+export interface KernelBuild {
+  readonly name: 'twin' | 'exact' | 'relaxed';
+  instantiate(memory: WebAssembly.Memory): Kernels;
+}
+
+/** The builds that this engine can run. That the relaxed one cannot is said aloud, and is no failure. */
+export function kernelBuilds(t: Test): KernelBuild[] {
+  const builds: KernelBuild[] = [
+    { name: 'twin', instantiate: twinKernels },
+    { name: 'exact', instantiate: instantiation('exact') },
+  ];
+  try {
+    builds.push({ name: 'relaxed', instantiate: instantiation('wasm') });
+  } catch (error) {
+    // Wrong known answers are a fault of the build, not of the engine.
+    const isMissing = error instanceof LockstepError && !error.message.includes('known answers');
+    if (!isMissing) throw error;
+    t.comment(`NOT TESTED: the relaxed build. ${error.message}`);
+    t.pass('the relaxed build cannot run on this engine');
+  }
+  return builds;
+}
+
+/** The fastest build that this engine can run, over a memory. */
+export function fastKernels(memory: WebAssembly.Memory): Kernels {
+  return instantiation('auto')(memory);
+}
+
+function instantiation(choice: 'auto' | 'exact' | 'wasm'): KernelBuild['instantiate'] {
+  const { module } = loadKernels(choice);
+  return (memory) => instantiateKernels(module, memory);
+}
+
+export function newMemory(pages: number): WebAssembly.Memory {
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+}
+
+const imageBytes = 65_536;
+
+/** A plan of the memory that all builds start from: random everywhere, and what a kernel reads put into it. */
+export class Area {
+  readonly floats: Float32Array;
+  readonly words: Uint32Array;
+  readonly bytes: Uint8Array;
+  /** Random u32 words. */
+  readonly random: () => number;
+  readonly scratch: [from: number, to: number] = [0, 0];
+  #next = 64; // 0 means "none" to the kernels
+
+  constructor(image: ArrayBuffer, random: () => number) {
+    this.floats = new Float32Array(image);
+    this.words = new Uint32Array(image);
+    this.bytes = new Uint8Array(image);
+    this.random = random;
+  }
+
+  /** Room for so many floats, at a multiple of 32 bytes. */
+  take(floats: number): number {
+    const offset = this.#next;
+    this.#next = Math.ceil((offset + 4 * floats) / 32) * 32;
+    if (this.#next > imageBytes) throw new Error(`the test's memory is too small: ${this.#next}`);
+    return offset;
+  }
+
+  /** Floats with these values. */
+  put(values: ArrayLike<number>): number {
+    const offset = this.take(values.length);
+    this.floats.set(values, offset / 4);
+    return offset;
+  }
+
+  /** A list of sample numbers below `limit`. */
+  putOrder(length: number, limit: number): number {
+    const offset = this.take(length);
+    for (let i = 0; i < length; i++) this.words[offset / 4 + i] = this.random() % limit;
+    return offset;
+  }
+
+  /** Scratch for merging kernels; what is left there is not compared. */
+  takeStack(): number {
+    const offset = this.take(stackBytes / 4);
+    this.scratch[0] = offset;
+    this.scratch[1] = offset + stackBytes;
+    return offset;
+  }
+}
+
+/** Random words are drawn once a kind; a memory begins somewhere in them. */
+const pools = new Map<Kind, Uint32Array>();
+
+function poolOf(kind: Kind): Uint32Array {
+  const pool = pools.get(kind) ?? drawPool(kind);
+  pools.set(kind, pool);
+  return pool;
+}
+
+function drawPool(kind: Kind): Uint32Array {
+  const random = randomWords(seed + kinds.indexOf(kind));
+  return Uint32Array.from({ length: 2 ** 17 }, () => drawBits(random, kind));
+}
+
+/**
+ * Holds that all builds return the same and leave the same bits in the whole memory, apart from scratch. Bits of
+ * NaN are not compared.
+ * @param plan lays out a case in an area and returns the call to make
+ */
+export function holdEqual<Shape>(
+  builds: readonly KernelBuild[],
+  shapes: fc.Arbitrary<Shape>,
+  plan: (shape: Shape, area: Area) => (kernels: Kernels) => unknown,
+  numRuns = 150,
+): void {
+  const image = new ArrayBuffer(imageBytes);
+  const sides = builds.map(({ name, instantiate }) => {
+    const memory = newMemory(1);
+    return { name, kernels: instantiate(memory), words: new Uint32Array(memory.buffer) };
+  });
+  // Half of the memories are mild: once NaN is everywhere, nothing is compared any more.
+  const contents = fc.constantFrom<Kind>('mild', 'mild', 'wild', 'hostile');
+  fc.assert(
+    fc.property(shapes, contents, fc.nat({ max: 2 ** 16 }), (shape, kind, start) => {
+      new Uint32Array(image).set(poolOf(kind).subarray(start, start + imageBytes / 4));
+      const area = new Area(image, randomWords(start));
+      const call = plan(shape, area);
+      const [first, ...others] = sides.map((side) => {
+        side.words.set(area.words);
+        return { ...side, result: call(side.kernels) };
+      });
+      for (const other of others) {
+        if (!Object.is(first.result, other.result)) {
+          throw new Error(`${first.name} returns ${first.result}, ${other.name} ${other.result}`);
+        }
+        const place = findDifference(first.words, other.words, area.scratch);
+        if (place !== null) throw new Error(describeDifference(place, first, other));
+      }
+    }),
+    { seed, numRuns },
+  );
+}
+
+function findDifference(a: Uint32Array, b: Uint32Array, [from, to]: readonly number[]): number | null {
+  for (let i = 0; i < a.length; i++) {
+    if (a[i] === b[i] || (isNaNWord(a[i]) && isNaNWord(b[i]))) continue;
+    if (i < from / 4 || i >= to / 4) return i;
+  }
+  return null;
+}
+
+interface Side {
+  readonly name: string;
+  readonly words: Uint32Array;
+}
+
+function describeDifference(place: number, a: Side, b: Side): string {
+  const shown = ({ name, words }: Side) =>
+    `${name} 0x${words[place].toString(16)} (${floatOf(words[place])})`;
+  return `byte ${4 * place}: ${shown(a)}, ${shown(b)}`;
+}

@@ -1,0 +1,91 @@
+/** Whole trainings for tests: from recipe fields and a data set in memory to the outcome, on a team of threads. */
+import { type Team as CoordinatedTeam, coordinate } from '../../coordinator/coordinator.ts';
+import { prepareRun, type Run } from '../../coordinator/prepare.ts';
+import type { Hooks, Outcome, StepReport } from '../../coordinator/reports.ts';
+import { classCount, type DatasetSource, imageShape, memoryDataset } from '../../shared/data/dataset.ts';
+import { type KernelSet, loadKernels } from '../../shared/kernels/load.ts';
+import { featureCount } from '../../shared/model/layer.ts';
+import { draftRecipe, type RecipeFields } from '../../shared/recipe/resolve.ts';
+import { Team, type TeamOptions } from '../../worker/team.ts';
+import { randomNumbers } from './reference/random-data.ts';
+
+export interface TrainOptions extends Pick<TeamOptions, 'failpoints' | 'stepTimeoutMs' | 'maxHeapMiB'> {
+  readonly source: DatasetSource;
+  readonly threads?: number;
+  readonly kernels?: KernelSet;
+  readonly hooks?: Hooks;
+  /** Puts something between the coordinator and the team. */
+  readonly wrapTeam?: (team: Team) => CoordinatedTeam;
+}
+
+export interface Trained extends Outcome {
+  readonly run: Run;
+  /** Average loss of every step. */
+  readonly losses: readonly number[];
+}
+
+export const label = (key: string): string => key;
+
+/** A training that is ready to begin; the caller closes the team. */
+export async function startTraining(
+  fields: RecipeFields,
+  { source, threads = 1, kernels = 'wasm', failpoints, stepTimeoutMs, maxHeapMiB }: TrainOptions,
+): Promise<{ run: Run; team: Team }> {
+  const run = await prepareRun({
+    draft: draftRecipe(fields, label),
+    source,
+    kernels: loadKernels(kernels),
+    threads,
+    initial: null,
+    label,
+  });
+  const team = await Team.start({
+    setup: run.setup,
+    module: run.kernels.module,
+    memory: run.memory,
+    ...(failpoints === undefined ? {} : { failpoints }),
+    ...(stepTimeoutMs === undefined ? {} : { stepTimeoutMs }),
+    ...(maxHeapMiB === undefined ? {} : { maxHeapMiB }),
+  });
+  return { run, team };
+}
+
+/** Trains a recipe to its end. */
+export async function train(fields: RecipeFields, options: TrainOptions): Promise<Trained> {
+  const { hooks = {}, wrapTeam = (team: Team) => team } = options;
+  const losses: number[] = [];
+  const onSteps = (reports: readonly StepReport[]): void => {
+    losses.push(...reports.map(({ loss }) => loss));
+    hooks.onSteps?.(reports);
+  };
+  const { run, team } = await startTraining(fields, options);
+  try {
+    return { ...(await coordinate(run, wrapTeam(team), { ...hooks, onSteps })), run, losses };
+  } finally {
+    await team.close();
+  }
+}
+
+/** All that must be the same, however a recipe was trained. */
+export function bitsOf({ recipeId, weightsDigest, stateDigest, losses, epochs, steps, test }: Trained) {
+  const perEpoch = epochs.map(({ loss, testLoss, testAccuracy }) => ({ loss, testLoss, testAccuracy }));
+  return { recipeId, weightsDigest, stateDigest, losses, perEpoch, steps, test };
+}
+
+/** A learnable data set: each class is a pattern of its own, each sample its class's pattern with noise. */
+export function syntheticDataset(seed: number, train: number, test: number): DatasetSource {
+  const random = randomNumbers(seed);
+  const pixels = featureCount(imageShape);
+  const patterns = Array.from({ length: classCount }, () => Float64Array.from({ length: pixels }, random));
+  const split = (samples: number) => {
+    const images = new Uint8Array(samples * pixels);
+    const labels = new Uint8Array(samples);
+    for (let i = 0; i < samples; i++) {
+      labels[i] = Math.floor(((random() + 1) / 2) * classCount);
+      const pattern = patterns[labels[i]];
+      for (let p = 0; p < pixels; p++) images[i * pixels + p] = 128 + 60 * pattern[p] + 60 * random();
+    }
+    return { images, labels };
+  };
+  return memoryDataset({ train: split(train), test: split(test) });
+}

@@ -1,0 +1,39 @@
+/** A build whose engine multiplies and adds in two roundings, as one without fused multiply-add would. */
+import type { Kernels } from '../../shared/kernels/kernels.ts';
+import { twinKernels } from '../../shared/kernels/twin/twin.ts';
+
+const f = Math.fround;
+
+/** The twin with two roundings in `dense` alone: its multiply-add still passes a look. */
+export function withUnfusedDense(memory: WebAssembly.Memory): Kernels {
+  const floats = new Float32Array(memory.buffer);
+  const at = (offset: number): number => floats[offset / 4];
+  return {
+    ...twinKernels(memory),
+    dense(x, xStride, w, bias, y, yStride, rows, depth, panels) {
+      for (let r = 0; r < rows; r++) {
+        for (let o = 0; o < panels * 8; o++) {
+          let sum = bias === 0 ? 0 : at(bias + 4 * o);
+          for (let k = 0; k < depth; k++) {
+            const weight = at(w + 4 * ((Math.floor(o / 8) * depth + k) * 8 + (o % 8)));
+            sum = f(f(at(x + r * xStride + 4 * k) * weight) + sum);
+          }
+          floats[(y + r * yStride + 4 * o) / 4] = sum;
+        }
+      }
+    },
+  };
+}
+
+/** The twin with two roundings in `dense` and in the multiply-add itself. */
+export function unfusedKernels(memory: WebAssembly.Memory): Kernels {
+  const floats = new Float32Array(memory.buffer);
+  return {
+    ...withUnfusedDense(memory),
+    multiplyAdd(a, b, c, out, count) {
+      for (let i = 0; i < count; i++) {
+        floats[out / 4 + i] = f(f(floats[a / 4 + i] * floats[b / 4 + i]) + floats[c / 4 + i]);
+      }
+    },
+  };
+}
