@@ -8,7 +8,7 @@ export function activationForward(layer: ActivationLayer, x: Float64Array): Floa
     case 'sigmoid':
       return x.map((value) => 1 / (1 + Math.exp(-value)));
     case 'relu':
-      // biome-ignore lint/complexity/useMathMinMax: relu is defined by comparison, so NaN gives 0
+      // relu is defined by comparison, so NaN gives 0
       return x.map((value) => (value > 0 ? value : 0));
     case 'tanh':
       return x.map((value) => Math.tanh(value));

@@ -38,6 +38,7 @@ const runOf = (units: number) =>
 
 t.test('dense: every build gives the twin’s bits, with and without a bias', (t) => {
   holdEqual(
+    t,
     builds,
     fc.record({ rows, depth, panels, gap, hasBias: fc.boolean() }),
     ({ rows, depth, panels, gap, hasBias }, area) => {
@@ -55,6 +56,7 @@ t.test('dense: every build gives the twin’s bits, with and without a bias', (t
 
 t.test('denseWeightGradient: every build gives the twin’s bits for any node and run of floats', (t) => {
   holdEqual(
+    t,
     builds,
     fc
       .record({ sharded, depth, panels, gap })
@@ -85,13 +87,14 @@ t.test('denseWeightGradient: every build gives the twin’s bits for any node an
           stack,
         );
     },
-    300,
+    600,
   );
   t.end();
 });
 
 t.test('columnSums: every build gives the twin’s bits for any node and run of columns', (t) => {
   holdEqual(
+    t,
     builds,
     fc.record({ sharded, run: runOf(4), gap }),
     ({ sharded: { rows, shardSize, node }, run: [from, to], gap }, area) => {
@@ -108,6 +111,7 @@ t.test('columnSums: every build gives the twin’s bits for any node and run of 
 
 t.test('transpose: every build gives the twin’s bits', (t) => {
   holdEqual(
+    t,
     builds,
     fc.record({ depth, width: fc.integer({ min: 1, max: 37 }) }),
     ({ depth, width }, area) => {

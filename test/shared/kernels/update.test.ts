@@ -1,0 +1,95 @@
+/** The update of parameters and running statistics: the fast builds against the slow twin. */
+import fc from 'fast-check';
+import t from 'tap';
+import { holdEqual, kernelBuilds, newMemory, seed } from '../../helpers/kernels.ts';
+
+t.comment(`fast-check seed ${seed}`);
+const builds = kernelBuilds(t);
+
+const counts = fc.nat(30).map((panels) => 8 * panels);
+
+t.test('sgd: every build gives the twin’s bits and verdict, with and without momentum and decay', (t) => {
+  const cases = fc.record({
+    count: counts,
+    rate: fc.constantFrom(0, 0.1, 0.05, 1e-46, 3e38),
+    // 1e-46 is 0 as binary32: then there is no velocity.
+    momentum: fc.constantFrom(0, 1e-46, 0.9, 1e-45, 0.999),
+    decay: fc.constantFrom(0, 1e-46, 1e-4, 0.5),
+    nesterov: fc.constantFrom(0, 1),
+  });
+  holdEqual(
+    t,
+    builds,
+    cases,
+    ({ count, rate, momentum, decay, nesterov }, area) => {
+      const [w, g, v, newW, newV] = [0, 1, 2, 3, 4].map(() => area.take(count));
+      return (kernels) => kernels.sgd(w, g, v, newW, newV, count, rate, momentum, decay, nesterov);
+    },
+    600,
+  );
+  t.end();
+});
+
+t.test('movingAverage: every build gives the twin’s bits and verdict', (t) => {
+  const cases = fc.record({
+    count: counts,
+    momentum: fc.constantFrom(0, 0.9, 0.99, 1, 1 / 3),
+    divisor: fc.constantFrom(1, 3, 127, 65_536),
+  });
+  holdEqual(t, builds, cases, ({ count, momentum, divisor }, area) => {
+    const [old, value, out] = [0, 1, 2].map(() => area.take(count));
+    return (kernels) => kernels.movingAverage(old, value, out, count, momentum, divisor);
+  });
+  t.end();
+});
+
+t.test('nonFinite: every build gives the twin’s verdict for any count, and writes nothing', (t) => {
+  holdEqual(t, builds, fc.record({ count: fc.nat(45), skip: fc.nat(8) }), ({ count, skip }, area) => {
+    const x = area.take(skip * 8 + count) + 32 * skip;
+    return (kernels) => kernels.nonFinite(x, count);
+  });
+  t.end();
+});
+
+t.test('one value that is not finite is noticed wherever it is, the largest finite ones are not', (t) => {
+  const largest = 3.4028234663852886e38;
+  for (const { name, instantiate } of builds) {
+    const memory = newMemory(1);
+    const floats = new Float32Array(memory.buffer);
+    const kernels = instantiate(memory);
+    const verdicts = { found: 0, missed: 0, invented: 0 };
+    const judge = (isBad: boolean) => {
+      // Old values at 0 and 0 (momentum 0, rate −1: new w = w + g), read through three kernels.
+      for (const verdict of [
+        kernels.nonFinite(1024, 19),
+        kernels.movingAverage(4096, 1024, 8192, 24, 0, 1),
+        kernels.sgd(4096, 1024, 4096, 8192, 8192, 24, -1, 0, 0, 0),
+      ]) {
+        if (verdict === (isBad ? 1 : 0)) verdicts.found++;
+        else verdicts[isBad ? 'missed' : 'invented']++;
+      }
+    };
+    for (let i = 0; i < 19; i++) {
+      for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+        floats.fill(i % 2 === 0 ? largest : -largest, 256, 280);
+        judge(false);
+        floats[256 + i] = bad;
+        judge(true);
+      }
+    }
+    t.same(verdicts, { found: 19 * 3 * 2 * 3, missed: 0, invented: 0 }, name);
+  }
+  t.end();
+});
+
+t.test('without momentum no velocity is read or written', (t) => {
+  for (const { name, instantiate } of builds) {
+    const memory = newMemory(1);
+    const floats = new Float32Array(memory.buffer);
+    floats.fill(Number.NaN, 64, 72); // the velocity
+    floats.fill(5, 96, 104); // the new velocity
+    t.equal(instantiate(memory).sgd(64, 128, 256, 320, 384, 8, 0.1, 0, 0, 0), 0, name);
+    t.same([...floats.slice(96, 104)], Array(8).fill(5), name);
+  }
+  t.end();
+});
