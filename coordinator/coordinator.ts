@@ -4,9 +4,10 @@ import { LockstepError } from '../shared/errors.ts';
 import { resetRunningStats, stateDigest, takeSnapshot, weightsDigest } from '../shared/model/snapshot.ts';
 import { recipeId } from '../shared/recipe/recipe.ts';
 import type { Replica } from '../shared/reduction/span.ts';
+import type { StepsOutcome, WorkAccount } from '../shared/training.ts';
 import { type Evaluation, readEvaluation } from './evaluation.ts';
 import type { Run } from './prepare.ts';
-import type { EpochReport, Hooks, Outcome, Position, StepReport, StoppedBy, WorkAccount } from './reports.ts';
+import type { EpochReport, Hooks, Outcome, Position, StepReport, StoppedBy } from './reports.ts';
 
 /** What the coordinator needs of a team of threads. */
 export interface Team {
@@ -22,11 +23,6 @@ export interface Team {
   stop(): void;
   account(): WorkAccount[];
 }
-
-/** How a run of steps ended, with the number of steps done in the epoch. */
-export type StepsOutcome =
-  | { readonly kind: 'done' | 'stopped'; readonly step: number }
-  | { readonly kind: 'nonFinite'; readonly step: number; readonly where: string };
 
 /** Steps are reported to `onSteps` this often while they are being computed. */
 const reportMs = 250;

@@ -1,5 +1,6 @@
 /** What a run tells while it goes on, and what it ends with. */
 import type { Snapshot } from '../shared/model/snapshot.ts';
+import type { WorkAccount } from '../shared/training.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { Run } from './prepare.ts';
 
@@ -73,14 +74,4 @@ export interface Outcome {
   /** Threads that died and were replaced, and the shards of the steps that were run again for it. */
   readonly deaths: number;
   readonly shardsRecomputed: number;
-}
-
-/** Who computed what: one thread of a local run, or one worker. */
-export interface WorkAccount {
-  readonly name: string;
-  readonly threads: number;
-  /** Shards computed in committed steps. */
-  readonly shards: number;
-  /** Seconds spent computing in committed steps, waiting left out. */
-  readonly seconds: number;
 }

@@ -21,9 +21,10 @@ import { type BuiltInRecipe, builtInFields } from './recipes/built-in.ts';
 import { type Summary, summarise } from './summary.ts';
 
 export type { Prediction } from '../coordinator/inference.ts';
-export type { EpochReport, Hooks, Position, StepReport, WorkAccount } from '../coordinator/reports.ts';
+export type { EpochReport, Hooks, Position, StepReport } from '../coordinator/reports.ts';
 export { LockstepError } from '../shared/errors.ts';
 export type { Recipe } from '../shared/recipe/recipe.ts';
+export type { WorkAccount } from '../shared/training.ts';
 export { loadModel } from './model.ts';
 export type {
   BuiltInRecipe,

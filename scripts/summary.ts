@@ -1,6 +1,7 @@
 /** What a training came to, as one JSON object; scripts rely on its fields. */
 import type { Run } from '../coordinator/prepare.ts';
-import type { Outcome, StoppedBy, WorkAccount } from '../coordinator/reports.ts';
+import type { Outcome, StoppedBy } from '../coordinator/reports.ts';
+import type { WorkAccount } from '../shared/training.ts';
 
 export interface Summary {
   readonly recipeId: string;

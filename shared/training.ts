@@ -26,6 +26,21 @@ export function planSetup(setup: Setup): { architecture: Architecture; plan: Mem
   return { architecture, plan: planMemory(architecture, setup.sizes) };
 }
 
+/** How a run of steps ended, with the number of steps done in the epoch. */
+export type StepsOutcome =
+  | { readonly kind: 'done' | 'stopped'; readonly step: number }
+  | { readonly kind: 'nonFinite'; readonly step: number; readonly where: string };
+
+/** Who computed what: one thread of a local run, or one worker. */
+export interface WorkAccount {
+  readonly name: string;
+  readonly threads: number;
+  /** Shards computed in committed steps. */
+  readonly shards: number;
+  /** Seconds spent computing in committed steps, waiting left out. */
+  readonly seconds: number;
+}
+
 /** What a run of steps reports to, and asks for permission to go on. */
 export interface Progress {
   /** Steps done since the training began; its parity tells which replica is current. */

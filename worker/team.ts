@@ -1,61 +1,25 @@
 /**
- * The threads of one process: long-running piscina tasks with a rank each, over one shared memory. The main
- * thread commands them, watches them, and replaces the dead: their step was not committed and is run again.
+ * The team of one process as the coordinator sees it: it trains steps, evaluates, and says who did what. How its
+ * threads live and die is in members.ts.
  */
-import { once } from 'node:events';
-import { availableParallelism } from 'node:os';
-import { extname } from 'node:path';
-import type { Worker } from 'node:worker_threads';
-import { Piscina } from 'piscina';
 import { checkNumber } from '../shared/calls.ts';
-import { LockstepError, reasonOf } from '../shared/errors.ts';
+import { LockstepError } from '../shared/errors.ts';
 import type { MemoryPlan } from '../shared/model/memory-plan.ts';
 import { NonFinite } from '../shared/model/non-finite.ts';
 import type { Replica } from '../shared/reduction/span.ts';
-import { planSetup, type Setup, Training } from '../shared/training.ts';
-import { abortBarrier, resetBarrier } from './barrier.ts';
+import { planSetup, type StepsOutcome, Training, type WorkAccount } from '../shared/training.ts';
 import { Control, kinds, own, words } from './control.ts';
-import type { Failpoint } from './failpoint.ts';
-import type { ThreadTask } from './thread.ts';
+import { Members, type MembersOptions } from './members.ts';
 
-export interface TeamOptions {
-  readonly setup: Setup;
-  readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
+export interface TeamOptions extends MembersOptions {
   /** A thread that has not moved for so long is ended and replaced. */
   readonly stepTimeoutMs?: number;
-  /** JavaScript heap of a thread, in MiB. */
-  readonly maxHeapMiB?: number;
-  /** For tests: where threads are to fail, each once. */
-  readonly failpoints?: readonly Failpoint[];
 }
 
-/** How a run of steps ended; `step` is the number of steps done in the epoch. */
-export type StepsOutcome =
-  | { readonly kind: 'done'; readonly step: number }
-  | { readonly kind: 'stopped'; readonly step: number }
-  | { readonly kind: 'nonFinite'; readonly step: number; readonly where: string };
-
-export interface ThreadAccount {
-  readonly name: string;
-  readonly threads: 1;
-  /** Shards computed in committed steps. */
-  readonly shards: number;
-  /** Seconds spent computing in committed steps. */
-  readonly seconds: number;
-}
-
+/** A step takes milliseconds; a thread that is busy for this long hangs. */
 const defaultStepTimeoutMs = 30_000;
-/** Two looks of the watcher at the threads. */
-const watchMs = 250;
 /** A step that kills its threads this often will go on killing them. */
 const mostAttempts = 4;
-/** Starting a thread takes 50 ms; on a machine that is busy with something else perhaps a second. */
-const startTimeoutMs = 60_000;
-
-/** A thread that was told to end and has not within this time runs native code; nobody can end it. */
-const exitTimeoutMs = 10_000;
-
 /** More threads than this are a mistake; each has memory of its own. */
 export const mostThreads = 1024;
 
@@ -67,49 +31,23 @@ export function checkThreads(threads: number, where: string, shown = String(thre
   return checkNumber(threads, { kind: 'integer', min: 1, max: mostThreads }, where, shown);
 }
 
-/** One rank's task, and the worker thread that runs it once that is known. */
-interface Member {
-  readonly task: Promise<void>;
-  readonly abort: AbortController;
-  worker: Worker | null;
-  /** Why the task ended, if it did. */
-  failure: string | null;
-}
-
 export class Team {
   readonly plan: MemoryPlan;
-  readonly size: number;
-  /** Threads that died and were replaced, and the shards of the steps that were run again. */
-  deaths = 0;
+  /** Shards of the steps that were run again because a thread died in them. */
   shardsRecomputed = 0;
   readonly #options: TeamOptions;
   readonly #control: Control;
   readonly #words: Int32Array;
-  readonly #pool: Piscina;
-  readonly #members: Member[] = [];
-  readonly #failpoints: Failpoint[];
+  readonly #members: Members;
   readonly #stepTimeoutMs: number;
-  #closing = false;
 
   private constructor(options: TeamOptions) {
-    const { plan } = planSetup(options.setup);
-    this.plan = plan;
-    this.size = options.setup.sizes.threads;
+    this.plan = planSetup(options.setup).plan;
     this.#options = options;
-    this.#control = new Control(options.memory, plan);
+    this.#control = new Control(options.memory, this.plan);
     this.#words = this.#control.words;
-    this.#failpoints = [...(options.failpoints ?? [])];
     this.#stepTimeoutMs = options.stepTimeoutMs ?? defaultStepTimeoutMs;
-    this.#pool = new Piscina({
-      filename: new URL(`./thread${extname(import.meta.url)}`, import.meta.url).href,
-      minThreads: this.size,
-      maxThreads: this.size,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      execArgv: [],
-      ...(options.maxHeapMiB === undefined
-        ? {}
-        : { resourceLimits: { maxOldGenerationSizeMb: options.maxHeapMiB } }),
-    });
+    this.#members = new Members(options, this.#control, 2 * this.#stepTimeoutMs);
   }
 
   /**
@@ -118,17 +56,13 @@ export class Team {
    */
   static async start(options: TeamOptions): Promise<Team> {
     const team = new Team(options);
-    try {
-      for (let rank = 0; rank < team.size; rank++) team.#members.push(team.#launch(rank));
-      const failures = await team.#settle(startTimeoutMs);
-      if (failures.length > 0)
-        throw new LockstepError('TEAM', `threads did not start: ${failures.join('; ')}`);
-      team.#findWorkers();
-      return team;
-    } catch (error) {
-      await team.#pool.destroy();
-      throw error;
-    }
+    await team.#members.start();
+    return team;
+  }
+
+  /** Threads that died and were replaced. */
+  get deaths(): number {
+    return this.#members.deaths;
   }
 
   /** Steps committed since the training began; its parity tells which replica is current. */
@@ -151,11 +85,12 @@ export class Team {
     return this.#control.results();
   }
 
-  account(): ThreadAccount[] {
-    return this.#members.map((_, rank) => ({
+  /** What each thread did, by rank. */
+  account(): WorkAccount[] {
+    return this.plan.threads.map((_, rank) => ({
       name: `thread ${rank}`,
       threads: 1,
-      shards: this.#own(rank, own.shards),
+      shards: Atomics.load(this.#words, this.#control.own(rank, own.shards)),
       seconds: this.#control.busySeconds(rank)[0],
     }));
   }
@@ -194,12 +129,7 @@ export class Team {
 
   /** Ends the threads; safe to call again, and after any failure. */
   async close(): Promise<void> {
-    if (this.#members.every(({ failure }) => failure === null)) {
-      this.#closing = true;
-      this.#give(kinds.end);
-      await Promise.all(this.#members.map(({ task }) => task));
-    }
-    await this.#pool.destroy();
+    await this.#members.end();
   }
 
   /** Gives a command, and again to a mended team as often as threads die in it. */
@@ -208,8 +138,8 @@ export class Team {
     let lastStep = -1;
     for (;;) {
       prepare();
-      this.#give(kind);
-      const failures = await this.#settle(this.#stepTimeoutMs);
+      this.#members.give(kind);
+      const failures = await this.#members.settle(this.#stepTimeoutMs);
       if (failures.length === 0) return;
       const step = this.step;
       attempts = step === lastStep ? attempts + 1 : 1;
@@ -221,132 +151,8 @@ export class Team {
         );
       }
       if (kind === kinds.train) this.shardsRecomputed += this.#shardsOf(step);
-      await this.#replaceDead();
+      await this.#members.replaceDead();
     }
-  }
-
-  #give(kind: number): void {
-    Atomics.store(this.#words, words.kind, kind);
-    Atomics.add(this.#words, words.command, 1);
-    Atomics.notify(this.#words, words.command);
-  }
-
-  /**
-   * Returns when every thread has finished the current command or is gone, with the reasons why some are. At
-   * the first death the others are called off; threads that do not move for `timeoutMs` are ended.
-   */
-  async #settle(timeoutMs: number): Promise<string[]> {
-    let lastMoveMs = performance.now();
-    let lastAlive = '';
-    for (;;) {
-      const seen = Atomics.load(this.#words, words.finished);
-      const pending = this.#members.filter(
-        (member, rank) => member.failure === null && !this.#hasFinished(rank),
-      );
-      if (pending.length === 0) break;
-      if (pending.length < this.#members.length && this.#members.some(({ failure }) => failure !== null)) {
-        abortBarrier(this.#words);
-      }
-      const alive = this.#members.map((_, rank) => this.#own(rank, own.alive)).join();
-      if (alive !== lastAlive) lastMoveMs = performance.now();
-      lastAlive = alive;
-      if (performance.now() - lastMoveMs > timeoutMs) this.#endOverdue(pending, timeoutMs);
-      // A thread that finishes or dies raises the word; the time is for the watch.
-      await Atomics.waitAsync(this.#words, words.finished, seen, watchMs).value;
-    }
-    return this.#members.flatMap(({ failure }) => (failure === null ? [] : [failure]));
-  }
-
-  /** Of those that are still in a command, the ones that moved least are what the others wait for. */
-  #endOverdue(pending: readonly Member[], timeoutMs: number): void {
-    const moves = (member: Member) => this.#own(this.#members.indexOf(member), own.alive);
-    const least = Math.min(...pending.map(moves));
-    for (const member of pending.filter((candidate) => moves(candidate) === least)) {
-      this.#fail(member, `thread ${this.#members.indexOf(member)} did not move for ${timeoutMs} ms`);
-      member.abort.abort();
-    }
-  }
-
-  /** Waits until the dead are really gone, since until then they may write to the memory, and starts new ones. */
-  async #replaceDead(): Promise<void> {
-    for (const [rank, member] of this.#members.entries()) {
-      if (member.failure === null) continue;
-      this.deaths += 1;
-      await this.#gone(rank, member);
-      this.#members[rank] = this.#launch(rank);
-    }
-    resetBarrier(this.#words);
-    const failures = await this.#settle(startTimeoutMs);
-    if (failures.length > 0)
-      throw new LockstepError('TEAM', `threads could not be replaced: ${failures.join('; ')}`);
-    this.#findWorkers();
-  }
-
-  async #gone(rank: number, { worker }: Member): Promise<void> {
-    // A task that threw leaves its thread alive and idle, ready for the next task.
-    if (worker === null || worker.threadId === -1 || this.#pool.threads.includes(worker)) return;
-    try {
-      await once(worker, 'exit', { signal: AbortSignal.timeout(exitTimeoutMs) });
-    } catch (cause) {
-      throw new LockstepError(
-        'TEAM',
-        `thread ${rank} did not end within ${exitTimeoutMs} ms of being told to`,
-        { cause },
-      );
-    }
-  }
-
-  #launch(rank: number): Member {
-    const { setup, module, memory } = this.#options;
-    const failpoint = this.#failpoints.findIndex((point) => point.rank === rank);
-    const task: ThreadTask = {
-      setup,
-      module,
-      memory,
-      rank,
-      lastCommand: Atomics.load(this.#words, words.command),
-      cores: availableParallelism(),
-      barrierDeadlineMs: 2 * this.#stepTimeoutMs,
-      failpoint: this.#failpoints.splice(failpoint, failpoint < 0 ? 0 : 1)[0] ?? null,
-    };
-    Atomics.store(this.#words, this.#control.own(rank, own.finished), -1);
-    const abort = new AbortController();
-    const ended = (reason: string) => {
-      if (!this.#closing) this.#fail(member, `thread ${rank} ${reason}`);
-    };
-    const member: Member = {
-      task: this.#pool.run(task, { signal: abort.signal }).then(
-        () => ended('ended by itself'),
-        (error: unknown) => ended(`died: ${reasonOf(error)}`),
-      ),
-      abort,
-      worker: null,
-      failure: null,
-    };
-    return member;
-  }
-
-  /** Notes why a member is lost, the first reason only, and wakes whoever waits for it. */
-  #fail(member: Member, reason: string): void {
-    member.failure ??= reason;
-    Atomics.add(this.#words, words.finished, 1);
-    Atomics.notify(this.#words, words.finished);
-  }
-
-  /** Notes which worker thread runs which rank, to be able to wait for its end. */
-  #findWorkers(): void {
-    for (const [rank, member] of this.#members.entries()) {
-      const id = this.#own(rank, own.threadId);
-      member.worker = this.#pool.threads.find(({ threadId }) => threadId === id) ?? null;
-    }
-  }
-
-  #hasFinished(rank: number): boolean {
-    return this.#own(rank, own.finished) === Atomics.load(this.#words, words.command);
-  }
-
-  #own(rank: number, word: number): number {
-    return Atomics.load(this.#words, this.#control.own(rank, word));
   }
 
   #shardsOf(step: number): number {

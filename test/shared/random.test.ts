@@ -84,7 +84,9 @@ t.test('a shuffle is Fisher’s and Yates’s with exact partners, and depends o
   fc.assert(
     fc.property(key, fc.nat(100), (key, length) => {
       const places = shuffled(length, key);
-      return places.join() === plainShuffle(length, key).join() && places.join() === shuffled(length, key).join();
+      return (
+        places.join() === plainShuffle(length, key).join() && places.join() === shuffled(length, key).join()
+      );
     }),
     { seed, numRuns: 200 },
   );

@@ -92,7 +92,8 @@ t.test('merged moments are those of binary64 within what rounding explains', (t)
         bound.m2 === 0 ? 0 : Math.abs(got.m2 - truth.m2) / bound.m2,
       );
       largest = Math.max(largest, share);
-      if (share > 1) t.fail(`${count} samples about ${mean} in shards of ${shardSize}`, { got, truth, bound });
+      if (share > 1)
+        t.fail(`${count} samples about ${mean} in shards of ${shardSize}`, { got, truth, bound });
     }
   }
   t.comment(`largest error: ${largest.toFixed(3)} of its bound`);

@@ -1,0 +1,220 @@
+/**
+ * The threads of a team: long-running piscina tasks with a rank each. The main thread commands them, watches them,
+ * and replaces the dead once they are really gone.
+ */
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { extname } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { LockstepError, reasonOf } from '../shared/errors.ts';
+import type { Setup } from '../shared/training.ts';
+import { abortBarrier, resetBarrier } from './barrier.ts';
+import { type Control, kinds, own, words } from './control.ts';
+import type { Failpoint } from './failpoint.ts';
+import type { ThreadTask } from './thread.ts';
+
+export interface MembersOptions {
+  readonly setup: Setup;
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  /** JavaScript heap of a thread, in MiB. */
+  readonly maxHeapMiB?: number;
+  /** For tests: where threads are to fail, each once. */
+  readonly failpoints?: readonly Failpoint[];
+}
+
+/** Two looks of the watcher at the threads. */
+const watchMs = 250;
+/** Starting a thread takes 50 ms; on a machine that is busy with something else perhaps a second. */
+const startTimeoutMs = 60_000;
+/** A thread that was told to end and has not within this time runs native code; nobody can end it. */
+const exitTimeoutMs = 10_000;
+
+/** One rank's task, and the worker thread that runs it once that is known. */
+interface Member {
+  readonly task: Promise<void>;
+  readonly abort: AbortController;
+  worker: Worker | null;
+  /** Why the task ended, if it did. */
+  failure: string | null;
+}
+
+export class Members {
+  /** Threads that died and were replaced. */
+  deaths = 0;
+  readonly #options: MembersOptions;
+  readonly #barrierDeadlineMs: number;
+  readonly #control: Control;
+  readonly #words: Int32Array;
+  readonly #pool: Piscina;
+  readonly #members: Member[] = [];
+  readonly #failpoints: Failpoint[];
+  #ending = false;
+
+  constructor(options: MembersOptions, control: Control, barrierDeadlineMs: number) {
+    const { setup, maxHeapMiB, failpoints } = options;
+    this.#options = options;
+    this.#barrierDeadlineMs = barrierDeadlineMs;
+    this.#control = control;
+    this.#words = control.words;
+    this.#failpoints = [...(failpoints ?? [])];
+    this.#pool = new Piscina({
+      filename: new URL(`./thread${extname(import.meta.url)}`, import.meta.url).href,
+      minThreads: setup.sizes.threads,
+      maxThreads: setup.sizes.threads,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      execArgv: [],
+      ...(maxHeapMiB === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: maxHeapMiB } }),
+    });
+  }
+
+  /** @throws LockstepError (TEAM) when threads do not start; none is left then */
+  async start(): Promise<void> {
+    try {
+      const { threads } = this.#options.setup.sizes;
+      for (let rank = 0; rank < threads; rank++) this.#members.push(this.#launch(rank));
+      await this.#allReady('threads did not start');
+    } catch (error) {
+      await this.#pool.destroy();
+      throw error;
+    }
+  }
+
+  /** Gives all threads a command; its parameters must be in their words already. */
+  give(kind: number): void {
+    for (const rank of this.#members.keys())
+      Atomics.store(this.#words, this.#control.own(rank, own.alive), 0);
+    Atomics.store(this.#words, words.kind, kind);
+    Atomics.add(this.#words, words.command, 1);
+    Atomics.notify(this.#words, words.command);
+  }
+
+  /**
+   * Returns when every thread has finished the current command or is gone, with the reasons why some are. At
+   * the first death the others are called off; threads that do not move for `timeoutMs` are ended.
+   */
+  async settle(timeoutMs: number): Promise<string[]> {
+    let lastMoveMs = performance.now();
+    let lastAlive = '';
+    for (;;) {
+      const seen = Atomics.load(this.#words, words.finished);
+      const pending = [...this.#members.keys()].filter((rank) => this.#isPending(rank));
+      if (pending.length === 0) break;
+      if (this.#failures().length > 0) abortBarrier(this.#words);
+      const alive = pending.map((rank) => this.#own(rank, own.alive)).join();
+      if (alive !== lastAlive) lastMoveMs = performance.now();
+      lastAlive = alive;
+      if (performance.now() - lastMoveMs > timeoutMs) this.#endOverdue(pending, timeoutMs);
+      // A thread that finishes or dies raises the word; the time is for the watch.
+      await Atomics.waitAsync(this.#words, words.finished, seen, watchMs).value;
+    }
+    return this.#failures();
+  }
+
+  /**
+   * Starts new threads for the dead ones, when these are really gone: until then they may write to the memory.
+   * @throws LockstepError (TEAM) when one does not end or a new one does not start
+   */
+  async replaceDead(): Promise<void> {
+    for (const [rank, member] of this.#members.entries()) {
+      if (member.failure === null) continue;
+      this.deaths += 1;
+      await this.#gone(rank, member);
+      this.#members[rank] = this.#launch(rank);
+    }
+    resetBarrier(this.#words);
+    await this.#allReady('threads could not be replaced');
+  }
+
+  /** Ends all threads; safe to call again, and after any failure. */
+  async end(): Promise<void> {
+    if (!this.#ending && this.#failures().length === 0) {
+      this.#ending = true;
+      this.give(kinds.end);
+      await Promise.all(this.#members.map(({ task }) => task));
+    }
+    await this.#pool.destroy();
+  }
+
+  #launch(rank: number): Member {
+    const { setup, module, memory } = this.#options;
+    const failpoint = this.#failpoints.findIndex((point) => point.rank === rank);
+    const task: ThreadTask = {
+      setup,
+      module,
+      memory,
+      rank,
+      lastCommand: Atomics.load(this.#words, words.command),
+      cores: availableParallelism(),
+      barrierDeadlineMs: this.#barrierDeadlineMs,
+      failpoint: failpoint < 0 ? null : this.#failpoints.splice(failpoint, 1)[0],
+    };
+    Atomics.store(this.#words, this.#control.own(rank, own.finished), -1);
+    const abort = new AbortController();
+    const ended = (reason: string) => {
+      if (!this.#ending) this.#fail(member, `thread ${rank} ${reason}`);
+    };
+    const member: Member = {
+      task: this.#pool.run(task, { signal: abort.signal }).then(
+        () => ended('ended by itself'),
+        (error: unknown) => ended(`died: ${reasonOf(error)}`),
+      ),
+      abort,
+      worker: null,
+      failure: null,
+    };
+    return member;
+  }
+
+  /** Waits until all threads, new ones too, are ready for a command, and notes which worker runs which rank. */
+  async #allReady(problem: string): Promise<void> {
+    const failures = await this.settle(startTimeoutMs);
+    if (failures.length > 0) throw new LockstepError('TEAM', `${problem}: ${failures.join('; ')}`);
+    for (const [rank, member] of this.#members.entries()) {
+      const id = this.#own(rank, own.threadId);
+      member.worker = this.#pool.threads.find(({ threadId }) => threadId === id) ?? null;
+    }
+  }
+
+  /** Of those that are still in a command, the ones that moved least are what the others wait for. */
+  #endOverdue(pending: readonly number[], timeoutMs: number): void {
+    const least = Math.min(...pending.map((rank) => this.#own(rank, own.alive)));
+    for (const rank of pending.filter((candidate) => this.#own(candidate, own.alive) === least)) {
+      this.#fail(this.#members[rank], `thread ${rank} did not move for ${timeoutMs} ms`);
+      this.#members[rank].abort.abort();
+    }
+  }
+
+  async #gone(rank: number, { worker }: Member): Promise<void> {
+    // A task that threw leaves its thread alive and idle, ready for the next task.
+    if (worker === null || worker.threadId === -1 || this.#pool.threads.includes(worker)) return;
+    try {
+      await once(worker, 'exit', { signal: AbortSignal.timeout(exitTimeoutMs) });
+    } catch (cause) {
+      const what = `thread ${rank} did not end within ${exitTimeoutMs} ms of being told to`;
+      throw new LockstepError('TEAM', what, { cause });
+    }
+  }
+
+  /** Notes why a member is lost, the first reason only, and wakes whoever waits for it. */
+  #fail(member: Member, reason: string): void {
+    member.failure ??= reason;
+    Atomics.add(this.#words, words.finished, 1);
+    Atomics.notify(this.#words, words.finished);
+  }
+
+  #failures(): string[] {
+    return this.#members.flatMap(({ failure }) => (failure === null ? [] : [failure]));
+  }
+
+  /** True while a rank is alive and has not finished the current command. */
+  #isPending(rank: number): boolean {
+    const finished = this.#own(rank, own.finished) === Atomics.load(this.#words, words.command);
+    return this.#members[rank].failure === null && !finished;
+  }
+
+  #own(rank: number, word: number): number {
+    return Atomics.load(this.#words, this.#control.own(rank, word));
+  }
+}
