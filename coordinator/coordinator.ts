@@ -92,7 +92,16 @@ class Coordinator {
   async #trainSteps(): Promise<number> {
     const { steps } = this.#run;
     const { onStep } = this.#hooks;
-    const telling = setInterval(() => this.#tellSteps(), reportMs);
+    let failure: unknown;
+    const telling = setInterval(() => {
+      try {
+        this.#tellSteps();
+      } catch (error) {
+        // A listener that fails (a full disk under a log) ends the run as it would from anywhere else.
+        failure ??= error;
+        this.#team.stop();
+      }
+    }, reportMs);
     let seconds = 0;
     try {
       for (let step = 0; step < steps && !this.#isStopped(); step = this.#team.step) {
@@ -100,6 +109,7 @@ class Coordinator {
         // Without a callback for each step the team runs through the epoch by itself.
         const outcome = await this.#team.trainSteps(step, onStep === undefined ? steps : step + 1);
         seconds += (performance.now() - startMs) / 1000;
+        if (failure !== undefined) throw failure;
         this.#tellSteps();
         if (outcome.kind === 'nonFinite') throw this.#diverged(outcome.step, outcome.where);
         if ((await onStep?.(this.#stepReport(step))) === false) this.#stoppedBy = 'callback';
@@ -219,7 +229,7 @@ class Coordinator {
     return new LockstepError(
       'DIVERGED',
       `training diverged at step ${(this.#epoch - 1) * steps + step + 1} (epoch ${this.#epoch}): ` +
-        `${where} is not finite; lower the learning rate (${recipe.optimizer}) or look at scale and init`,
+        `NaN or infinity in ${where}; lower the learning rate (optimizer ${recipe.optimizer}) or look at scale and init`,
     );
   }
 }

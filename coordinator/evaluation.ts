@@ -1,5 +1,6 @@
 /** What an evaluation left in memory, summed up. */
 
+import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import { evaluationShard, lossSlotBytes, type MemoryPlan } from '../shared/model/memory-plan.ts';
 import { foldTree } from '../shared/reduction/tree.ts';
 
@@ -17,7 +18,7 @@ export interface Evaluation {
 /** Merges the losses of the shards by the tree and counts the predictions of a split that was just evaluated. */
 export function readEvaluation(
   plan: MemoryPlan,
-  memory: WebAssembly.Memory,
+  memory: SharedMemory,
   split: 'train' | 'test',
   classes: number,
 ): Evaluation {

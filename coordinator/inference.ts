@@ -1,8 +1,10 @@
 /** A finished model over a memory of its own, to evaluate and to predict with on the calling thread. */
+
 import { classCount, imageShape } from '../shared/data/dataset.ts';
 import { fillScaleTable, type Scale } from '../shared/data/scale.ts';
 import { usageError } from '../shared/errors.ts';
 import type { KernelModule } from '../shared/kernels/load.ts';
+import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import { featureCount } from '../shared/model/layer.ts';
 import { evaluationShard, type MemoryPlan, newMemory } from '../shared/model/memory-plan.ts';
 import { restoreSnapshot, type Snapshot } from '../shared/model/snapshot.ts';
@@ -17,7 +19,7 @@ export interface Prediction {
 
 export class Inference {
   readonly plan: MemoryPlan;
-  readonly memory: WebAssembly.Memory;
+  readonly memory: SharedMemory;
   readonly #training: Training;
 
   /** @param samples the most samples that are looked at in one go */

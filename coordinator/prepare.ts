@@ -1,4 +1,5 @@
 /** From a recipe's draft and a data source to a memory that holds everything a team needs to begin. */
+
 import {
   classCount,
   type DatasetSource,
@@ -11,6 +12,7 @@ import { drawSubset } from '../shared/data/sampler.ts';
 import { fillScaleTable } from '../shared/data/scale.ts';
 import { dataError, usageError } from '../shared/errors.ts';
 import { instantiateKernels, type KernelModule } from '../shared/kernels/load.ts';
+import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import type { Architecture } from '../shared/model/architecture.ts';
 import { initialise } from '../shared/model/initialisation.ts';
 import { featureCount } from '../shared/model/layer.ts';
@@ -33,7 +35,7 @@ export interface Run {
   readonly setup: Setup;
   readonly architecture: Architecture;
   readonly plan: MemoryPlan;
-  readonly memory: WebAssembly.Memory;
+  readonly memory: SharedMemory;
   /** Steps of an epoch. */
   readonly steps: number;
   /** The numbers of the samples to train on, ascending. */
@@ -100,11 +102,7 @@ export async function prepareRun(options: RunOptions): Promise<Run> {
 }
 
 /** Reads both splits into the memory and returns the identity of the data. */
-async function loadDataset(
-  source: DatasetSource,
-  plan: MemoryPlan,
-  memory: WebAssembly.Memory,
-): Promise<string> {
+async function loadDataset(source: DatasetSource, plan: MemoryPlan, memory: SharedMemory): Promise<string> {
   const train = await loadSplit(source, 'train', plan.train, memory);
   return datasetId(train, await loadSplit(source, 'test', plan.test, memory));
 }
@@ -114,7 +112,7 @@ export function loadSplit(
   source: DatasetSource,
   split: SplitName,
   place: SplitPlace,
-  memory: WebAssembly.Memory,
+  memory: SharedMemory,
 ): Promise<SplitDigests> {
   return source.load(
     split,

@@ -2,6 +2,7 @@
  * The words of shared memory through which the main thread commands a team and learns how far it is. All are
  * read and written with Atomics.
  */
+import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import type { MemoryPlan } from '../shared/model/memory-plan.ts';
 
 /** Indices of 32-bit words. Those that many threads write lie in cache lines of their own. */
@@ -50,9 +51,9 @@ const ownWordCount = 16;
 export class Control {
   readonly words: Int32Array;
   readonly #plan: MemoryPlan;
-  readonly #memory: WebAssembly.Memory;
+  readonly #memory: SharedMemory;
 
-  constructor(memory: WebAssembly.Memory, plan: MemoryPlan) {
+  constructor(memory: SharedMemory, plan: MemoryPlan) {
     this.words = new Int32Array(
       memory.buffer,
       plan.control,

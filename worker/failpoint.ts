@@ -1,4 +1,5 @@
 /** For tests: a thread that fails at a chosen place of a chosen step. Nothing else sets a failpoint. */
+import { wasm } from '../shared/kernels/webassembly.ts';
 
 export interface Failpoint {
   readonly rank: number;
@@ -20,7 +21,7 @@ export function failAt(failpoint: Failpoint | null, step: number, barrier: numbe
     case 'loop':
       for (;;);
     case 'loop-wasm': {
-      const { loop } = new WebAssembly.Instance(new WebAssembly.Module(endlessLoop)).exports;
+      const { loop } = new wasm.Instance(new wasm.Module(endlessLoop)).exports;
       (loop as () => void)();
       break;
     }

@@ -2,12 +2,14 @@
  * The threads of a team: long-running piscina tasks with a rank each. The main thread commands them, watches them,
  * and replaces the dead once they are really gone.
  */
+
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { LockstepError, reasonOf } from '../shared/errors.ts';
+import type { CompiledModule, SharedMemory } from '../shared/kernels/webassembly.ts';
 import type { Setup } from '../shared/training.ts';
 import { abortBarrier, resetBarrier } from './barrier.ts';
 import { type Control, kinds, own, words } from './control.ts';
@@ -16,8 +18,8 @@ import type { ThreadTask } from './thread.ts';
 
 export interface MembersOptions {
   readonly setup: Setup;
-  readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
+  readonly module: CompiledModule;
+  readonly memory: SharedMemory;
   /** JavaScript heap of a thread, in MiB. */
   readonly maxHeapMiB?: number;
   /** For tests: where threads are to fail, each once. */

@@ -1,5 +1,7 @@
 /** What one thread of a team runs: it takes commands from shared memory until it is told to end. */
+
 import { threadId } from 'node:worker_threads';
+import type { CompiledModule, SharedMemory } from '../shared/kernels/webassembly.ts';
 import { LocalGroup } from '../shared/reduction/group.ts';
 import { type Setup, Training } from '../shared/training.ts';
 import { Barrier, StepAborted } from './barrier.ts';
@@ -9,8 +11,8 @@ import { TeamProgress } from './progress.ts';
 
 export interface ThreadTask {
   readonly setup: Setup;
-  readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
+  readonly module: CompiledModule;
+  readonly memory: SharedMemory;
   readonly rank: number;
   /** The last command that this rank need not carry out. */
   readonly lastCommand: number;

@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { usageError } from '../errors.ts';
 import type { Kernels } from './kernels.ts';
 import { failedProbe } from './probe.ts';
+import { type CompiledModule, type SharedMemory, wasm } from './webassembly.ts';
 
 /** A set of kernels by the name that `--kernels` and the summary use. */
 export type KernelSet = 'wasm' | 'exact';
@@ -12,7 +13,7 @@ export type KernelChoice = (typeof kernelChoices)[number];
 /** Compiled kernels; the module can be handed to other threads and instantiated there. */
 export interface KernelModule {
   readonly set: KernelSet;
-  readonly module: WebAssembly.Module;
+  readonly module: CompiledModule;
   /** Why this set was taken, for the log. */
   readonly reason: string;
 }
@@ -36,19 +37,19 @@ export function loadKernels(choice: KernelChoice): KernelModule {
 }
 
 function loadExact(reason: string): KernelModule {
-  const module = new WebAssembly.Module(readBuild('exact'));
+  const module = new wasm.Module(readBuild('exact'));
   const failure = failedProbe((memory) => instantiateKernels(module, memory));
   if (failure !== null) throw new Error(`the exact kernels failed their probe: ${failure}`);
   return { set: 'exact', module, reason };
 }
 
 /** The relaxed build, or why it cannot be used. */
-function loadRelaxed(): WebAssembly.Module | string {
+function loadRelaxed(): CompiledModule | string {
   const bytes = readBuild('relaxed');
   // Node 20 has relaxed SIMD behind a flag, later versions have it switched on and no longer know the flag.
-  if (!WebAssembly.validate(bytes)) setFlagsFromString('--experimental-wasm-relaxed-simd');
-  if (!WebAssembly.validate(bytes)) return 'this engine has no relaxed SIMD';
-  const module = new WebAssembly.Module(bytes);
+  if (!wasm.validate(bytes)) setFlagsFromString('--experimental-wasm-relaxed-simd');
+  if (!wasm.validate(bytes)) return 'this engine has no relaxed SIMD';
+  const module = new wasm.Module(bytes);
   return failedProbe((memory) => instantiateKernels(module, memory)) ?? module;
 }
 
@@ -57,6 +58,6 @@ function readBuild(name: 'relaxed' | 'exact'): Uint8Array {
 }
 
 /** The kernels over a memory; each thread makes its own instance. */
-export function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
+export function instantiateKernels(module: CompiledModule, memory: SharedMemory): Kernels {
+  return new wasm.Instance(module, { env: { memory } }).exports as unknown as Kernels;
 }

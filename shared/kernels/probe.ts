@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Kernels } from './kernels.ts';
+import { type SharedMemory, wasm } from './webassembly.ts';
 
 /**
  * SHA-256 of what the known computation below leaves in memory, from the slow twin. It changes with the
@@ -21,8 +22,8 @@ const probePages = 2;
  * Tries kernels on values whose results are known: first the fused multiply-add, then a chain through all of
  * them. Returns null if they are right, else what was wrong.
  */
-export function failedProbe(instantiate: (memory: WebAssembly.Memory) => Kernels): string | null {
-  const memory = new WebAssembly.Memory({ initial: probePages, maximum: probePages, shared: true });
+export function failedProbe(instantiate: (memory: SharedMemory) => Kernels): string | null {
+  const memory = new wasm.Memory({ initial: probePages, maximum: probePages, shared: true });
   const kernels = instantiate(memory);
   const floats = new Float32Array(memory.buffer);
   for (const [a, b, c, expected] of fusedTriples) {
@@ -37,7 +38,7 @@ export function failedProbe(instantiate: (memory: WebAssembly.Memory) => Kernels
 }
 
 /** Two shards through a dense layer, batch normalisation, every activation, the loss and back; hashed. */
-export function computeKnownAnswer(kernels: Kernels, memory: WebAssembly.Memory): string {
+export function computeKnownAnswer(kernels: Kernels, memory: SharedMemory): string {
   const bytes = new Uint8Array(memory.buffer);
   bytes.fill(0);
   const [rows, shardSize, depth, width] = [7, 4, 11, 16];

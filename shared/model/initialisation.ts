@@ -1,6 +1,8 @@
 /** Initial values, drawn by the counter-based generator with a key of (seed, tensor). */
+
 import { type Call, type CallTable, formatCall, parseCall } from '../calls.ts';
 import type { Kernels } from '../kernels/kernels.ts';
+import type { SharedMemory } from '../kernels/webassembly.ts';
 import { streamKey, streams } from '../random.ts';
 import type { Architecture } from './architecture.ts';
 import { packTensor, type Tensor, valueCount } from './tensors.ts';
@@ -32,7 +34,7 @@ export function initialise(
   initialisation: string,
   seed: number,
   kernels: Kernels,
-  memory: WebAssembly.Memory,
+  memory: SharedMemory,
   flat: Float32Array,
   scratch: number,
 ): void {

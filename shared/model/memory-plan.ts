@@ -2,8 +2,10 @@
  * Where everything lies in the one memory of a process. The plan is a pure function of sizes, so every thread
  * works it out for itself.
  */
+
 import { usageError } from '../errors.ts';
 import { padded, stackBytes } from '../kernels/kernels.ts';
+import { type SharedMemory, wasm } from '../kernels/webassembly.ts';
 import type { Replica } from '../reduction/span.ts';
 import type { Architecture } from './architecture.ts';
 import { featureCount, type Matrix } from './layer.ts';
@@ -183,7 +185,7 @@ function gradientMatrices(
 }
 
 /** The shared memory for a plan. */
-export function newMemory(plan: MemoryPlan): WebAssembly.Memory {
+export function newMemory(plan: MemoryPlan): SharedMemory {
   const pages = Math.ceil(plan.bytes / 65_536);
-  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  return new wasm.Memory({ initial: pages, maximum: pages, shared: true });
 }

@@ -1,5 +1,7 @@
 /** A model bound to memory and kernels, as one thread of a group uses it. */
+
 import type { Kernels } from '../kernels/kernels.ts';
+import type { SharedMemory } from '../kernels/webassembly.ts';
 import type { Exchange } from '../reduction/group.ts';
 import { type Span, shardRows, shardStart } from '../reduction/span.ts';
 import type { Architecture } from './architecture.ts';
@@ -18,7 +20,7 @@ export interface ModelSettings {
 
 export interface Place {
   readonly plan: MemoryPlan;
-  readonly memory: WebAssembly.Memory;
+  readonly memory: SharedMemory;
   readonly kernels: Kernels;
   readonly nonFinite: NonFinite;
 }

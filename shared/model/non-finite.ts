@@ -2,6 +2,7 @@
  * Where a step first met NaN or infinity. All threads note what they find in one word of shared memory; the
  * lowest (place in the step, shard) wins, so it is the same for any number of threads.
  */
+import type { SharedMemory } from '../kernels/webassembly.ts';
 export interface Finding {
   /** Index into the model's list of places. */
   readonly place: number;
@@ -17,7 +18,7 @@ export class NonFinite {
   readonly #word: Int32Array;
 
   /** @param offset byte offset of the word */
-  constructor(memory: WebAssembly.Memory, offset: number) {
+  constructor(memory: SharedMemory, offset: number) {
     this.#word = new Int32Array(memory.buffer, offset, 1);
   }
 

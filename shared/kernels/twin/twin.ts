@@ -1,4 +1,5 @@
 import type { Kernels } from '../kernels.ts';
+import type { SharedMemory } from '../webassembly.ts';
 import { activations } from './activations.ts';
 import { f, fma } from './arithmetic.ts';
 import { data } from './data.ts';
@@ -14,7 +15,7 @@ import { update } from './update.ts';
  * The slow twin of every kernel: plain loops over the same memory, one value at a time, written to be read.
  * The fast kernels must give its bits.
  */
-export function twinKernels(memory: WebAssembly.Memory): Kernels {
+export function twinKernels(memory: SharedMemory): Kernels {
   const views = new Views(memory.buffer);
   return {
     ...products(views),
