@@ -2,7 +2,7 @@
  * The small language of layers, optimizers, schedules and initialisations: `name(option=value, …)`. The first
  * option may be given without its name, options at their default are left out of the canonical form.
  */
-import { quoted, suggestion, usageError } from './errors.ts';
+import { type LockstepError, quoted, suggestion, usageError } from './errors.ts';
 
 export type OptionValue = number | string | boolean;
 
@@ -57,13 +57,11 @@ export function parseCalls(text: string, table: CallTable, where: string): Call[
   while (text.slice(at).trim() !== '') {
     pattern.lastIndex = at;
     const match = pattern.exec(text);
-    if (match === null) {
-      throw usageError(
-        `${where}: cannot read ${quoted(text.slice(at).trim())}, expected name(option=value, …)`,
-      );
-    }
-    calls.push(checkCall(match[1], match[2] ?? '', table, where));
+    if (match === null) throw unreadable(text.slice(at), where);
     at = pattern.lastIndex;
+    // What is left begins with a bracket that is not closed, or not as it should be.
+    if (text[at] === '(') throw unreadable(text.slice(at), where);
+    calls.push(checkCall(match[1], match[2] ?? '', table, where));
   }
   return calls;
 }
@@ -81,6 +79,10 @@ export function formatCall(call: Call, table: CallTable): string {
 /** Only an option that must be given is written without its name. */
 function isFirst(key: string, specs: OptionSpecs): boolean {
   return Object.keys(specs)[0] === key && specs[key].default === undefined;
+}
+
+function unreadable(rest: string, where: string): LockstepError {
+  return usageError(`${where}: cannot read ${quoted(rest.trim())}, expected name(option=value, …)`);
 }
 
 function checkCall(name: string, argumentText: string, table: CallTable, where: string): Call {
@@ -157,16 +159,23 @@ export function checkNumber(
   where: string,
   shown = String(value),
 ): number {
+  // A bound must hold for the number as it is written and for the binary32 that it becomes.
   const inside =
     spec.kind === 'integer'
       ? Number.isSafeInteger(value) && value >= spec.min && value <= spec.max
-      : Number.isFinite(Math.fround(value)) &&
-        value >= (spec.min ?? Number.NEGATIVE_INFINITY) &&
-        value <= (spec.max ?? Number.POSITIVE_INFINITY) &&
-        value > (spec.above ?? Number.NEGATIVE_INFINITY) &&
-        value < (spec.below ?? Number.POSITIVE_INFINITY);
+      : [value, Math.fround(value)].every((number) => isWithin(number, spec));
   if (!inside) throw usageError(`${where}: got ${quoted(shown)}, expected ${describeRange(spec)}`);
   return value;
+}
+
+function isWithin(value: number, spec: Extract<OptionSpec, { kind: 'number' }>): boolean {
+  return (
+    Number.isFinite(value) &&
+    value >= (spec.min ?? Number.NEGATIVE_INFINITY) &&
+    value <= (spec.max ?? Number.POSITIVE_INFINITY) &&
+    value > (spec.above ?? Number.NEGATIVE_INFINITY) &&
+    value < (spec.below ?? Number.POSITIVE_INFINITY)
+  );
 }
 
 function describeRange(spec: Extract<OptionSpec, { kind: 'integer' | 'number' }>): string {

@@ -44,9 +44,13 @@ export function dataError(message: string, cause?: unknown): LockstepError {
   return new LockstepError('DATA', message, { cause });
 }
 
-/** The message of anything thrown, for the end of a sentence of ours. */
+/**
+ * The message of anything thrown, for the end of a sentence of ours. It may quote a file, so what would move a
+ * terminal's cursor is taken out.
+ */
 export function reasonOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return message.replace(/\p{Cc}+/gu, ' ');
 }
 
 /** `, did you mean "…"?` when one of the known names is close to the one that was given, else nothing. */

@@ -116,9 +116,9 @@ export class Training {
    * and only for the training of a single thread (rank 0 of 1) over the same memory.
    */
   describeNonFinite(step: number, committed: number): string {
+    this.#prepareSpan(step, committed);
     const finding = this.nonFinite.get();
     if (finding === null) throw new Error('every number of the step was finite');
-    this.#prepareSpan(step, committed);
     const { places } = this.model;
     const closer = places[finding.place] === 'update' ? this.model.findInGradient(this.#span) : null;
     return describeFinding(closer ?? finding, places);
@@ -126,6 +126,7 @@ export class Training {
 
   #prepareSpan(step: number, committed: number): void {
     const { batchSize, epochSamples } = this.#sizes;
+    this.nonFinite.turnTo(committed);
     this.#span.firstSample = step * batchSize;
     this.#span.current = this.plan.replicas[committed % 2];
     this.#span.next = this.plan.replicas[(committed + 1) % 2];

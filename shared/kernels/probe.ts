@@ -13,6 +13,8 @@ const fusedTriples: readonly (readonly [number, number, number, number])[] = [
   [1 + 2 ** -12, 1 + 2 ** -12, -(1 + 2 ** -11), 2 ** -24],
   [1 + 2 ** -23, 1 - 2 ** -23, -1, -(2 ** -46)],
   [2 ** -75, 2 ** -75, 2 ** -149, 2 ** -148],
+  // Rounded to binary64 first, the sum is a tie and goes the other way.
+  [2 ** -24 * (1 + 2 ** -23), 1 - 2 ** -23, 1 + 2 ** -23, 1 + 2 ** -23],
   [2 ** 100, 2 ** 100, -Infinity, -Infinity],
 ];
 

@@ -44,7 +44,7 @@ export interface MemoryPlan {
   readonly bytes: number;
   /** Words for the team's barrier, commands and accounts (worker/control.ts). */
   readonly control: number;
-  /** The word that notes where a step met NaN or infinity. */
+  /** The two words that note where a step met NaN or infinity. */
   readonly nonFinite: number;
   /** Most shards of a batch. */
   readonly shardCount: number;
@@ -116,7 +116,7 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
   const workspaces = layers.map(({ kind, input, output }) => kind.workspace(input, output, shardCount));
 
   const control = take(controlBytes(sizes.threads));
-  const nonFinite = take(4);
+  const nonFinite = take(8);
   const scaleTable = take(256 * 4);
   const flatBytes = 4 * architecture.flatSize;
   const replicas = [0, 1].map(() => ({ flat: take(flatBytes), state: take(flatBytes) }));

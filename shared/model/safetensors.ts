@@ -101,8 +101,14 @@ export function snapshotFrom(file: SafetensorsFile, architecture: Architecture, 
     tensors.set(name, stored.values);
   }
   const counts = counters.map((name): [string, bigint] => {
-    const values = file.tensors.get(name)?.values;
-    return [name, values instanceof BigInt64Array && values.length === 1 ? values[0] : 0n];
+    const stored = file.tensors.get(name);
+    if (stored === undefined) return [name, 0n]; // a file from elsewhere may have no counters
+    if (!(stored.values instanceof BigInt64Array) || stored.values.length !== 1) {
+      throw dataError(
+        `${path}: tensor ${name} is ${stored.dtype} (${stored.shape.join(', ')}), expected I64 ()`,
+      );
+    }
+    return [name, stored.values[0]];
   });
   return { tensors, counters: new Map(counts) };
 }
@@ -142,7 +148,8 @@ function readTensor(
       `tensor ${quoted(name)} of shape (${shape.join(', ')}) needs ${bytes} bytes, got ${begin} to ${end} of ${data.length}`,
     );
   }
-  const copy = data.slice(begin, end).buffer;
+  // A Buffer's own slice would not copy.
+  const copy = new Uint8Array(data.subarray(begin, end)).buffer;
   return { dtype, shape, values: dtype === 'F32' ? new Float32Array(copy) : new BigInt64Array(copy) };
 }
 

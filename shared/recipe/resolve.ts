@@ -1,4 +1,5 @@
 /** From what a user wrote (a built-in recipe, a file, flags) to a recipe with nothing left open. */
+import { inspect } from 'node:util';
 import * as z from 'zod/mini';
 import { classCount, imageShape } from '../data/dataset.ts';
 import { scaleNames } from '../data/scale.ts';
@@ -143,7 +144,7 @@ export function finishRecipe(draft: Draft, dataset: string): Recipe {
 function checkFields(fields: unknown, label: Label): RecipeFields {
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
     throw usageError(
-      `${label('')}: got ${quoted(JSON.stringify(fields))}, expected an object with recipe fields`,
+      `${label('')}: got ${quoted(typeof fields === 'bigint' ? String(fields) : String(JSON.stringify(fields)))}, expected an object with recipe fields`,
     );
   }
   const result = schema.safeParse(fields);
@@ -159,8 +160,10 @@ function checkFields(fields: unknown, label: Label): RecipeFields {
   throw usageError(`${label(key)}: got ${shown(given)}, ${issue.message}`);
 }
 
+/** A value as its writer would know it again, on one line. */
 function shown(value: unknown): string {
-  return typeof value === 'string'
-    ? quoted(value)
-    : quoted(String(JSON.stringify(value) ?? value)).slice(1, -1);
+  if (typeof value === 'string') return quoted(value);
+  const text =
+    typeof value === 'object' ? inspect(value, { breakLength: Number.POSITIVE_INFINITY }) : String(value);
+  return quoted(text).slice(1, -1);
 }

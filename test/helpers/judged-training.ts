@@ -5,7 +5,7 @@
 import { type DatasetSource, memoryDataset, openDataset } from '../../shared/data/dataset.ts';
 import type { RecipeFields } from '../../shared/recipe/resolve.ts';
 import type { JudgedRecipe } from './judged-recipes.ts';
-import { type Trained, train } from './train.ts';
+import { lastOrder, type Trained, train } from './train.ts';
 
 const features = 784;
 
@@ -52,16 +52,15 @@ export async function trainForJudge(
   const recipe: RecipeFields = { ...fields, trainSamples, epochs: 1 };
   const initial = await train({ ...recipe, epochs: 0 }, { source });
   const trained = await train(recipe, { source, threads: 2 });
-  const { memory, plan } = trained.run;
-  const order = new Uint32Array(memory.buffer, plan.order, trainSamples);
+  const testSamples = trained.run.plan.test.samples;
   return {
     initial,
     trained,
-    samples: pick(trained, 'train', order),
+    samples: pick(trained, 'train', lastOrder(trained)),
     test: pick(
       trained,
       'test',
-      Uint32Array.from({ length: plan.test.samples }, (_, sample) => sample),
+      Uint32Array.from({ length: testSamples }, (_, sample) => sample),
     ),
   };
 

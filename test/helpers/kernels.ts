@@ -5,6 +5,7 @@ import { LockstepError } from '../../shared/errors.ts';
 import { type Kernels, stackBytes } from '../../shared/kernels/kernels.ts';
 import { instantiateKernels, loadKernels } from '../../shared/kernels/load.ts';
 import { twinKernels } from '../../shared/kernels/twin/twin.ts';
+import { type SharedMemory, wasm } from '../../shared/kernels/webassembly.ts';
 import { drawBits, floatOf, isNaNWord, type Kind, kinds, randomWords } from './values.ts';
 
 /** The seed of every property here; each test file prints it. */
@@ -12,7 +13,7 @@ export const seed = 20261123;
 
 export interface KernelBuild {
   readonly name: 'twin' | 'exact' | 'relaxed';
-  instantiate(memory: WebAssembly.Memory): Kernels;
+  instantiate(memory: SharedMemory): Kernels;
 }
 
 /** The builds that this engine can run. That the relaxed one cannot is said aloud, and is no failure. */
@@ -34,7 +35,7 @@ export function kernelBuilds(t: Test): KernelBuild[] {
 }
 
 /** The fastest build that this engine can run, over a memory. */
-export function fastKernels(memory: WebAssembly.Memory): Kernels {
+export function fastKernels(memory: SharedMemory): Kernels {
   return instantiation('auto')(memory);
 }
 
@@ -43,8 +44,8 @@ function instantiation(choice: 'auto' | 'exact' | 'wasm'): KernelBuild['instanti
   return (memory) => instantiateKernels(module, memory);
 }
 
-export function newMemory(pages: number): WebAssembly.Memory {
-  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+export function newMemory(pages: number): SharedMemory {
+  return new wasm.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
 const imageBytes = 65_536;
@@ -88,8 +89,9 @@ export class Area {
     return offset;
   }
 
-  /** Scratch for merging kernels; what is left there is not compared. */
+  /** Scratch for merging kernels; what is left there is not compared, but what is beside it is. */
   takeStack(): number {
+    this.take(64);
     const offset = this.take(stackBytes / 4);
     this.scratch[0] = offset;
     this.scratch[1] = offset + stackBytes;

@@ -72,6 +72,11 @@ export function bitsOf({ recipeId, weightsDigest, stateDigest, losses, epochs, s
   return { recipeId, weightsDigest, stateDigest, losses, perEpoch, steps, test };
 }
 
+/** The numbers of the samples of the last epoch, in the order in which they were trained on. */
+export function lastOrder({ run: { memory, plan, samples } }: Trained): Uint32Array {
+  return new Uint32Array(memory.buffer, plan.order, samples.length).slice();
+}
+
 /** A learnable data set: each class is a pattern of its own, each sample its class's pattern with noise. */
 export function syntheticDataset(seed: number, train: number, test: number): DatasetSource {
   const random = randomNumbers(seed);

@@ -1,11 +1,12 @@
 /** A build whose engine multiplies and adds in two roundings, as one without fused multiply-add would. */
 import type { Kernels } from '../../shared/kernels/kernels.ts';
 import { twinKernels } from '../../shared/kernels/twin/twin.ts';
+import type { SharedMemory } from '../../shared/kernels/webassembly.ts';
 
 const f = Math.fround;
 
 /** The twin with two roundings in `dense` alone: its multiply-add still passes a look. */
-export function withUnfusedDense(memory: WebAssembly.Memory): Kernels {
+export function withUnfusedDense(memory: SharedMemory): Kernels {
   const floats = new Float32Array(memory.buffer);
   const at = (offset: number): number => floats[offset / 4];
   return {
@@ -26,7 +27,7 @@ export function withUnfusedDense(memory: WebAssembly.Memory): Kernels {
 }
 
 /** The twin with two roundings in `dense` and in the multiply-add itself. */
-export function unfusedKernels(memory: WebAssembly.Memory): Kernels {
+export function unfusedKernels(memory: SharedMemory): Kernels {
   const floats = new Float32Array(memory.buffer);
   return {
     ...withUnfusedDense(memory),

@@ -1,4 +1,5 @@
 /** The promise itself: for one recipe the same bits, however many threads and whichever kernels computed them. */
+import { availableParallelism } from 'node:os';
 import fc from 'fast-check';
 import t from 'tap';
 import type { KernelSet } from '../../shared/kernels/load.ts';
@@ -103,6 +104,23 @@ for (const [name, recipe] of Object.entries({
     });
   }
 }
+
+t.test('4000 short steps with more threads than cores: none goes ahead of another', async (t) => {
+  const fields: RecipeFields = {
+    model: 'dense(9) batchnorm relu dense(9) batchnorm dense(10) batchnorm',
+    trainSamples: 120,
+    batchSize: 6,
+    shardSize: 1,
+    optimizer: 'sgd(lr=0.02)',
+    epochs: 200,
+  };
+  const alone = await train(fields, { source });
+  t.equal(alone.steps, 4000);
+  const threads = availableParallelism() + 3;
+  const team = await train(fields, { source, threads, stepTimeoutMs: 5000 });
+  t.strictSame(bitsOf(team), bitsOf(alone), `${threads} threads`);
+  t.equal(team.deaths, 0, 'no thread waited in vain');
+});
 
 t.test(
   'the digests can differ: another shard size, seed, mode, rate or epoch count gives others',

@@ -58,6 +58,11 @@ const generators: Record<string, (random: () => number) => Triple> = {
   },
 };
 
+const kindsOfTriples = Object.values(generators);
+// Vectors have four lanes, and what one of them needs must not touch the others.
+generators['all of these, side by side'] = (random) =>
+  kindsOfTriples[random() % kindsOfTriples.length](random);
+
 /** ±1 … 2. */
 function nearOne(random: () => number): number {
   return floatOf((random() & 0x807fffff) | 0x3f800000);

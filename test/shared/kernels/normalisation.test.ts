@@ -1,7 +1,7 @@
 /** Batch normalisation: the fast builds against the slow twin. */
 import fc from 'fast-check';
 import t from 'tap';
-import { type Area, holdEqual, kernelBuilds, seed } from '../../helpers/kernels.ts';
+import { type Area, holdEqual, kernelBuilds, newMemory, seed } from '../../helpers/kernels.ts';
 
 t.comment(`fast-check seed ${seed}`);
 const builds = kernelBuilds(t);
@@ -101,7 +101,7 @@ t.test('normaliseBackward: every build gives the twin’s bits, beside dy or ove
 t.test('a group of one sample has M2 0 and is normalised to the shift', (t) => {
   const m2Place = 128;
   for (const { name, instantiate } of builds) {
-    const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+    const memory = newMemory(1);
     const floats = new Float32Array(memory.buffer);
     const kernels = instantiate(memory);
     floats.set([7.1, -3e8, 1e-40, 0, -0, 0.1, 2 ** 24 + 2, -1], 16); // x at 64

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Kernels } from '../../../shared/kernels/kernels.ts';
 import { twinKernels } from '../../../shared/kernels/twin/twin.ts';
+import type { SharedMemory } from '../../../shared/kernels/webassembly.ts';
 import { holdEqual, kernelBuilds, newMemory, seed } from '../../helpers/kernels.ts';
 import { withUnfusedDense } from '../../helpers/unfused.ts';
 import { drawFloats, randomWords } from '../../helpers/values.ts';
@@ -153,7 +154,7 @@ t.test('transpose swaps rows and columns, pads with +0, and gives the matrix bac
 
 t.test('the values are such that unfused products give other bits', (t) => {
   const [rows, depth, panels] = [4, 9, 2];
-  const results = [twinKernels, withUnfusedDense].map((instantiate: (m: WebAssembly.Memory) => Kernels) => {
+  const results = [twinKernels, withUnfusedDense].map((instantiate: (m: SharedMemory) => Kernels) => {
     const memory = newMemory(1);
     const floats = new Float32Array(memory.buffer);
     floats.set(drawFloats(1000, randomWords(seed), 'mild'));

@@ -62,8 +62,43 @@ t.test('the words beside it are left alone', (t) => {
   const words = new Int32Array(memory.buffer).fill(-1);
   word.clear();
   word.report(1, 2);
-  t.same([words[15], words[17]], [-1, -1]);
+  t.same([words[15], words[18]], [-1, -1]);
   t.not(words[16], -1);
+  t.not(words[17], -1);
+  t.end();
+});
+
+t.test('steps take turns, so that one does not hear of what the next one found', (t) => {
+  word.clear();
+  word.turnTo(6);
+  t.notOk(word.found());
+  word.turnTo(7);
+  word.report(3, 1);
+  t.ok(word.found());
+  word.turnTo(6);
+  t.notOk(word.found(), 'a thread that is still in step 6 goes on');
+  t.equal(word.get(), null);
+  word.turnTo(7);
+  t.same(word.get(), { place: 3, shard: 1 });
+  word.turnTo(0);
+  t.end();
+});
+
+t.test('a report that another one overtakes between reading and writing is made again', (t) => {
+  const original = Atomics.compareExchange;
+  let overtaken = 0;
+  word.clear();
+  t.teardown(() => {
+    Atomics.compareExchange = original;
+  });
+  Atomics.compareExchange = ((...values: Parameters<typeof original>) => {
+    // Another thread notes something higher, just now.
+    if (overtaken++ === 0) word.report(5, 5);
+    return original(...values);
+  }) as typeof original;
+  word.report(2, 2);
+  t.equal(overtaken, 3, 'both wrote, one of them twice');
+  t.same(word.get(), { place: 2, shard: 2 });
   t.end();
 });
 

@@ -76,7 +76,10 @@ t.test('running statistics are set back to 0 and 1, weights, biases and padding 
   t.same(back, flat, 'no padding was written');
   const fresh = withFreshStats(architecture, before);
   t.same(fresh.tensors, after.tensors);
-  t.same([...fresh.counters], [...counters.keys()].map((name) => [name, 0n]));
+  t.same(
+    [...fresh.counters],
+    [...counters.keys()].map((name) => [name, 0n]),
+  );
   t.end();
 });
 
@@ -163,10 +166,13 @@ t.test('a file with the right tensors in any order is a snapshot in model order'
 });
 
 t.test('counters may be missing and are 0 then', (t) => {
-  t.same([...pick({ '1.num_batches_tracked': null }).counters], [
-    ['1.num_batches_tracked', 0n],
-    ['3.num_batches_tracked', 2n ** 40n],
-  ]);
+  t.same(
+    [...pick({ '1.num_batches_tracked': null }).counters],
+    [
+      ['1.num_batches_tracked', 0n],
+      ['3.num_batches_tracked', 2n ** 40n],
+    ],
+  );
   t.end();
 });
 
