@@ -1,5 +1,8 @@
 import { words } from './control.ts';
 
+/** What an abort adds to the phase; meetings add 1, so the two can be told apart. */
+const abortStride = 2 ** 20;
+
 /** Thrown out of a step when the main thread calls it off. */
 export class StepAborted extends Error {}
 
@@ -45,7 +48,9 @@ export class Barrier {
       return;
     }
     if (!this.#spin(phase)) this.#sleep(phase);
-    this.#checkAbort();
+    // Who was let go is let go, even if the next step was called off before it noticed.
+    const passed = Atomics.load(this.#words, words.barrierPhase) - phase;
+    if ((passed & (abortStride - 1)) === 0) this.#checkAbort();
   }
 
   #spin(phase: number): boolean {
@@ -61,9 +66,16 @@ export class Barrier {
 
   #sleep(phase: number): void {
     Atomics.add(this.#words, words.barrierSleepers, 1);
-    const outcome = Atomics.wait(this.#words, words.barrierPhase, phase, this.#deadlineMs);
+    const end = performance.now() + this.#deadlineMs;
+    const isClosed = () => Atomics.load(this.#words, words.barrierPhase) === phase;
+    // A wake-up may have been meant for the meeting before: only the phase tells.
+    for (let leftMs = this.#deadlineMs; isClosed() && leftMs > 0; leftMs = end - performance.now()) {
+      Atomics.wait(this.#words, words.barrierPhase, phase, leftMs);
+    }
     Atomics.sub(this.#words, words.barrierSleepers, 1);
-    if (outcome === 'timed-out') {
+    if (isClosed()) {
+      // It was counted as waiting and now leaves, so nobody may go through this barrier any more.
+      abortBarrier(this.#words);
       throw new StepAborted(`the other threads did not come to the barrier within ${this.#deadlineMs} ms`);
     }
   }
@@ -79,7 +91,7 @@ export class Barrier {
  */
 export function abortBarrier(control: Int32Array): void {
   Atomics.store(control, words.abort, 1);
-  Atomics.add(control, words.barrierPhase, 1);
+  Atomics.add(control, words.barrierPhase, abortStride);
   Atomics.notify(control, words.barrierPhase);
 }
 

@@ -85,6 +85,7 @@ export class Members {
 
   /** Gives all threads a command; its parameters must be in their words already. */
   give(kind: number): void {
+    resetBarrier(this.#words); // threads may have left one at its deadline
     for (const rank of this.#members.keys())
       Atomics.store(this.#words, this.#control.own(rank, own.alive), 0);
     Atomics.store(this.#words, words.kind, kind);
@@ -98,6 +99,7 @@ export class Members {
    */
   async settle(timeoutMs: number): Promise<string[]> {
     let lastMoveMs = performance.now();
+    let lastLookMs = lastMoveMs;
     let lastAlive = '';
     for (;;) {
       const seen = Atomics.load(this.#words, words.finished);
@@ -105,9 +107,12 @@ export class Members {
       if (pending.length === 0) break;
       if (this.#failures().length > 0) abortBarrier(this.#words);
       const alive = pending.map((rank) => this.#own(rank, own.alive)).join();
-      if (alive !== lastAlive) lastMoveMs = performance.now();
+      const nowMs = performance.now();
+      // A watcher that was frozen itself (Ctrl-Z, a sleeping laptop) accuses nobody of the time it lost.
+      if (alive !== lastAlive || nowMs - lastLookMs > 4 * watchMs) lastMoveMs = nowMs;
       lastAlive = alive;
-      if (performance.now() - lastMoveMs > timeoutMs) this.#endOverdue(pending, timeoutMs);
+      lastLookMs = nowMs;
+      if (nowMs - lastMoveMs > timeoutMs) this.#endOverdue(pending, timeoutMs);
       // A thread that finishes or dies raises the word; the time is for the watch.
       await Atomics.waitAsync(this.#words, words.finished, seen, watchMs).value;
     }

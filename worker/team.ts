@@ -114,6 +114,7 @@ export class Team {
       Atomics.store(this.#words, words.limit, end);
     });
     const step = this.step;
+    nonFinite.turnTo(this.committed);
     if (step < end && nonFinite.found()) {
       const { setup, module, memory } = this.#options;
       const alone = new Training(setup, module, memory, 0, 1);
@@ -157,6 +158,7 @@ export class Team {
 
   #shardsOf(step: number): number {
     const { batchSize, shardSize, epochSamples } = this.#options.setup.sizes;
-    return Math.ceil(Math.min(batchSize, epochSamples - step * batchSize) / shardSize);
+    // A death that is noticed after the epoch's last step costs nothing.
+    return Math.ceil(Math.max(0, Math.min(batchSize, epochSamples - step * batchSize)) / shardSize);
   }
 }
