@@ -25,15 +25,15 @@ export const publishedDigests: readonly PublishedDigest[] = [
   {
     recipe: 'note',
     fields: {},
-    recipeId: 'b2e4266167359f9692b8ccab1898c92eb0e1a4591b6e11f0ac2a2ff38bfa3a56',
-    weightsDigest: 'a13d3b5ec755f6365027338e6fa3ff4098ab8f964b086253667e599f687f81c9',
+    recipeId: '1f30537f5648e904751d88005cb4f6d89644960fb0000547dfa028a39d752eda',
+    weightsDigest: 'a5fcb6ee43e2a3f4b626ab7e4cf274e5bf1ddd00d781f87d7de47e0b79b34eb4',
     testAccuracy: 0.9273,
   },
   {
     recipe: 'note',
     fields: { init: 'he' },
-    recipeId: '8dcc47892fb754e2467f36d7a9cec58eaf0ae884d18e4b1b2f291be32b05170c',
-    weightsDigest: '399dcb7ca8a2ac42d482446888504c959b13b9b515ddb63fcfbda890abb476e3',
+    recipeId: '3820da033c6f7124ec8f67f5c6f12e6762fda68c8c2e7cfd0301c2a735ccfc69',
+    weightsDigest: '9d4494e3c53193f5adddc745f18ede2fc9705e2b35e65210af869a4c0d7b427f',
     testAccuracy: 0.9407,
   },
   {
@@ -53,16 +53,16 @@ export const publishedDigests: readonly PublishedDigest[] = [
   {
     recipe: 'note',
     fields: { epochs: 2 },
-    recipeId: '36888606df8ee4795fe3f98fefc10ae99874488b2c576564ddad87df4aaf2d98',
-    weightsDigest: 'ca7269c61cc2c35e658c58e04b4000dbf00d7e9bb7bc0fff9c261e5e4e66d1cf',
+    recipeId: 'e5036e396302043e23caa13b224ab84a95751d830bf486d47b705180e23d2e8f',
+    weightsDigest: 'af9875cb907bfc6cc963e7e6c25a1c0424aaa5ab9bd0b524bbfb51a5f3f12f70',
     testAccuracy: 0.9029,
   },
   {
     recipe: 'note',
     fields: { epochs: 2, batchNorm: 'ghost' },
-    recipeId: 'c14aa824e7bf3fc1d0a332f46160ae8dd4802e121202a25033b7748256b8cfb8',
-    weightsDigest: 'dfb39dcfa211a9716b6d073261b804e7609a065dfe6b7ba9feb724c3818ed401',
-    testAccuracy: 0.9013,
+    recipeId: 'ad6321c7a98af6cb17089a1f96c4ec2bb9048f478277e2c958345bad0124f02f',
+    weightsDigest: '4cf12bbe3f6e85b440b9e92add14116da72a1d85800990b089be889ff43fad12',
+    testAccuracy: 0.9026,
   },
   {
     recipe: 'mnist',

@@ -44,11 +44,11 @@ export function recipeId(recipe: Recipe): string {
 }
 
 /**
- * The shard size where none is given: an eighth of the batch, at least 8 and at most 64 samples. Small enough
- * that eight threads share a batch of 64, large enough that merging shards costs little (ARCHITECTURE.md, "Shards").
+ * The shard size where none is given: an eighth of the batch in multiples of 8, at least 16 and at most 64
+ * samples. Smaller ones would let more threads share a batch, and cost more in merges (ARCHITECTURE.md, "Shards").
  */
 export function defaultShardSize(batchSize: number): number {
-  return Math.min(64, Math.max(8, Math.ceil(batchSize / 8)));
+  return Math.min(64, Math.max(16, 8 * Math.ceil(batchSize / 64)));
 }
 
 /** Samples of an epoch and its number of steps. */

@@ -86,7 +86,7 @@ t.test('every field changes the id', (t) => {
 });
 
 t.test('the default shard size is an eighth of the batch, from 8 to 64', (t) => {
-  const sizes = { 1: 8, 8: 8, 64: 8, 65: 9, 72: 9, 128: 16, 511: 64, 512: 64, 513: 64, 65536: 64 };
+  const sizes = { 1: 16, 16: 16, 64: 16, 128: 16, 129: 24, 256: 32, 511: 64, 513: 64, 65536: 64 };
   for (const [batchSize, shardSize] of Object.entries(sizes)) {
     t.equal(defaultShardSize(Number(batchSize)), shardSize, `batch ${batchSize}`);
   }

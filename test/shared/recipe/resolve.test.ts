@@ -32,7 +32,7 @@ t.test('a model alone gets the bare defaults', (t) => {
     optimizer: 'sgd',
     schedule: 'constant',
     batchSize: 64,
-    shardSize: 8,
+    shardSize: 16,
     batchNorm: 'sync',
     dropLast: false,
     resetRunningStats: 'never',
@@ -61,7 +61,7 @@ t.test('texts become canonical', (t) => {
 t.test('a shard is never larger than the batch', (t) => {
   t.equal(draft({ ...small, batchSize: 3 }).shardSize, 3);
   t.equal(draft({ ...small, batchSize: 100, shardSize: 1000 }).shardSize, 100);
-  t.equal(draft({ ...small, batchSize: 100 }).shardSize, 13);
+  t.equal(draft({ ...small, batchSize: 100 }).shardSize, 16);
   t.equal(draft({ ...small, batchSize: 100, shardSize: 7 }).shardSize, 7);
   t.end();
 });
