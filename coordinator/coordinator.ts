@@ -49,6 +49,8 @@ class Coordinator {
   readonly #epochs: EpochReport[] = [];
   readonly #counters: Map<string, bigint>;
   #stoppedBy: StoppedBy | null = null;
+  /** The last evaluation, and the steps that were committed before it. */
+  #evaluated: { readonly committed: number; readonly evaluation: Evaluation } | null = null;
   #trainSeconds = 0;
   #samples = 0;
   /** The epoch that is being trained, when it began, and of its steps: how many are done, told, and their losses. */
@@ -112,7 +114,10 @@ class Coordinator {
         if (failure !== undefined) throw failure;
         this.#tellSteps();
         if (outcome.kind === 'nonFinite') throw this.#diverged(outcome.step, outcome.where);
-        if ((await onStep?.(this.#stepReport(step))) === false) this.#stoppedBy = 'callback';
+        // A team that was held up may come back without having done the step.
+        if (onStep !== undefined && outcome.step > step) {
+          if ((await onStep(this.#stepReport(step))) === false) this.#stoppedBy = 'callback';
+        }
       }
     } finally {
       clearInterval(telling);
@@ -168,10 +173,22 @@ class Coordinator {
     };
   }
 
+  /** Evaluates the current replica on the test set, once. */
   async #evaluate(): Promise<Evaluation> {
+    const { committed } = this.#team;
+    if (this.#evaluated?.committed === committed) return this.#evaluated.evaluation;
     await this.#team.evaluate('test');
     const { plan, memory, architecture } = this.#run;
-    return readEvaluation(plan, memory, 'test', architecture.classes);
+    const evaluation = readEvaluation(plan, memory, 'test', architecture.classes);
+    if (evaluation.badShard !== null) {
+      throw new LockstepError(
+        'DIVERGED',
+        `training diverged: NaN or infinity in the test loss of shard ${evaluation.badShard} after step ${committed}; ` +
+          `lower the learning rate (optimizer ${this.#run.recipe.optimizer}) or look at scale and init`,
+      );
+    }
+    this.#evaluated = { committed, evaluation };
+    return evaluation;
   }
 
   #isStopped(): boolean {

@@ -11,6 +11,8 @@ export interface Evaluation {
   /** Share of right predictions, 0 … 1. */
   readonly accuracy: number;
   readonly correct: number;
+  /** The lowest shard of 128 samples whose loss is NaN or infinite, null as it should be. */
+  readonly badShard: number | null;
   /** Row: label, column: prediction. */
   readonly confusion: readonly (readonly number[])[];
 }
@@ -26,12 +28,15 @@ export function readEvaluation(
   const floats = new Float32Array(memory.buffer);
   const labels = new Uint8Array(memory.buffer, labelOffset, samples);
   const predictions = new Uint8Array(memory.buffer, plan.predictions, samples);
-  const shardLoss = (shard: number) => floats[(plan.evaluationLosses + shard * lossSlotBytes) >> 2];
-  const total = foldTree(0, Math.ceil(samples / evaluationShard), shardLoss, (left, right) =>
-    Math.fround(left + right),
+  const shardLoss = (shard: number) => floats[(plan.evaluationLosses + shard * lossSlotBytes) / 4];
+  const shardCount = Math.ceil(samples / evaluationShard);
+  const bad = Array.from({ length: shardCount }, (_, shard) => shard).find(
+    (shard) => !Number.isFinite(shardLoss(shard)),
   );
+  const total = foldTree(0, shardCount, shardLoss, (left, right) => Math.fround(left + right));
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   for (let i = 0; i < samples; i++) confusion[labels[i]][predictions[i]] += 1;
   const correct = confusion.reduce((sum, row, label) => sum + row[label], 0);
-  return { samples, loss: total / samples, accuracy: correct / samples, correct, confusion };
+  const badShard = bad ?? (Number.isFinite(total) ? null : shardCount - 1);
+  return { samples, badShard, loss: total / samples, accuracy: correct / samples, correct, confusion };
 }

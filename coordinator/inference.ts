@@ -73,9 +73,11 @@ export class Inference {
     for (let at = 0; at < images.length; at += evaluationShard * pixels) {
       const part = images.subarray(at, at + Math.min(evaluationShard, samples) * pixels);
       room.set(part);
-      this.evaluate();
+      const { plan } = this;
+      const { flat } = plan.replicas[0];
+      this.#training.model.evaluate(flat, { ...plan.test, samples: part.length / pixels }, 0);
       const labels = new Uint8Array(this.memory.buffer, this.plan.predictions, part.length / pixels);
-      const rows = this.#training.model.probabilities(labels.length);
+      const rows = this.#training.model.probabilities(0, labels.length);
       for (const [i, label] of labels.entries())
         predictions.push({ label, probabilities: Array.from(rows[i]) });
     }

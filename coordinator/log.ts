@@ -1,21 +1,38 @@
 /** The log of a run: JSON lines, one per step and one per epoch. */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { shownPath, systemReason } from '../shared/data/regular-file.ts';
 import { LockstepError } from '../shared/errors.ts';
+import { checkWritable, makeFolders, writeWhole } from './durable-file.ts';
 import type { EpochReport, StepReport } from './reports.ts';
 
+/**
+ * A log that cannot be written any more ends there and says so once: no training is lost for its log.
+ */
 export class RunLog {
   readonly #path: string;
   readonly #file: number;
+  readonly #alarm: (error: LockstepError) => void;
+  #failed = false;
 
-  /** Opens the file, replacing one that is there. @throws LockstepError (OUTPUT) */
-  constructor(path: string) {
+  /**
+   * Opens the file, replacing one that is there; a pipe or a device will do.
+   * @param alarm called at most once, when writing fails
+   * @throws LockstepError (OUTPUT) when it cannot be opened
+   */
+  constructor(path: string, alarm: (error: LockstepError) => void) {
     this.#path = path;
+    this.#alarm = alarm;
     try {
+      makeFolders(dirname(path));
       this.#file = openSync(path, 'w');
     } catch (error) {
-      throw this.#unwritable(error);
+      throw unwritable(path, error, 'choose a place that can be written to');
     }
+  }
+
+  get failed(): boolean {
+    return this.#failed;
   }
 
   steps(reports: readonly StepReport[]): void {
@@ -29,22 +46,46 @@ export class RunLog {
   }
 
   close(): void {
-    closeSync(this.#file);
+    this.#attempt(() => closeSync(this.#file));
   }
 
   #write(lines: readonly object[]): void {
-    try {
-      writeSync(this.#file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-    } catch (error) {
-      throw this.#unwritable(error);
-    }
+    if (this.#failed) return;
+    const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    this.#attempt(() => writeWhole(this.#file, Buffer.from(text)));
   }
 
-  #unwritable(cause: unknown): LockstepError {
-    return new LockstepError(
-      'OUTPUT',
-      `cannot write the log ${shownPath(this.#path)} (${systemReason(cause)})`,
-      { cause },
-    );
+  #attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      if (this.#failed) return;
+      this.#failed = true;
+      this.#alarm(unwritable(this.#path, error, 'the run goes on without this log'));
+    }
   }
+}
+
+/**
+ * Finds out beforehand whether a log can be written; leaves nothing behind.
+ * @throws LockstepError (OUTPUT)
+ */
+export function checkLog(path: string): void {
+  try {
+    const status = statSync(path, { throwIfNoEntry: false });
+    if (status?.isDirectory()) throw new Error('it is a folder');
+    if (status === undefined) checkWritable(path);
+    else accessSync(path, constants.W_OK);
+  } catch (error) {
+    if (error instanceof LockstepError) throw error;
+    throw unwritable(path, error, 'choose a place that can be written to');
+  }
+}
+
+function unwritable(path: string, cause: unknown, advice: string): LockstepError {
+  return new LockstepError(
+    'OUTPUT',
+    `cannot write the log ${shownPath(path)} (${systemReason(cause)}); ${advice}`,
+    { cause },
+  );
 }

@@ -1,38 +1,91 @@
 /** The folder of a run: the resolved recipe, the log, the model. Readable without us. */
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { shownPath, systemReason } from '../shared/data/regular-file.ts';
 import { LockstepError, usageError } from '../shared/errors.ts';
+import { codeOf, makeFolders, removeFolders } from './durable-file.ts';
 
-/** `runs/2026-11-23-mnist-1a2b3c4d`, with `-2`, `-3` … behind it if it is used. */
-export function defaultRunFolder(recipeName: string, recipeId: string, today: Date): string {
-  const base = join('runs', `${today.toISOString().slice(0, 10)}-${recipeName}-${recipeId.slice(0, 8)}`);
-  for (let n = 1; ; n++) {
-    const folder = n === 1 ? base : `${base}-${n}`;
-    if (isUnused(folder)) return folder;
-  }
-}
+const remedy = 'choose another with --run DIR, or --no-run';
+/** Names of files and folders have at most 255 bytes. */
+const longestName = 100;
 
 /**
  * Makes a run's folder.
  * @throws LockstepError (USAGE) when it is used, (OUTPUT) when it cannot be made
  */
 export function makeRunFolder(folder: string, label: string): void {
-  if (!isUnused(folder)) {
-    throw usageError(
-      `${label}: ${shownPath(folder)} is used already, expected a new or an empty folder; choose another`,
-    );
-  }
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw new LockstepError('OUTPUT', `${label}: cannot make ${shownPath(folder)} (${systemReason(error)})`, {
-      cause: error,
-    });
-  }
+  attempt(folder, label, () => {
+    if (!isUnused(folder)) throw used(folder, label);
+    makeFolders(folder);
+  });
+}
+
+/**
+ * Finds out beforehand whether a run's folder can be made; leaves nothing behind.
+ * @throws LockstepError as {@link makeRunFolder}
+ */
+export function checkRunFolder(folder: string, label: string): void {
+  attempt(folder, label, () => {
+    if (!isUnused(folder)) throw used(folder, label);
+    removeFolders(makeFolders(folder));
+  });
+}
+
+/** `runs/2026-11-23-mnist-1a2b3c4d`, with the local date. */
+export function defaultRunFolder(recipeName: string, recipeId: string, today: Date): string {
+  const two = (n: number) => String(n).padStart(2, '0');
+  const date = `${today.getFullYear()}-${two(today.getMonth() + 1)}-${two(today.getDate())}`;
+  return join('runs', `${date}-${recipeName.slice(0, longestName)}-${recipeId.slice(0, 8)}`);
+}
+
+/**
+ * Makes a folder of this name, with `-2`, `-3` … behind it if that is used, and returns the name. Of two runs that
+ * begin at the same moment each gets a folder of its own.
+ * @throws LockstepError (OUTPUT)
+ */
+export function makeNumberedRunFolder(base: string, label: string): string {
+  return attempt(base, label, () => {
+    makeFolders(dirname(base));
+    for (let n = 1; ; n++) {
+      const folder = n === 1 ? base : `${base}-${n}`;
+      try {
+        mkdirSync(folder);
+        return folder;
+      } catch (error) {
+        if (codeOf(error) !== 'EEXIST') throw error;
+      }
+    }
+  });
+}
+
+/**
+ * Finds out beforehand whether a folder of its own can be made for a run; leaves nothing behind.
+ * @throws LockstepError (OUTPUT)
+ */
+export function checkNumberedRunFolder(label: string): void {
+  attempt('runs', label, () => removeFolders(makeFolders(join('runs', `.${process.pid}`))));
 }
 
 function isUnused(folder: string): boolean {
   const status = statSync(folder, { throwIfNoEntry: false });
   return status === undefined || (status.isDirectory() && readdirSync(folder).length === 0);
+}
+
+function used(folder: string, label: string): LockstepError {
+  return usageError(
+    `${label}: ${shownPath(folder)} is used already, expected a new or an empty folder; ${remedy}`,
+  );
+}
+
+function attempt<T>(folder: string, label: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof LockstepError) throw error;
+    throw new LockstepError(
+      'OUTPUT',
+      `${label}: cannot make ${shownPath(folder)} (${systemReason(error)}); ${remedy}`,
+      { cause: error },
+    );
+  }
 }

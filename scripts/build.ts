@@ -1,5 +1,5 @@
 /** Builds what tsc does not: the kernels, from AssemblyScript to two WebAssembly modules. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
@@ -31,7 +31,8 @@ const stamp = sha256(
 );
 const stampFile = join(target, 'kernels.stamp');
 
-if (readStamp() !== stamp) {
+const isBuilt = builds.every(({ name }) => existsSync(join(target, `${name}.wasm`)));
+if (!isBuilt || readStamp() !== stamp) {
   mkdirSync(target, { recursive: true });
   for (const { name, features } of builds) {
     const out = join(target, `${name}.wasm`);

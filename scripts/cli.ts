@@ -1,129 +1,177 @@
 #!/usr/bin/env node
-/** The command line. Heavy modules are imported by the command that needs them, so that help is quick. */
+/** The command line: which command, with which values; what went wrong, in one line; the exit code. */
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { LockstepError, suggestion } from '../shared/errors.ts';
+import { systemReason } from '../shared/data/regular-file.ts';
+import { LockstepError, quoted, suggestion, usageError } from '../shared/errors.ts';
 import { version } from '../shared/version.ts';
-import {
-  evaluateFlags,
-  type Flag,
-  FlagValues,
-  inspectFlags,
-  recipeFlags,
-  runFlags,
-} from './commands/flags.ts';
+import { type Command, commands, flagsOf, usageOf } from './commands/commands.ts';
+import { FlagValues } from './commands/flag-values.ts';
+import { allFlagNames, type Flag } from './commands/flags.ts';
+import { helpText } from './commands/help.ts';
+import { showError } from './commands/screen.ts';
 
-const trainFlags = [...recipeFlags, ...runFlags];
+type Values = Readonly<Record<string, unknown>>;
 
-/** Set by the command that ran. */
-let exitCode = 0;
+const commonFlags = ['help', 'version'];
+const completionFlag = 'get-yargs-completions';
 
-function withFlags(parser: Argv, flags: readonly Flag[], group: string): Argv {
-  for (const { name, kind, value, help } of flags) {
-    parser.option(name, {
-      type: kind === 'switch' ? 'boolean' : 'string',
-      describe: value === undefined ? help : `${value}: ${help}`,
-      group,
-      requiresArg: kind !== 'switch',
+/** Runs the command that the arguments name. @returns the exit code @throws LockstepError */
+async function main(args: readonly string[]): Promise<number> {
+  let given: Command | undefined;
+  checkSpelling(args);
+  const parser = commands.reduce(
+    (chain, command) =>
+      chain.command(
+        command.name,
+        command.summary,
+        (builder) => withFlags(builder, flagsOf(command)),
+        () => {
+          given = command;
+        },
+      ),
+    newParser(args),
+  );
+  const values: Values = await parser.parseAsync();
+  const words = (values._ as unknown[]).map(String);
+  // What completion asks for, yargs has printed.
+  if (words[0] === 'completion' || completionFlag in values) return 0;
+  if (values.version === true) return print(`${version}\n`);
+  if (values.help === true) return print(helpText(given, process.stdout.columns ?? 80));
+  if (given === undefined) return withoutCommand(words, args);
+  const flags = flagsOf(given);
+  checkFlags(given, flags, values, args);
+  return await given.run(checkArgument(given, words.slice(1)), new FlagValues(flags, values, process.env));
+}
+
+/** yargs parses, dispatches and completes; the checks and the help are ours, to be in our words. */
+function newParser(args: readonly string[]): Argv {
+  return yargs([...args])
+    .scriptName('lockstep')
+    .detectLocale(false)
+    .help(false)
+    .version(false)
+    .parserConfiguration({
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'duplicate-arguments-array': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'dot-notation': false,
+    })
+    .option('help', { alias: 'h', type: 'boolean', describe: 'help' })
+    .option('version', { alias: 'v', type: 'boolean', describe: 'the version' })
+    .completion('completion', 'a script for tab completion in bash and zsh')
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? usageError(message.replaceAll('\n', ' '));
     });
+}
+
+function withFlags(parser: Argv, flags: readonly Flag[]): Argv {
+  for (const { name, kind, help } of flags) {
+    parser.option(name, { type: kind === 'switch' ? 'boolean' : 'string', describe: help });
   }
   return parser;
 }
 
-const parser: Argv = yargs(hideBin(process.argv))
-  .scriptName('lockstep')
-  .parserConfiguration({
-    'boolean-negation': false,
-    'camel-case-expansion': false,
-    'duplicate-arguments-array': false,
-    'parse-numbers': false,
-    'parse-positional-numbers': false,
-    'dot-notation': false,
-  })
-  .usage('$0 <command>: distributed training with the same bits on any number of workers')
-  .command(
-    'train [recipe]',
-    'train on this machine: the main job',
-    (builder) =>
-      withFlags(
-        withFlags(builder, recipeFlags, 'What is trained:'),
-        runFlags,
-        'How it is run (never changes the bits):',
-      )
-        .positional('recipe', { type: 'string', describe: 'mnist (default), note, or a JSON file' })
-        .example('$0 train note --epochs 3', 'three epochs of the study note')
-        .example('$0 train --model "dense(64) relu dense(10)" --threads 1', 'a model of your own'),
-    async (argv) => {
-      const { trainCommand } = await import('./commands/train.ts');
-      exitCode = await trainCommand(text(argv.recipe), new FlagValues(trainFlags, argv, process.env));
-    },
-  )
-  .command(
-    'evaluate <model>',
-    'loss, accuracy, confusion matrix on the test set',
-    (builder) =>
-      withFlags(builder, evaluateFlags, 'Flags:').positional('model', {
-        type: 'string',
-        describe: 'a safetensors file',
-      }),
-    async (argv) => {
-      const { evaluateCommand } = await import('./commands/evaluate.ts');
-      exitCode = await evaluateCommand(String(argv.model), new FlagValues(evaluateFlags, argv, process.env));
-    },
-  )
-  .command(
-    'inspect <file>',
-    'what is in a model, run or recipe',
-    (builder) =>
-      withFlags(builder, inspectFlags, 'Flags:').positional('file', {
-        type: 'string',
-        describe: 'a model, a run folder, or a recipe (name or JSON file)',
-      }),
-    async (argv) => {
-      const { inspectCommand } = await import('./commands/inspect.ts');
-      exitCode = inspectCommand(String(argv.file), new FlagValues(inspectFlags, argv, process.env));
-    },
-  )
-  .demandCommand(1, 'expected a command: train, evaluate or inspect (lockstep --help)')
-  .recommendCommands()
-  .strict()
-  .completion('completion', 'a script for tab completion in bash and zsh')
-  .version(version)
-  .alias('version', 'v')
-  .help()
-  .alias('help', 'h')
-  .wrap(Math.min(100, process.stdout.columns ?? 80))
-  .exitProcess(false)
-  .fail((message, error) => {
-    throw error ?? new LockstepError('USAGE', explained(message));
+function withoutCommand([name, about]: readonly string[], args: readonly string[]): number {
+  const names = commands.map((command) => command.name);
+  if (name === 'help') {
+    const command = commands.find((candidate) => candidate.name === about);
+    return print(helpText(command, process.stdout.columns ?? 80));
+  }
+  const expected = `expected ${names.join(', ').replace(/, (?=[^,]*$)/, ' or ')} (lockstep --help)`;
+  if (name === undefined) {
+    const got = args.length === 0 ? 'no command' : `${quoted(args[0])} but no command`;
+    throw usageError(`got ${got}, ${expected}`);
+  }
+  throw usageError(`unknown command ${quoted(name)}${suggestion(name, names) || `, ${expected}`}`);
+}
+
+/** @throws LockstepError (USAGE) for a flag that the command does not have, or a switch with a value */
+function checkFlags(command: Command, flags: readonly Flag[], values: Values, args: readonly string[]): void {
+  const known = ['_', '$0', 'h', 'v', ...commonFlags, ...flags.map(({ name }) => name)];
+  const unknown = Object.keys(values).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    const given = asWritten(unknown, args);
+    throw unknownFlag(
+      given,
+      flags.map(({ name }) => name),
+      `${command.name} `,
+    );
+  }
+  // yargs takes `--quiet=5` for `--quiet=false`.
+  for (const argument of args.slice(0, args.includes('--') ? args.indexOf('--') : args.length)) {
+    const [, name, value] = /^--([^=]+)=(.*)$/s.exec(argument) ?? [];
+    if (value === undefined || value === 'true' || value === 'false') continue;
+    if (commonFlags.includes(name) || flags.some((flag) => flag.kind === 'switch' && flag.name === name)) {
+      throw usageError(`--${name}: got ${quoted(value)}, expected true or false`);
+    }
+  }
+}
+
+/** What yargs would take for something else: `-epochs` for six flags, `--constructor` for a part of its tables. */
+function checkSpelling(args: readonly string[]): void {
+  for (const argument of args) {
+    if (argument === '--') return;
+    const [written] = argument.split('=');
+    const isStrange = /^-[a-z]{2}/i.test(written) || (written.startsWith('--') && written.slice(2) in {});
+    if (isStrange) throw unknownFlag(written, allFlagNames);
+  }
+}
+
+function unknownFlag(given: string, known: readonly string[], command = ''): LockstepError {
+  const name = given.replace(/^-+/, '');
+  const longer = name.length > 1 ? known.filter((candidate) => candidate.startsWith(name)) : [];
+  const hint = suggestion(longer.length === 1 ? longer[0] : name, known).replace('"', '"--');
+  return usageError(`unknown flag ${quoted(given)}${hint || ` (lockstep ${command}--help)`}`);
+}
+
+function checkArgument(command: Command, words: readonly string[]): string | undefined {
+  const { name, argument } = command;
+  const expected = `expected lockstep ${usageOf(command)}`;
+  if (words.length > 1)
+    throw usageError(`${name}: got one argument too many, ${quoted(words[1])}, ${expected}`);
+  if (words[0] === '' || (argument.needed && words.length === 0)) {
+    throw usageError(`${name}: got no ${argument.value}, ${expected}`);
+  }
+  return words[0];
+}
+
+/** A flag as it stands on the command line: yargs takes `-epochs` apart into letters. */
+function asWritten(name: string, args: readonly string[]): string {
+  const written = args.map((argument) => argument.split('=')[0]);
+  return (
+    written.find((argument) => argument.replace(/^--?/, '') === name) ??
+    written.find((argument) => /^-[^-]/.test(argument) && argument.includes(name)) ??
+    `--${name}`
+  );
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+/** Set when stdout or stderr cannot be written to; no training is lost for that. */
+let isCutOff = false;
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    // A reader that goes away (`| head`) is no error.
+    if (isCutOff || error.code === 'EPIPE') return;
+    isCutOff = true;
+    process.exitCode ||= 1;
+    if (stream === process.stdout) showError(new Error(`cannot write to stdout (${systemReason(error)})`));
   });
-
-/** yargs' word for what it did not know, in our form. */
-function explained(message: string): string {
-  const names = /^Unknown arguments?: (.+)$/.exec(message)?.[1].split(', ');
-  if (names === undefined) return message.replaceAll('\n', ' ');
-  const flags = trainFlags.map(({ name }) => name);
-  const given =
-    process.argv.find((argument) => argument.replace(/^--?/, '').split('=')[0] === names[0]) ?? names[0];
-  const isFlag = given.startsWith('-');
-  const hint = isFlag ? suggestion(names[0], flags).replace('"', '"--') : '';
-  return `unknown ${isFlag ? 'flag' : 'argument'} ${given.split('=')[0]}${hint || ' (see --help)'}`;
 }
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
-}
-
-// A reader that goes away (`| head`) is no error of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
 
 try {
-  await parser.parseAsync();
-  process.exitCode = exitCode;
+  const code = await main(hideBin(process.argv));
+  process.exitCode = code || (isCutOff ? 1 : 0);
 } catch (error) {
   if (!(error instanceof LockstepError)) throw error;
-  process.stderr.write(`lockstep: ${error.message}\n`);
+  showError(error);
   process.exitCode = error.exitCode;
 }

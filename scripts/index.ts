@@ -7,16 +7,21 @@ import type { Hooks } from '../coordinator/reports.ts';
 import {
   classCount,
   type DatasetSource,
+  imageShape,
   type MemorySplit,
   memoryDataset,
   openDataset,
 } from '../shared/data/dataset.ts';
-import { type KernelChoice, loadKernels } from '../shared/kernels/load.ts';
+import { quoted, usageError } from '../shared/errors.ts';
+import { type KernelChoice, kernelChoices, loadKernels } from '../shared/kernels/load.ts';
+import { parseArchitecture } from '../shared/model/architecture.ts';
 import { weightsDigest } from '../shared/model/snapshot.ts';
-import { draftRecipe, type Label, type RecipeFields } from '../shared/recipe/resolve.ts';
+import { valueCount } from '../shared/model/tensors.ts';
+import { draftRecipe, type Label, type RecipeFields, recipeKeys } from '../shared/recipe/resolve.ts';
 import { checkThreads, Team } from '../worker/team.ts';
 import type { TrainedModel } from './model.ts';
 import { TrainedModel as Model } from './model.ts';
+import { checkChoice, checkData, checkOptions, type OptionKind } from './options.ts';
 import { type BuiltInRecipe, builtInFields } from './recipes/built-in.ts';
 import { type Summary, summarise } from './summary.ts';
 
@@ -43,13 +48,17 @@ export interface DataInMemory {
   readonly test: MemorySplit;
 }
 
+type OptionalFields = {
+  readonly [Key in Exclude<keyof RecipeFields, 'data'>]?: RecipeFields[Key] | undefined;
+};
+
 /** A recipe by name, with fields that replace its own; without a name, fields that replace the bare defaults. */
-export interface TrainOptions extends Omit<RecipeFields, 'data'>, Hooks {
+export interface TrainOptions extends Hooks, OptionalFields {
   /** `mnist` where neither a recipe nor a model is given. */
   readonly recipe?: BuiltInRecipe | undefined;
   /** A data set's name, a folder with IDX files, or data in memory. */
-  readonly data?: string | DataInMemory;
-  /** The model to start from. */
+  readonly data?: string | DataInMemory | undefined;
+  /** The model to start from; without a recipe's name its layers and scale are taken over too. */
   readonly from?: TrainedModel | undefined;
   /** 1 … 1024, by default the cores available; the result is the same for any number. */
   readonly threads?: number | undefined;
@@ -61,16 +70,35 @@ export interface TrainResult {
   readonly summary: Summary;
 }
 
+const trainOptions: Readonly<Record<string, OptionKind>> = {
+  ...Object.fromEntries(recipeKeys.map((key) => [key, 'any' as const])),
+  recipe: 'text',
+  from: 'any',
+  threads: 'any',
+  kernels: 'text',
+  onStep: 'function',
+  onSteps: 'function',
+  onEpoch: 'function',
+  onStart: 'function',
+  signal: 'signal',
+};
+
 /**
  * Trains a model on the threads of this process. When it is stopped by a callback or by the signal, the result
  * is the model as it was after the last step.
  * @throws LockstepError with code USAGE, DATA, DIVERGED or TEAM
  */
 export async function train(options: TrainOptions = {}): Promise<TrainResult> {
+  checkOptions(options, trainOptions, 'train');
   const { recipe, data, from, threads, kernels, onStep, onSteps, onEpoch, onStart, signal, ...fields } =
     options;
+  if (kernels !== undefined) checkChoice(kernels, kernelChoices, 'train: kernels');
+  if (data !== undefined) checkData(data, 'train: data');
+  if (from !== undefined && !(from instanceof Model)) {
+    throw usageError('train: from: expected a model of train or loadModel');
+  }
   return trainFields(
-    { ...builtInFields(recipe ?? (fields.model === undefined ? 'mnist' : undefined)), ...defined(fields) },
+    { ...startingFields(recipe, from, fields), ...defined(fields) },
     {
       label: (key) => `train: ${key}`,
       data: data ?? null,
@@ -80,6 +108,17 @@ export async function train(options: TrainOptions = {}): Promise<TrainResult> {
       hooks: { onStep, onSteps, onEpoch, onStart, signal },
     },
   );
+}
+
+/** Without a recipe's name, a model to start from brings its layers and the scale that it is used to. */
+function startingFields(
+  recipe: string | undefined,
+  from: TrainedModel | undefined,
+  { model }: OptionalFields,
+): RecipeFields {
+  if (recipe !== undefined) return builtInFields(recipe);
+  if (from !== undefined) return { model: from.recipe.model, scale: from.recipe.scale };
+  return builtInFields(model === undefined ? 'mnist' : undefined);
 }
 
 /** What {@link train} and the command line have in common. */
@@ -98,8 +137,9 @@ export async function trainFields(fields: unknown, settings: RunSettings): Promi
   const startMs = performance.now();
   const { label, data, initial, hooks } = settings;
   const init = initial === null ? {} : { init: `sha256:${weightsDigest(initial)}` };
-  const named = typeof data === 'string' ? { data } : {};
+  const named = data === null ? {} : { data: typeof data === 'string' ? data : 'memory' };
   const draft = draftRecipe(isObject(fields) ? { ...fields, ...named, ...init } : fields, label);
+  if (initial !== null) checkFits(initial, draft.model, label('init'));
   const threads = checkThreads(settings.threads, label('threads'));
   const kernels = loadKernels(settings.kernels);
   const source = data === null || typeof data === 'string' ? openDataset(draft.data) : memoryDataset(data);
@@ -127,12 +167,26 @@ export async function evaluate(
     readonly kernels?: KernelChoice;
   } = {},
 ): Promise<Evaluation> {
+  checkOptions(options, { data: 'any', split: 'text', kernels: 'text' }, 'evaluate');
   const { data = 'mnist', split = 'test', kernels = 'auto' } = options;
+  checkChoice(split, ['train', 'test'], 'evaluate: split');
+  checkChoice(kernels, kernelChoices, 'evaluate: kernels');
+  checkData(data, 'evaluate: data');
   const source = typeof data === 'string' ? openDataset(data) : memoryDataset(data);
   const inference = model.inference(loadKernels(kernels), source.samples[split]);
   await loadSplit(source, split, inference.plan.test, inference.memory);
   inference.evaluate();
   return readEvaluation(inference.plan, inference.memory, 'test', classCount);
+}
+
+/** @throws LockstepError (USAGE) when the tensors are not those of the layers */
+function checkFits({ tensors }: TrainedModel['snapshot'], modelText: string, where: string): void {
+  const expected = parseArchitecture(modelText, imageShape, classCount, where).tensors;
+  const fits = expected.every((tensor) => tensors.get(tensor.name)?.length === valueCount(tensor));
+  if (fits && tensors.size === expected.length) return;
+  throw usageError(
+    `${where}: the model to start from has other tensors than ${quoted(modelText)}, expected a model of these layers`,
+  );
 }
 
 function isObject(value: unknown): value is object {

@@ -1,11 +1,11 @@
 /** A finished model: what `train` gives back and `loadModel` reads. */
 
-import { closeSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { writeDurably } from '../coordinator/durable-file.ts';
 import { Inference, type Prediction } from '../coordinator/inference.ts';
 import { classCount, imageShape } from '../shared/data/dataset.ts';
 import { openRegularFile, readAt, shownPath } from '../shared/data/regular-file.ts';
-import { dataError, reasonOf } from '../shared/errors.ts';
+import { dataError, reasonOf, usageError } from '../shared/errors.ts';
 import { type KernelModule, loadKernels } from '../shared/kernels/load.ts';
 import { type Architecture, parseArchitecture } from '../shared/model/architecture.ts';
 import { evaluationShard } from '../shared/model/memory-plan.ts';
@@ -83,7 +83,8 @@ export class TrainedModel {
 
 /**
  * Reads a model that Lockstep wrote.
- * @throws LockstepError (DATA) when it is no such file, is damaged, or its digest is not the one it states
+ * @throws LockstepError (USAGE) when it is not there, (DATA) when it is no such file, is damaged, or its digest
+ *   is not the one it states
  */
 export function loadModel(path: string): TrainedModel {
   const file = readSafetensors(path);
@@ -109,13 +110,14 @@ export function loadModel(path: string): TrainedModel {
 
 /**
  * Reads a safetensors file to start a training of this model from; who wrote it does not matter.
- * @throws LockstepError (DATA) when it is damaged or its tensors do not fit
+ * @throws LockstepError (USAGE) when it is not there, (DATA) when it is damaged or its tensors do not fit
  */
 export function readInitial(path: string, modelText: string): Snapshot {
   return snapshotFrom(readSafetensors(path), architectureOf(modelText, 'model'), shownPath(path));
 }
 
 export function readSafetensors(path: string): SafetensorsFile {
+  if (!existsSync(path)) throw usageError(`there is no ${shownPath(path)}, expected a safetensors file`);
   const file = openRegularFile(path);
   try {
     if (file.sizeBytes > largestFile) {

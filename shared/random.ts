@@ -48,7 +48,7 @@ export function shuffle(places: Uint32Array, key: Key): void {
   }
 }
 
-/** ⌊word · bound ÷ 2³²⌋, exact: the product of a u32 and a bound ≤ 2²¹ fits in 53 bits, larger bounds are split. */
+/** ⌊word · bound ÷ 2³²⌋, exact: in two halves, whose products with a bound below 2³² fit in 53 bits. */
 function scaled(word: number, bound: number): number {
   const high = (word >>> 16) * bound;
   const low = (word & 0xffff) * bound;

@@ -20,8 +20,8 @@ export const words = {
   abort: 6,
   /** Steps done since the training began. One store makes the new replica current. */
   committed: 16,
-  /** Steps done in this epoch. */
-  step: 17,
+  /** What `committed` was at the beginning of the epoch; written while the threads are idle. */
+  epochBase: 17,
   /** Goes up whenever a thread finishes a command or dies; the main thread waits on it. */
   finished: 32,
   barrierCount: 48,

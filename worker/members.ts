@@ -6,6 +6,7 @@
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { LockstepError, reasonOf } from '../shared/errors.ts';
@@ -108,8 +109,9 @@ export class Members {
       if (this.#failures().length > 0) abortBarrier(this.#words);
       const alive = pending.map((rank) => this.#own(rank, own.alive)).join();
       const nowMs = performance.now();
-      // A watcher that was frozen itself (Ctrl-Z, a sleeping laptop) accuses nobody of the time it lost.
-      if (alive !== lastAlive || nowMs - lastLookMs > 4 * watchMs) lastMoveMs = nowMs;
+      // A watcher that was held up itself (Ctrl-Z, a sleeping laptop) accuses nobody of the time it lost.
+      const lostMs = Math.max(0, nowMs - lastLookMs - 2 * watchMs);
+      lastMoveMs = alive === lastAlive ? lastMoveMs + lostMs : nowMs;
       lastAlive = alive;
       lastLookMs = nowMs;
       if (nowMs - lastMoveMs > timeoutMs) this.#endOverdue(pending, timeoutMs);
@@ -139,9 +141,9 @@ export class Members {
     if (!this.#ending && this.#failures().length === 0) {
       this.#ending = true;
       this.give(kinds.end);
-      await Promise.all(this.#members.map(({ task }) => task));
+      await within(exitTimeoutMs, Promise.all(this.#members.map(({ task }) => task)));
     }
-    await this.#pool.destroy();
+    await within(exitTimeoutMs, this.#pool.destroy());
   }
 
   #launch(rank: number): Member {
@@ -224,4 +226,11 @@ export class Members {
   #own(rank: number, word: number): number {
     return Atomics.load(this.#words, this.#control.own(rank, word));
   }
+}
+
+/** Waits for something, but not for ever: a thread that runs native code cannot be ended by anybody. */
+async function within(deadlineMs: number, work: Promise<unknown>): Promise<void> {
+  const deadline = new AbortController();
+  await Promise.race([work, setTimeout(deadlineMs, undefined, { signal: deadline.signal, ref: false })]);
+  deadline.abort();
 }

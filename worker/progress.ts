@@ -66,7 +66,6 @@ export class TeamProgress implements Progress {
       this.#losses[step] = loss;
       this.#seconds[step] = elapsedMs / 1000;
       Atomics.store(this.#words, words.committed, this.#committed);
-      Atomics.store(this.#words, words.step, step + 1);
     }
     return step + 1 < Atomics.load(this.#words, words.limit);
   }

@@ -7,7 +7,7 @@ import { LockstepError } from '../shared/errors.ts';
 import type { MemoryPlan } from '../shared/model/memory-plan.ts';
 import { NonFinite } from '../shared/model/non-finite.ts';
 import type { Replica } from '../shared/reduction/span.ts';
-import { planSetup, type StepsOutcome, Training, type WorkAccount } from '../shared/training.ts';
+import { planSetup, type Setup, type StepsOutcome, Training, type WorkAccount } from '../shared/training.ts';
 import { Control, kinds, own, words } from './control.ts';
 import { Members, type MembersOptions } from './members.ts';
 
@@ -16,8 +16,10 @@ export interface TeamOptions extends MembersOptions {
   readonly stepTimeoutMs?: number;
 }
 
-/** A step takes milliseconds; a thread that is busy for this long hangs. */
-const defaultStepTimeoutMs = 30_000;
+/** A thread that does nothing for this long, beside the time that its work may honestly take, hangs. */
+const idleTimeoutMs = 30_000;
+/** What the slowest kernels do on a slow core that many threads share: a twentieth of what is seen here. */
+const slowestMultiplyAddsPerMs = 20_000;
 /** A step that kills its threads this often will go on killing them. */
 const mostAttempts = 4;
 /** More threads than this are a mistake; each has memory of its own. */
@@ -46,7 +48,7 @@ export class Team {
     this.#options = options;
     this.#control = new Control(options.memory, this.plan);
     this.#words = this.#control.words;
-    this.#stepTimeoutMs = options.stepTimeoutMs ?? defaultStepTimeoutMs;
+    this.#stepTimeoutMs = options.stepTimeoutMs ?? stepTimeoutMs(options.setup);
     this.#members = new Members(options, this.#control, 2 * this.#stepTimeoutMs);
   }
 
@@ -72,7 +74,7 @@ export class Team {
 
   /** Steps committed in this epoch, also while more are being computed. */
   get step(): number {
-    return Atomics.load(this.#words, words.step);
+    return this.committed - Atomics.load(this.#words, words.epochBase);
   }
 
   /** The current replica, byte offsets. */
@@ -106,7 +108,7 @@ export class Team {
    */
   async trainSteps(first: number, end: number): Promise<StepsOutcome> {
     const nonFinite = new NonFinite(this.#options.memory, this.plan.nonFinite);
-    Atomics.store(this.#words, words.step, first);
+    Atomics.store(this.#words, words.epochBase, this.committed - first);
     await this.#command(kinds.train, () => {
       nonFinite.clear();
       Atomics.store(this.#words, words.firstStep, this.step);
@@ -161,4 +163,12 @@ export class Team {
     // A death that is noticed after the epoch's last step costs nothing.
     return Math.ceil(Math.max(0, Math.min(batchSize, epochSamples - step * batchSize)) / shardSize);
   }
+}
+
+/** Three products of the batch with every weight, between two barriers if it must be. */
+function stepTimeoutMs(setup: Setup): number {
+  const { batchSize, epochSamples } = setup.sizes;
+  const { flatSize } = planSetup(setup).architecture;
+  const multiplyAdds = 3 * Math.min(batchSize, epochSamples) * flatSize;
+  return idleTimeoutMs + Math.ceil(multiplyAdds / slowestMultiplyAddsPerMs);
 }

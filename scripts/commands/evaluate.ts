@@ -4,14 +4,16 @@ import { kernelChoices } from '../../shared/kernels/load.ts';
 import { recipeId } from '../../shared/recipe/recipe.ts';
 import { evaluate } from '../index.ts';
 import { loadModel } from '../model.ts';
-import type { FlagValues } from './flags.ts';
+import type { FlagValues } from './flag-values.ts';
+import { modelPath } from './model-path.ts';
 import { grouped, percent, Screen } from './screen.ts';
 
 /** Runs the command and returns its exit code. @throws LockstepError */
-export async function evaluateCommand(path: string, flags: FlagValues): Promise<number> {
+export async function evaluateCommand(argument: string, flags: FlagValues): Promise<number> {
   const json = flags.isOn('json');
   const screen = new Screen(json ? process.stderr : process.stdout, flags.isOn('quiet'));
   const kernels = flags.choice('kernels', kernelChoices) ?? 'auto';
+  const path = modelPath(argument, 'evaluate');
   const model = loadModel(path);
   const data = flags.text('data') ?? 'mnist';
   const result = await evaluate(model, { data, kernels });

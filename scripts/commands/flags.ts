@@ -1,6 +1,4 @@
 /** All flags: what each command takes, on its command line and as LOCKSTEP_… in the environment. */
-import { quoted, suggestion, usageError } from '../../shared/errors.ts';
-
 export interface Flag {
   readonly name: string;
   /** A switch takes no value. */
@@ -8,6 +6,8 @@ export interface Flag {
   /** What stands for the value in help. */
   readonly value?: string;
   readonly help: string;
+  /** For help: what holds where it is not given. */
+  readonly otherwise?: string;
   /** The recipe's field that it sets, for flags that decide bits. */
   readonly field?: string;
 }
@@ -19,52 +19,79 @@ export const recipeFlags: readonly Flag[] = [
     kind: 'text',
     value: 'NAME|DIR',
     field: 'data',
-    help: 'mnist, fashion-mnist or a folder with IDX files',
+    help: 'mnist, fashion-mnist, or a folder with the four IDX files, plain or .gz',
+    otherwise: 'mnist',
   },
   {
     name: 'train-samples',
     kind: 'number',
     value: 'N',
     field: 'trainSamples',
-    help: 'a random subset drawn by the seed',
+    help: 'a random subset, drawn by the seed',
+    otherwise: 'all',
   },
-  { name: 'scale', kind: 'text', value: 'NAME', field: 'scale', help: 'signed, standard or unit' },
+  {
+    name: 'scale',
+    kind: 'text',
+    value: 'NAME',
+    field: 'scale',
+    help: 'how bytes become numbers: signed, standard or unit',
+    otherwise: 'signed',
+  },
   {
     name: 'model',
     kind: 'text',
     value: 'LAYERS',
     field: 'model',
-    help: '"dense(200) sigmoid batchnorm dense(10)"',
+    help: 'layers: dense(units), sigmoid, relu, tanh, affine, batchnorm; for example "dense(64) relu dense(10)"',
   },
   {
     name: 'init',
     kind: 'text',
     value: 'NAME|FILE',
     field: 'init',
-    help: 'he, glorot, std_normal, normal(std=0.01), uniform or a safetensors file',
+    help: 'he, glorot, std_normal, normal(std=0.01), uniform(range=0.05), or a safetensors file to start from',
+    otherwise: 'he',
   },
-  { name: 'optimizer', kind: 'text', value: 'TEXT', field: 'optimizer', help: '"sgd(lr=0.1,momentum=0.9)"' },
+  {
+    name: 'optimizer',
+    kind: 'text',
+    value: 'TEXT',
+    field: 'optimizer',
+    help: 'sgd with lr, momentum, nesterov, weightDecay; for example "sgd(lr=0.1,momentum=0.9)"',
+    otherwise: 'sgd(lr=0.1)',
+  },
   {
     name: 'schedule',
     kind: 'text',
-    value: 'TEXT',
+    value: 'NAME',
     field: 'schedule',
-    help: 'learning-rate schedule: constant',
+    help: 'of the learning rate: constant',
+    otherwise: 'constant',
   },
-  { name: 'batch-size', kind: 'number', value: 'B', field: 'batchSize', help: 'samples of a step' },
+  {
+    name: 'batch-size',
+    kind: 'number',
+    value: 'B',
+    field: 'batchSize',
+    help: 'samples of a step',
+    otherwise: '64',
+  },
   {
     name: 'shard-size',
     kind: 'number',
     value: 'S',
     field: 'shardSize',
-    help: 'samples that are summed as one; decides bits',
+    help: 'samples of a shard, the unit of summation',
+    otherwise: 'an eighth of the batch, 16 to 64',
   },
   {
     name: 'batch-norm',
     kind: 'text',
     value: 'MODE',
     field: 'batchNorm',
-    help: 'sync (whole batch) or ghost (each shard)',
+    help: 'sync: moments of the whole batch, ghost: of each shard',
+    otherwise: 'sync',
   },
   {
     name: 'drop-last',
@@ -77,14 +104,16 @@ export const recipeFlags: readonly Flag[] = [
     kind: 'text',
     value: 'WHEN',
     field: 'resetRunningStats',
-    help: 'never, start or epoch',
+    help: 'never, start (of the run) or epoch (before each)',
+    otherwise: 'never',
   },
   {
     name: 'epochs',
     kind: 'number',
     value: 'E',
     field: 'epochs',
-    help: 'passes over the data; 0 writes the initial model',
+    help: 'passes over the data; with 0, --out writes the initial model',
+    otherwise: '10',
   },
   {
     name: 'seed',
@@ -92,36 +121,45 @@ export const recipeFlags: readonly Flag[] = [
     value: 'K',
     field: 'seed',
     help: 'of shuffles, subsets and initial values',
+    otherwise: '0',
   },
 ];
 
-const threadFlags: readonly Flag[] = [
-  { name: 'threads', kind: 'number', value: 'N', help: 'default: the cores available' },
-];
-
 const kernelFlags: readonly Flag[] = [
-  { name: 'kernels', kind: 'text', value: 'SET', help: 'auto, native, wasm or exact' },
+  { name: 'kernels', kind: 'text', value: 'SET', help: 'auto, wasm or exact', otherwise: 'auto' },
 ];
 
 const outputFlags: readonly Flag[] = [
-  { name: 'json', kind: 'switch', help: 'one JSON object as the last line of stdout' },
-  { name: 'quiet', kind: 'switch', help: 'nothing but errors and what was asked for' },
+  { name: 'json', kind: 'switch', help: 'one JSON object as the last line of stdout, all else on stderr' },
+  { name: 'quiet', kind: 'switch', help: 'print nothing but errors and what --json asks for' },
 ];
 
 /** How it is run, which never changes the bits. */
 export const runFlags: readonly Flag[] = [
-  ...threadFlags,
+  { name: 'threads', kind: 'number', value: 'N', help: '1 to 1024', otherwise: 'the cores available' },
   ...kernelFlags,
-  { name: 'transport', kind: 'text', value: 'NAME', help: 'local' },
-  { name: 'out', kind: 'text', value: 'FILE', help: 'write the model here, as safetensors' },
-  { name: 'run', kind: 'text', value: 'DIR', help: 'run folder (default: runs/<date>-<recipe>-<id>)' },
-  { name: 'no-run', kind: 'switch', help: 'no run folder' },
+  { name: 'transport', kind: 'text', value: 'NAME', help: 'local', otherwise: 'local' },
+  { name: 'out', kind: 'text', value: 'FILE', help: 'write the model here too, as safetensors' },
+  {
+    name: 'run',
+    kind: 'text',
+    value: 'DIR',
+    help: 'run folder for recipe, log and model',
+    otherwise: 'runs/<date>-<recipe>-<id>',
+  },
+  { name: 'no-run', kind: 'switch', help: 'make no run folder' },
   { name: 'log', kind: 'text', value: 'FILE', help: 'JSON lines, one per step and one per epoch' },
   ...outputFlags,
 ];
 
 export const evaluateFlags: readonly Flag[] = [
-  { name: 'data', kind: 'text', value: 'NAME|DIR', help: 'mnist, fashion-mnist or a folder with IDX files' },
+  {
+    name: 'data',
+    kind: 'text',
+    value: 'NAME|DIR',
+    help: 'mnist, fashion-mnist, or a folder with the four IDX files, plain or .gz',
+    otherwise: 'mnist',
+  },
   ...kernelFlags,
   ...outputFlags,
 ];
@@ -131,76 +169,20 @@ export const inspectFlags: readonly Flag[] = outputFlags;
 /** Flags of commands to come, which may already stand in somebody's environment. */
 const otherFlags = [
   ...['listen', 'workers', 'min-workers', 'worker-timeout', 'step-timeout', 'name', 'token', 'fingerprint'],
-  ...['resume', 'checkpoint-every'],
+  ...['insecure', 'resume', 'checkpoint-every'],
 ];
 
-/** The values that were given for a command's flags, and where each came from. */
-export class FlagValues {
-  readonly #values = new Map<string, { value: string; label: string }>();
+/** The name of every flag of every command. */
+export const allFlagNames: readonly string[] = [
+  ...new Set([...recipeFlags, ...runFlags, ...evaluateFlags].map(({ name }) => name).concat(otherFlags)),
+];
 
-  /**
-   * Flags go over the environment.
-   * @throws LockstepError (USAGE) for a LOCKSTEP_ variable that is no command's flag
-   */
-  constructor(
-    flags: readonly Flag[],
-    parsed: Readonly<Record<string, unknown>>,
-    environment: NodeJS.ProcessEnv,
-  ) {
-    const known = new Set(
-      [...recipeFlags, ...runFlags, ...evaluateFlags].map(({ name }) => name).concat(otherFlags),
-    );
-    for (const [variable, value] of Object.entries(environment)) {
-      const name = /^LOCKSTEP_(.+)$/.exec(variable)?.[1]?.toLowerCase().replaceAll('_', '-');
-      if (name === undefined || value === undefined) continue;
-      if (!known.has(name)) {
-        const variables = [...known].map((flag) => `LOCKSTEP_${flag.toUpperCase().replaceAll('-', '_')}`);
-        throw usageError(
-          `${quoted(variable)} in the environment: no command has such a flag${suggestion(variable, variables)}`,
-        );
-      }
-      if (flags.some((flag) => flag.name === name)) this.#values.set(name, { value, label: variable });
-    }
-    for (const { name, kind } of flags) {
-      const value = parsed[name];
-      if (value === undefined) continue;
-      if (kind !== 'switch' && value === '') throw usageError(`--${name}: got nothing, expected a value`);
-      this.#values.set(name, { value: String(value), label: `--${name}` });
-    }
-  }
+/** The environment variable of a flag: `LOCKSTEP_BATCH_SIZE` of `batch-size`. */
+export function variableOf(flag: string): string {
+  return `LOCKSTEP_${flag.toUpperCase().replaceAll('-', '_')}`;
+}
 
-  /** The flag or variable that a message should name. */
-  label(name: string): string {
-    return this.#values.get(name)?.label ?? `--${name}`;
-  }
-
-  text(name: string): string | undefined {
-    return this.#values.get(name)?.value;
-  }
-
-  has(name: string): boolean {
-    return this.#values.has(name);
-  }
-
-  /** @throws LockstepError (USAGE) for a variable that is neither true nor false */
-  isOn(name: string): boolean {
-    const given = this.#values.get(name);
-    if (given === undefined) return false;
-    if (['true', '1'].includes(given.value)) return true;
-    if (['false', '0', ''].includes(given.value)) return false;
-    throw usageError(`${given.label}: got ${quoted(given.value)}, expected 1 or 0`);
-  }
-
-  /** One of some values, or undefined. */
-  choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
-    const text = this.text(name);
-    if (text === undefined) return undefined;
-    const choice = choices.find((candidate) => candidate === text);
-    if (choice === undefined) {
-      throw usageError(
-        `${this.label(name)}: got ${quoted(text)}${suggestion(text, choices) || `, expected ${choices.join(', ')}`}`,
-      );
-    }
-    return choice;
-  }
+/** The flag that a variable stands for, whether there is one or not. */
+export function nameOf(variable: string): string {
+  return variable.slice('LOCKSTEP_'.length).toLowerCase().replaceAll('_', '-');
 }

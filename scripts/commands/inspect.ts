@@ -1,15 +1,17 @@
 /** `lockstep inspect FILE`: what is in a model, a recipe or a run folder. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { classCount, imageShape } from '../../shared/data/dataset.ts';
 import { shownPath } from '../../shared/data/regular-file.ts';
-import { usageError } from '../../shared/errors.ts';
+import { suggestion, usageError } from '../../shared/errors.ts';
 import { type Architecture, parseArchitecture } from '../../shared/model/architecture.ts';
 import { isTrained, valueCount } from '../../shared/model/tensors.ts';
 import { canonicalJson, recipeId } from '../../shared/recipe/recipe.ts';
-import { draftRecipe } from '../../shared/recipe/resolve.ts';
+import { draftRecipe, recipeKeys } from '../../shared/recipe/resolve.ts';
 import { loadModel } from '../model.ts';
-import type { FlagValues } from './flags.ts';
+import { builtInRecipes } from '../recipes/built-in.ts';
+import type { FlagValues } from './flag-values.ts';
+import { isFolder } from './model-path.ts';
 import { chooseRecipe } from './recipe-fields.ts';
 import { grouped, Screen } from './screen.ts';
 
@@ -22,7 +24,7 @@ export function inspectCommand(path: string, flags: FlagValues): number {
   screen.line();
   for (const line of layerLines(found.architecture)) screen.line(line);
   screen.line();
-  for (const [key, value] of Object.entries(found.recipe)) screen.line(`${key.padEnd(18)} ${value}`);
+  for (const [key, value] of recipeRows(found.recipe)) screen.line(`${key.padEnd(18)} ${value}`);
   if (json) {
     const facts = Object.fromEntries(found.facts.map(([name, value]) => [camelCase(name), value]));
     process.stdout.write(
@@ -39,15 +41,7 @@ interface Description {
 }
 
 function describe(path: string, flags: FlagValues): Description {
-  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-  const file = isFolder
-    ? join(path, existsSync(join(path, 'model.safetensors')) ? 'model.safetensors' : 'recipe.json')
-    : path;
-  if (isFolder && !existsSync(file)) {
-    throw usageError(
-      `inspect: ${shownPath(path)} has neither a model.safetensors nor a recipe.json; is it a run folder?`,
-    );
-  }
+  const file = fileOf(path);
   if (!file.endsWith('.json') && existsSync(file)) {
     const model = loadModel(file);
     const facts = [
@@ -64,6 +58,22 @@ function describe(path: string, flags: FlagValues): Description {
     recipe: { ...draft },
     architecture: parseArchitecture(draft.model, imageShape, classCount, label('model')),
   };
+}
+
+/** A run folder's model, or its recipe while it has none. */
+function fileOf(path: string): string {
+  if (isFolder(path)) {
+    const file = ['model.safetensors', 'recipe.json'].find((name) => existsSync(join(path, name)));
+    if (file !== undefined) return join(path, file);
+    throw usageError(
+      `inspect: ${shownPath(path)} has neither a model.safetensors nor a recipe.json, expected the folder of a run`,
+    );
+  }
+  if (existsSync(path) || Object.hasOwn(builtInRecipes, path)) return path;
+  const known = Object.keys(builtInRecipes);
+  throw usageError(
+    `inspect: there is no ${shownPath(path)}${suggestion(path, known) || `, expected a model, a run folder, ${known.join(', ')} or a recipe in JSON`}`,
+  );
 }
 
 function layerFacts({ layers }: Architecture) {
@@ -91,6 +101,15 @@ function layerLines(architecture: Architecture): string[] {
     ),
     `${'in all'.padEnd(width + 14)} ${grouped(total).padStart(12)}`,
   ];
+}
+
+/** In the order of the fields' importance, the same for a recipe and for what it became. */
+function recipeRows(recipe: Description['recipe']): [key: string, value: string][] {
+  return recipeKeys.flatMap((key): [string, string][] => {
+    const value = recipe[key];
+    if (key === 'trainSamples') return [[key, value === null ? 'all' : String(value)]];
+    return value === undefined || value === null ? [] : [[key, String(value)]];
+  });
 }
 
 function camelCase(name: string): string {

@@ -1,15 +1,18 @@
 /** What is to be trained, from a built-in recipe or a file, and the flags over it. */
 import { closeSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseNumber } from '../../shared/calls.ts';
 import { openRegularFile, readStart, shownPath } from '../../shared/data/regular-file.ts';
-import { quoted, reasonOf, suggestion, usageError } from '../../shared/errors.ts';
+import { LockstepError, quoted, reasonOf, suggestion, usageError } from '../../shared/errors.ts';
 import { initialisationNames } from '../../shared/model/initialisation.ts';
 import type { Snapshot } from '../../shared/model/snapshot.ts';
 import { weightsDigest } from '../../shared/model/snapshot.ts';
 import { draftRecipe, type Label } from '../../shared/recipe/resolve.ts';
 import { readInitial } from '../model.ts';
 import { builtInFields, builtInRecipes } from '../recipes/built-in.ts';
-import { type FlagValues, recipeFlags } from './flags.ts';
+import type { FlagValues } from './flag-values.ts';
+import { recipeFlags } from './flags.ts';
+import { isFolder, modelPath } from './model-path.ts';
 
 export interface RecipeChoice {
   /** For the run folder's name: the built-in's name, the file's, or `custom`. */
@@ -48,18 +51,38 @@ function baseFields(
   if (!existsSync(name)) {
     const known = Object.keys(builtInRecipes);
     throw usageError(
-      `recipe: got ${quoted(name)}, which is neither built in nor a file${suggestion(name, known) || `; expected ${known.join(', ')} or a JSON file`}`,
+      `recipe: got ${quoted(name)}, which is neither built in nor a file${suggestion(name, known) || `, expected ${known.join(', ')} or a JSON file`}`,
     );
+  }
+  if (isFolder(name)) {
+    const inside = join(name, 'recipe.json');
+    const hint = existsSync(inside) ? `, did you mean ${shownPath(inside)}?` : '';
+    throw usageError(`recipe: ${shownPath(name)} is a folder, expected a JSON file${hint}`);
   }
   const file = name.split(/[/\\]/).at(-1) ?? name;
   return {
     name: file.replace(/\.json$/, '').replace(/[^\w-]/g, '_') || 'custom',
-    where: name,
+    where: shownPath(name).slice(1, -1),
     fields: readRecipe(name),
   };
 }
 
+/** Whatever is wrong with a recipe's file is wrong with the recipe: exit code 2. */
 function readRecipe(path: string): object {
+  try {
+    const parsed: unknown = JSON.parse(readText(path));
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed;
+  } catch (error) {
+    if (error instanceof LockstepError) throw usageError(error.message, error);
+    throw usageError(
+      `${shownPath(path)}: is not JSON (${quoted(reasonOf(error)).slice(1, -1)}), expected a recipe, an object with fields like "model"`,
+      error,
+    );
+  }
+  throw usageError(`${shownPath(path)}: is no JSON object, expected a recipe with fields like "model"`);
+}
+
+function readText(path: string): string {
   const file = openRegularFile(path);
   try {
     if (file.sizeBytes > largestRecipe) {
@@ -67,21 +90,7 @@ function readRecipe(path: string): object {
         `${shownPath(path)}: has ${file.sizeBytes} bytes, expected a recipe of at most ${largestRecipe}`,
       );
     }
-    const parsed: unknown = JSON.parse(
-      new TextDecoder('utf-8', { fatal: true }).decode(readStart(file, file.sizeBytes)),
-    );
-    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
-      throw new Error('it is no object');
-    return parsed;
-  } catch (error) {
-    if (
-      error instanceof SyntaxError ||
-      error instanceof TypeError ||
-      !(error instanceof Error && 'code' in error)
-    ) {
-      throw usageError(`${shownPath(path)}: is not a recipe in JSON (${quoted(reasonOf(error))})`, error);
-    }
-    throw error;
+    return new TextDecoder('utf-8', { fatal: true }).decode(readStart(file, file.sizeBytes));
   } finally {
     closeSync(file.fd);
   }
@@ -101,7 +110,7 @@ function withInitial(
   const { init } = fields;
   if (typeof init !== 'string' || !isFile(init)) return { fields, initial: null };
   const { model } = draftRecipe({ ...fields, init: 'he' }, label);
-  const initial = readInitial(init, model);
+  const initial = readInitial(modelPath(init, label('init')), model);
   return { fields: { ...fields, init: `sha256:${weightsDigest(initial)}` }, initial };
 }
 

@@ -6,19 +6,19 @@ type Style = Parameters<typeof styleText>[0];
 export class Screen {
   readonly #stream: NodeJS.WriteStream;
   readonly #quiet: boolean;
-  readonly #colours: boolean;
+  readonly #isTerminal: boolean;
   #status = '';
 
   /** @param stream stdout, or stderr where stdout is for JSON */
   constructor(stream: NodeJS.WriteStream, quiet: boolean) {
     this.#stream = stream;
     this.#quiet = quiet;
-    this.#colours = stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+    this.#isTerminal = stream.isTTY === true && process.env.TERM !== 'dumb';
   }
 
   /** True where a line can be drawn again. */
   get isLive(): boolean {
-    return this.#stream.isTTY === true && !this.#quiet;
+    return this.#isTerminal && !this.#quiet;
   }
 
   get columns(): number {
@@ -26,14 +26,21 @@ export class Screen {
   }
 
   style(style: Style, text: string): string {
-    return this.#colours ? styleText(style, text, { validateStream: false }) : text;
+    return this.#isTerminal && !process.env.NO_COLOR
+      ? styleText(style, text, { validateStream: false })
+      : text;
   }
 
   line(text = ''): void {
     if (this.#quiet) return;
+    this.aside(() => this.#stream.write(`${text}\n`));
+  }
+
+  /** Takes the line at the bottom away while something else is written. */
+  aside(action: () => void): void {
     const status = this.#status;
     this.status('');
-    this.#stream.write(`${text}\n`);
+    action();
     this.status(status);
   }
 
@@ -43,6 +50,11 @@ export class Screen {
     this.#stream.write(`\r\u001b[2K${text}`);
     this.#status = text;
   }
+}
+
+/** What went wrong, in one line on stderr. */
+export function showError(error: Error): void {
+  process.stderr.write(`lockstep: ${error.message}\n`);
 }
 
 /** `1:05`, `2:03:10`. */

@@ -9,7 +9,15 @@ import { clock, grouped, percent, type Screen } from './screen.ts';
 
 /** The line that moves is drawn this often. */
 const drawMs = 100;
-const barWidth = 16;
+const barWidth = 12;
+
+/** Command lines, word by word. */
+export interface NextSteps {
+  /** To look at the model with; none if it was not written. */
+  readonly look: readonly (readonly string[])[];
+  /** To train the same on another number of threads. */
+  readonly again: readonly string[];
+}
 
 export class TrainView {
   readonly #screen: Screen;
@@ -33,7 +41,7 @@ export class TrainView {
         `${grouped(run.samples.length)} samples, ${grouped(run.steps)} steps an epoch`,
     );
     this.#screen.line(
-      `${threads} ${threads === 1 ? 'thread' : 'threads'}, kernels ${kernels.set} (${kernels.reason})`,
+      `${plural(threads, 'thread')}, ${kernels.set} kernels${kernels.set === 'exact' ? ` (${kernels.reason})` : ''}`,
     );
     this.#screen.line();
     if (this.#screen.isLive) this.#timer = setInterval(() => this.#draw(), drawMs);
@@ -47,7 +55,7 @@ export class TrainView {
     this.#screen.line(
       `epoch ${String(report.epoch).padStart(width)}/${epochs}  loss ${report.loss.toFixed(4)} ${change.padStart(8)}` +
         `  test ${percent(report.testAccuracy)}  ${report.seconds.toFixed(1).padStart(5)} s` +
-        `  ${grouped(report.samplesPerSecond).padStart(7)}/s`,
+        `  ${grouped(report.samplesPerSecond).padStart(7)} samples/s`,
     );
   }
 
@@ -57,25 +65,36 @@ export class TrainView {
     this.#screen.status('');
   }
 
-  finish(summary: Summary, modelPath: string | null, recipeName: string): void {
+  finish(summary: Summary, models: readonly string[], { look, again }: NextSteps): void {
+    const { testAccuracy, testLoss, samplesPerSecond, seconds, work, deaths } = summary;
     const row = (name: string, value: string) => this.#screen.line(`${name.padEnd(15)} ${value}`);
+    const command = (words: readonly string[]) =>
+      this.#screen.line(`  npm exec --no -- lockstep ${words.map(shellWord).join(' ')}`);
     this.#screen.line();
     if (summary.stoppedBy !== null) row('stopped after', `step ${grouped(summary.steps)}`);
-    row('test accuracy', percent(summary.testAccuracy));
-    if (summary.samplesPerSecond !== null) row('speed', `${grouped(summary.samplesPerSecond)} samples/s`);
+    row('test accuracy', `${percent(testAccuracy)}, loss ${testLoss.toFixed(4)}`);
+    const speed = samplesPerSecond === null ? '' : `, ${grouped(samplesPerSecond)} samples/s`;
+    row('time', `${seconds.toFixed(1)} s${speed}`);
+    if (work.length > 1 && summary.steps > 0) row('shards', sharesOf(work));
+    if (deaths > 0) {
+      row('lost', `${plural(deaths, 'thread')}, ${plural(summary.shardsRecomputed, 'shard')} computed again`);
+    }
     row('weights digest', summary.weightsDigest);
-    this.#judge(summary, recipeName);
-    if (modelPath === null) return;
-    row('model', modelPath);
-    this.#screen.line();
-    this.#screen.line('What next:');
-    this.#screen.line(`  npm exec --no -- lockstep evaluate ${shellWord(modelPath)}`);
-    this.#screen.line(`  npm exec --no -- lockstep inspect ${shellWord(modelPath)}`);
-    this.#screen.line('  npm exec --no -- lockstep train mnist --threads 1   (the same digest)');
+    this.#judge(summary);
+    for (const path of models) row('model', path);
+    if (look.length > 0) {
+      this.#screen.line();
+      this.#screen.line('Look at it:');
+      for (const words of look) command(words);
+    }
+    if (summary.stoppedBy !== null) return;
+    if (look.length === 0) this.#screen.line();
+    this.#screen.line(`The same bits on ${again.at(-1) === '1' ? 'one thread' : 'two threads'}:`);
+    command(again);
   }
 
   /** A recipe whose digest is published shows at once whether this machine keeps the promise. */
-  #judge({ recipeId: id, weightsDigest, stoppedBy }: Summary, recipeName: string): void {
+  #judge({ recipeId: id, weightsDigest, stoppedBy }: Summary): void {
     const published = digestOf(id);
     if (published === null || stoppedBy !== null) return;
     const indent = ' '.repeat(16);
@@ -84,9 +103,7 @@ export class TrainView {
         `${indent}${this.#screen.style('green', 'the published digest: the same bits as everywhere')}`,
       );
     } else {
-      this.#screen.line(
-        `${indent}${this.#screen.style('red', `NOT the published digest of ${recipeName}:`)}`,
-      );
+      this.#screen.line(`${indent}${this.#screen.style('red', 'NOT the published digest of this recipe:')}`);
       this.#screen.line(`${indent}${published}`);
       this.#screen.line(`${indent}please report this machine, its Node version and the two digests`);
     }
@@ -106,12 +123,27 @@ export class TrainView {
     const loss = position.loss === null ? '' : ` loss ${position.loss.toFixed(4)}`;
     const text =
       `epoch ${position.epoch}/${epochs} ${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)} ` +
-      `step ${position.step}/${run.steps}${loss} ${grouped(speed)}/s${left}`;
-    this.#screen.status(text.slice(0, this.#screen.columns - 1));
+      `step ${position.step}/${run.steps}${loss} ${grouped(speed)} samples/s${left}`;
+    // The terminal itself adds ^C when it is pressed.
+    this.#screen.status(text.slice(0, this.#screen.columns - 3));
   }
 }
 
-/** A path as one word of a shell's command line. */
-function shellWord(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+/** Who computed how much: `50.0 % thread 0, 50.0 % thread 1`, or from least to most where there are many. */
+function sharesOf(work: Summary['work']): string {
+  const total = work.reduce((sum, { shards }) => sum + shards, 0);
+  const share = (shards: number) => `${((100 * shards) / total).toFixed(1)} %`;
+  if (work.length <= 4) return work.map(({ name, shards }) => `${share(shards)} ${name}`).join(', ');
+  const counts = work.map(({ shards }) => shards);
+  return `${share(Math.min(...counts))} to ${share(Math.max(...counts))} by each of ${work.length} threads`;
+}
+
+function plural(count: number, noun: string): string {
+  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** One word of a shell's command line. */
+function shellWord(word: string): string {
+  if (/^[\w./=,:@+-]+$/.test(word)) return word;
+  return /["$`\\!]/.test(word) ? `'${word.replaceAll("'", `'\\''`)}'` : `"${word}"`;
 }

@@ -1,20 +1,16 @@
 /** `lockstep train`: the main job. */
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { checkWritable, writeDurably } from '../../coordinator/durable-file.ts';
-import { RunLog } from '../../coordinator/log.ts';
-import type { Run } from '../../coordinator/prepare.ts';
-import { defaultRunFolder, makeRunFolder } from '../../coordinator/run-folder.ts';
 import { parseNumber } from '../../shared/calls.ts';
 import { kernelChoices } from '../../shared/kernels/load.ts';
-import { canonicalJson, recipeId } from '../../shared/recipe/recipe.ts';
 import { checkThreads } from '../../worker/team.ts';
 import { trainFields } from '../index.ts';
-import type { FlagValues } from './flags.ts';
-import { chooseRecipe } from './recipe-fields.ts';
-import { Screen } from './screen.ts';
+import type { FlagValues } from './flag-values.ts';
+import { recipeFlags } from './flags.ts';
+import { Outputs } from './outputs.ts';
+import { chooseRecipe, type RecipeChoice } from './recipe-fields.ts';
+import { Screen, showError } from './screen.ts';
 import { onSignals } from './signals.ts';
-import { TrainView } from './train-view.ts';
+import { type NextSteps, TrainView } from './train-view.ts';
 
 /** Runs the command and returns its exit code. @throws LockstepError */
 export async function trainCommand(argument: string | undefined, flags: FlagValues): Promise<number> {
@@ -24,11 +20,12 @@ export async function trainCommand(argument: string | undefined, flags: FlagValu
   const kernels = flags.choice('kernels', kernelChoices) ?? 'auto';
   const threads = readThreads(flags);
   const recipe = chooseRecipe(argument, flags);
-  const out = flags.text('out');
-  if (out !== undefined) checkWritable(out);
   const view = new TrainView(screen);
-  const outputs = new Outputs(flags, recipe.name);
-  const signals = onSignals((name) => screen.line(`${name}: ends after this step; once more ends at once`));
+  const outputs = new Outputs(flags, recipe.name, (error) => screen.aside(() => showError(error)));
+  const signals = onSignals((name) => screen.line(`${name}: stopping after this step; again to end at once`));
+  // The second signal, and nothing else, ends the program while the line at the bottom is there.
+  const clear = () => view.stop();
+  process.once('exit', clear);
   try {
     const { model, summary } = await trainFields(recipe.fields, {
       label: (key) => (key === 'threads' ? flags.label('threads') : recipe.label(key)),
@@ -38,32 +35,31 @@ export async function trainCommand(argument: string | undefined, flags: FlagValu
       kernels,
       hooks: {
         onStart: (run, position) => {
-          outputs.open(run);
+          outputs.open(run.recipe);
           view.start(run, position, recipe.name);
         },
-        onSteps: (reports) => {
-          for (const log of outputs.logs) log.steps(reports);
-        },
+        onSteps: (reports) => outputs.steps(reports),
         onEpoch: (report) => {
-          for (const log of outputs.logs) log.epoch(report);
+          outputs.epoch(report);
           view.epoch(report);
         },
         signal: signals.signal,
       },
     });
     view.stop();
-    const written = outputs.models(out);
-    for (const path of written) model.save(path);
-    view.finish(summary, written[0] ?? null, recipe.name);
-    if (json)
-      process.stdout.write(
-        `${JSON.stringify({ ...summary, model: written[0] ?? null, run: outputs.folder })}\n`,
-      );
-    return signals.exitCode();
+    outputs.save(model);
+    outputs.close();
+    view.finish(summary, outputs.models, nextSteps(argument, flags, recipe, outputs, threads));
+    if (json) {
+      const { models, folder } = outputs;
+      process.stdout.write(`${JSON.stringify({ ...summary, model: models[0] ?? null, run: folder })}\n`);
+    }
+    return signals.exitCode() || (outputs.complete ? 0 : 1);
   } finally {
     view.stop();
     outputs.close();
     signals.release();
+    process.off('exit', clear);
   }
 }
 
@@ -73,42 +69,29 @@ function readThreads(flags: FlagValues): number {
   return checkThreads(parseNumber(text), flags.label('threads'), text);
 }
 
-/** Where a run's recipe, logs and model go. Nothing is made before the run is known to begin. */
-class Outputs {
-  readonly logs: RunLog[] = [];
-  folder: string | null = null;
-  readonly #flags: FlagValues;
-  readonly #recipeName: string;
-
-  constructor(flags: FlagValues, recipeName: string) {
-    this.#flags = flags;
-    this.#recipeName = recipeName;
-  }
-
-  open({ recipe }: Run): void {
-    if (!this.#flags.isOn('no-run')) {
-      const folder =
-        this.#flags.text('run') ?? defaultRunFolder(this.#recipeName, recipeId(recipe), new Date());
-      makeRunFolder(folder, this.#flags.label('run'));
-      this.folder = folder;
-      writeDurably(join(folder, 'recipe.json'), [
-        `${JSON.stringify(JSON.parse(canonicalJson(recipe)), null, 2)}\n`,
-      ]);
-      this.logs.push(new RunLog(join(folder, 'log.jsonl')));
-    }
-    const log = this.#flags.text('log');
-    if (log !== undefined) this.logs.push(new RunLog(log));
-  }
-
-  models(out: string | undefined): string[] {
-    const paths = [
-      ...(out === undefined ? [] : [out]),
-      ...(this.folder === null ? [] : [join(this.folder, 'model.safetensors')]),
-    ];
-    return paths;
-  }
-
-  close(): void {
-    for (const log of this.logs) log.close();
-  }
+/** The same command line on another number of threads, and what to look at the model with. */
+function nextSteps(
+  argument: string | undefined,
+  flags: FlagValues,
+  { fields }: RecipeChoice,
+  { folder, models }: Outputs,
+  threads: number,
+): NextSteps {
+  const model = folder !== null && models.length > 0 ? folder : (models[0] ?? null);
+  const { data = 'mnist' } = fields;
+  return {
+    look:
+      model === null
+        ? []
+        : [
+            ['evaluate', model, ...(data === 'mnist' ? [] : ['--data', String(data)])],
+            ['inspect', model],
+          ],
+    again: [
+      'train',
+      ...(argument === undefined ? [] : [argument]),
+      ...flags.argumentsOf(recipeFlags),
+      ...['--threads', threads === 1 ? '2' : '1'],
+    ],
+  };
 }

@@ -21,7 +21,7 @@ const fusedTriples: readonly (readonly [number, number, number, number])[] = [
 const probePages = 2;
 
 /**
- * Tries kernels on values whose results are known: first the fused multiply-add, then a chain through all of
+ * Tries kernels on values whose results are known: first the fused multiply-add, then a chain through most of
  * them. Returns null if they are right, else what was wrong.
  */
 export function failedProbe(instantiate: (memory: SharedMemory) => Kernels): string | null {

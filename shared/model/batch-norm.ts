@@ -27,7 +27,7 @@ export const batchnorm: LayerKind = {
   },
   inPlace: true,
   // Shared: a slot (mean, M2) and a slot (Σdy, Σdy·x̂) a shard. Own: the totals of both, 1 ÷ deviation.
-  workspace: (input, _output, shardCount) => {
+  workspace: ({ input, shardCount }) => {
     const vector = 4 * padded(featureCount(input));
     return { shared: shardCount * 4 * vector, own: 5 * vector };
   },

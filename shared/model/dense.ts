@@ -14,7 +14,10 @@ export const dense: LayerKind = {
   ],
   inPlace: false,
   // The transposed weight, for the input's gradient.
-  workspace: (input, output) => ({ shared: 0, own: 4 * padded(featureCount(input)) * featureCount(output) }),
+  workspace: ({ input, output, isFirst }) => ({
+    shared: 0,
+    own: isFirst ? 0 : 4 * padded(featureCount(input)) * featureCount(output),
+  }),
   bind: (place) => new Dense(place),
 };
 

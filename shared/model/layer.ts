@@ -34,8 +34,17 @@ export interface LayerKind {
   /** True if backward writes the gradient of its input over that of its output (same width). */
   readonly inPlace: boolean;
   /** Bytes of working memory: shared by the threads, and of each thread's own. */
-  workspace(input: Shape, output: Shape, shardCount: number): { shared: number; own: number };
+  workspace(sizes: WorkspaceSizes): { shared: number; own: number };
   bind(place: LayerPlace): Layer;
+}
+
+export interface WorkspaceSizes {
+  readonly input: Shape;
+  readonly output: Shape;
+  /** Most shards of a batch. */
+  readonly shardCount: number;
+  /** True where nobody wants the gradient of the input. */
+  readonly isFirst: boolean;
 }
 
 export type LayerOptions = Readonly<Record<string, OptionValue>>;

@@ -3,7 +3,7 @@
  * works it out for itself.
  */
 
-import { usageError } from '../errors.ts';
+import { reasonOf, usageError } from '../errors.ts';
 import { padded, stackBytes } from '../kernels/kernels.ts';
 import { type SharedMemory, wasm } from '../kernels/webassembly.ts';
 import type { Replica } from '../reduction/span.ts';
@@ -34,8 +34,6 @@ export interface ThreadPlace {
   readonly layers: readonly number[];
   /** The total of the batch's losses. */
   readonly loss: number;
-  /** First row of the activations that it evaluates in. */
-  readonly evaluationRow: number;
 }
 
 /** Byte offsets, all multiples of 64. */
@@ -65,6 +63,8 @@ export interface MemoryPlan {
   /** By layer. */
   readonly layersShared: readonly number[];
   readonly threads: readonly ThreadPlace[];
+  /** Shards that are evaluated at a time, each in 128 rows of the activations. */
+  readonly evaluationSlots: number;
   /** Slots of `lossSlotBytes`, by shard of the batch, and by shard of 128 of the larger split. */
   readonly batchLosses: number;
   readonly evaluationLosses: number;
@@ -105,15 +105,19 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
   });
   const { layers } = architecture;
   const batchSize = Math.min(sizes.batchSize, Math.max(sizes.epochSamples, 1));
-  const rows = Math.max(batchSize, sizes.threads * evaluationShard);
+  const evaluationShards = Math.ceil(Math.max(sizes.samples.train, sizes.samples.test, 1) / evaluationShard);
+  const evaluationSlots = Math.min(sizes.threads, evaluationShards);
+  const rows = Math.max(batchSize, evaluationSlots * evaluationShard);
   const shardCount = Math.ceil(batchSize / sizes.shardSize);
   const stepCount = Math.ceil(sizes.epochSamples / batchSize);
   const largestSplit = Math.max(sizes.samples.train, sizes.samples.test, sizes.threads * evaluationShard);
-  const matrix = (width: number): Matrix => {
+  const matrix = (width: number, height: number): Matrix => {
     const stride = 4 * padded(width);
-    return { offset: take(rows * stride), stride, width };
+    return { offset: take(height * stride), stride, width };
   };
-  const workspaces = layers.map(({ kind, input, output }) => kind.workspace(input, output, shardCount));
+  const workspaces = layers.map(({ kind, input, output }, i) =>
+    kind.workspace({ input, output, shardCount, isFirst: i === 0 }),
+  );
 
   const control = take(controlBytes(sizes.threads));
   const nonFinite = take(8);
@@ -123,14 +127,16 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
   // Also room for any tensor in file order, when values are drawn or read.
   const gradient = take(Math.max(flatBytes, 4 * Math.max(0, ...architecture.tensors.map(valueCount))));
   const widths = [architecture.input, ...layers.map(({ output }) => output)].map(featureCount);
-  const activations = widths.map(matrix);
-  const activationGradients = gradientMatrices(architecture, widths, matrix);
+  const activations = widths.map((width) => matrix(width, rows));
+  const activationGradients = gradientMatrices(architecture, (i) =>
+    // Evaluation computes the gradient of the logits too.
+    matrix(widths[i], i === layers.length ? rows : batchSize),
+  );
   const layersShared = workspaces.map(({ shared }) => take(shared));
-  const threads = Array.from({ length: sizes.threads }, (_, rank) => ({
+  const threads = Array.from({ length: sizes.threads }, () => ({
     stack: take(stackBytes),
     layers: workspaces.map(({ own }) => take(own)),
     loss: take(lossSlotBytes),
-    evaluationRow: rank * evaluationShard,
   }));
   const batchLosses = take(shardCount * lossSlotBytes);
   const evaluationLosses = take(Math.ceil(largestSplit / evaluationShard) * lossSlotBytes);
@@ -162,6 +168,7 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
     layersShared,
     threads,
     batchLosses,
+    evaluationSlots,
     evaluationLosses,
     predictions,
     stepCount,
@@ -171,14 +178,10 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
 }
 
 /** From the last layer back: layers that work in place share the matrix of their output's gradient. */
-function gradientMatrices(
-  { layers }: Architecture,
-  widths: readonly number[],
-  matrix: (width: number) => Matrix,
-): (Matrix | null)[] {
-  const gradients: (Matrix | null)[] = [matrix(widths[layers.length])];
+function gradientMatrices({ layers }: Architecture, matrixOf: (i: number) => Matrix): (Matrix | null)[] {
+  const gradients: (Matrix | null)[] = [matrixOf(layers.length)];
   for (let i = layers.length - 1; i >= 0; i--) {
-    const wanted = layers[i].kind.inPlace ? gradients[0] : i === 0 ? null : matrix(widths[i]);
+    const wanted = layers[i].kind.inPlace ? gradients[0] : i === 0 ? null : matrixOf(i);
     gradients.unshift(wanted);
   }
   return gradients;
@@ -187,5 +190,13 @@ function gradientMatrices(
 /** The shared memory for a plan. */
 export function newMemory(plan: MemoryPlan): SharedMemory {
   const pages = Math.ceil(plan.bytes / 65_536);
-  return new wasm.Memory({ initial: pages, maximum: pages, shared: true });
+  try {
+    return new wasm.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (cause) {
+    throw usageError(
+      `cannot get ${Math.ceil(plan.bytes / 2 ** 20)} MiB of memory (${reasonOf(cause)}); ` +
+        'make the model, the batch or the number of threads smaller',
+      cause,
+    );
+  }
 }

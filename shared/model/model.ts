@@ -126,7 +126,7 @@ export class Model {
         span.rows,
         gradient.offset + row * gradient.stride,
       );
-      this.#floats[(batchLosses + shard * lossSlotBytes) >> 2] = loss;
+      this.#floats[(batchLosses + shard * lossSlotBytes) / 4] = loss;
       if (!Number.isFinite(loss)) this.#nonFinite.report(this.places.indexOf('loss'), shard);
     }
   }
@@ -150,7 +150,7 @@ export class Model {
    */
   evaluate(flat: number, split: SplitPlace, shard: number): void {
     const { scaleTable, activations, activationGradients, evaluationLosses, predictions } = this.#plan;
-    const firstRow = this.#plan.threads[this.#rank].evaluationRow;
+    const firstRow = this.#evaluationRow(shard);
     const first = shard * evaluationShard;
     const rows = Math.min(evaluationShard, split.samples - first);
     const input = activations[0];
@@ -161,7 +161,7 @@ export class Model {
     const inputRows = input.offset + firstRow * input.stride;
     kernels.gather(split.images, input.width, 0, first, rows, scaleTable, inputRows, input.stride);
     for (const layer of this.layers) layer.infer(flat, firstRow, firstRow + rows);
-    this.#floats[(evaluationLosses + shard * lossSlotBytes) >> 2] = kernels.softmaxCrossEntropy(
+    this.#floats[(evaluationLosses + shard * lossSlotBytes) / 4] = kernels.softmaxCrossEntropy(
       logitRows,
       logits.stride,
       logits.width,
@@ -175,16 +175,16 @@ export class Model {
     kernels.argmax(logitRows, logits.stride, logits.width, rows, predictions + first);
   }
 
-  /** Probabilities of the shard that was evaluated last, one row a sample; the caller owns the copy. */
-  probabilities(rows: number): Float32Array[] {
-    const { activations, activationGradients, threads } = this.#plan;
+  /** Probabilities of a shard that was evaluated before, one row a sample; the caller owns the copy. */
+  probabilities(shard: number, rows: number): Float32Array[] {
+    const { activations, activationGradients } = this.#plan;
     const logits = activations[activations.length - 1];
     const out = presentMatrix(activationGradients[activations.length - 1]);
-    const firstRow = threads[this.#rank].evaluationRow;
+    const firstRow = this.#evaluationRow(shard);
     const start = out.offset + firstRow * out.stride;
     this.#kernels.softmax(logits.offset + firstRow * logits.stride, logits.stride, logits.width, rows, start);
     return Array.from({ length: rows }, (_, row) => {
-      const at = (start + row * out.stride) >> 2;
+      const at = (start + row * out.stride) / 4;
       return this.#floats.slice(at, at + out.width);
     });
   }
@@ -211,6 +211,13 @@ export class Model {
     return { place, shard: null };
   }
 
+  /** Each thread has rows of its own; where there are fewer slots than threads, each shard has. */
+  #evaluationRow(shard: number): number {
+    const { evaluationSlots, threads } = this.#plan;
+    const slot = threads.length === evaluationSlots ? this.#rank : shard % evaluationSlots;
+    return slot * evaluationShard;
+  }
+
   #totalGradient(span: Span): void {
     if (this.#rank === 0) this.#totalLoss(span);
     for (const segment of this.#slice) {
@@ -222,7 +229,7 @@ export class Model {
   #totalLoss(span: Span): void {
     const { stack, loss } = this.#plan.threads[this.#rank];
     this.#kernels.mergeSums(this.#plan.batchLosses, lossSlotBytes, 0, span.shardCount, 0, 8, loss, stack);
-    this.#batchLoss = Math.fround(this.#floats[loss >> 2] / span.rows);
+    this.#batchLoss = Math.fround(this.#floats[loss / 4] / span.rows);
     if (!Number.isFinite(this.#batchLoss)) this.#nonFinite.report(this.places.indexOf('loss'), null);
   }
 

@@ -35,8 +35,6 @@ function parseOptimizer(text: string, where: string): Call {
 
 /** An optimizer bound to kernels; state is kept per float of the flat vector. */
 export interface Optimizer {
-  /** True if it keeps a velocity beside each parameter. */
-  readonly hasState: boolean;
   /**
    * Writes the new values of `count` parameters (and their state) beside the old, from their total gradient.
    * All are byte offsets. Returns 1 if a new value is not finite.
@@ -58,7 +56,6 @@ export function bindOptimizer(text: string, kernels: Kernels): Optimizer {
   const decay = Number(options.weightDecay);
   const nesterov = options.nesterov ? 1 : 0;
   return {
-    hasState: Math.fround(momentum) !== 0,
     update: (current, gradient, state, next, nextState, count) =>
       kernels.sgd(current, gradient, state, next, nextState, count, rate, momentum, decay, nesterov),
   };

@@ -116,7 +116,7 @@ export function draftRecipe(fields: unknown, label: Label): Draft {
 }
 
 /**
- * Checks a draft against the number of samples that there are, and what is asked of the content.
+ * Checks a draft against the number of samples that there are.
  * @param label for messages, as in {@link draftRecipe}
  */
 export function checkSamples(draft: Draft, available: number, label: Label): Draft {

@@ -1,11 +1,9 @@
-/** The compiled command line as a child process, as a shell would run it, and tiny data folders for it. */
+/** The compiled command line as a child process, as a shell would run it. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
-import { type IdxKind, idxHeader } from '../../shared/data/idx.ts';
-import { randomNumbers } from './reference/random-data.ts';
 
 /** This file runs from dist/test/helpers. */
 export const program = fileURLToPath(new URL('../../scripts/cli.js', import.meta.url));
@@ -24,6 +22,8 @@ export interface RunOptions {
   readonly cwd: string;
   /** Variables beside PATH and the like. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** A file for stdout to go to. */
+  readonly stdout?: string;
   /** Called with the process while it runs. */
   readonly during?: (child: ChildProcess) => void;
 }
@@ -31,16 +31,18 @@ export interface RunOptions {
 /** Runs `lockstep` with arguments to its end; after a minute it is killed, and that is no pass. */
 export function lockstep(args: readonly string[], options: RunOptions): Promise<Finished> {
   const { cwd, environment = {}, during } = options;
+  const output = options.stdout === undefined ? null : openSync(options.stdout, 'w');
   const child = spawn(process.execPath, [program, ...args], {
     cwd,
     env: { ...cleanEnvironment(), ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', output ?? 'pipe', 'pipe'],
     timeout: deadlineMs,
     killSignal: 'SIGKILL',
   });
-  const read = (stream: NodeJS.ReadableStream) => {
+  if (output !== null) closeSync(output);
+  const read = (stream: NodeJS.ReadableStream | null) => {
     const chunks: Buffer[] = [];
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    stream?.on('data', (chunk: Buffer) => chunks.push(chunk));
     return () => Buffer.concat(chunks).toString('utf8');
   };
   const stdout = read(child.stdout);
@@ -56,6 +58,18 @@ export function lockstep(args: readonly string[], options: RunOptions): Promise<
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const kept = ['PATH', 'HOME', 'TMPDIR', 'SystemRoot', 'NODE_V8_COVERAGE'];
   return Object.fromEntries(kept.flatMap((name) => (name in process.env ? [[name, process.env[name]]] : [])));
+}
+
+/** Calls back once, as soon as a stream has shown this text. */
+export function whenShown(stream: NodeJS.ReadableStream | null, text: string, action: () => void): void {
+  let seen = '';
+  const look = (chunk: Buffer) => {
+    seen += chunk.toString('utf8');
+    if (!seen.includes(text)) return;
+    stream?.off('data', look);
+    action();
+  };
+  stream?.on('data', look);
 }
 
 /** The last line of stdout as JSON. */
@@ -97,39 +111,6 @@ export async function inParallel<T, R>(
   };
   await Promise.all(Array.from({ length: atOnce }, work));
   return results;
-}
-
-export const tinyTrain = 60;
-export const tinyTest = 20;
-
-export const idxNames = {
-  trainImages: 'train-images-idx3-ubyte',
-  trainLabels: 'train-labels-idx1-ubyte',
-  testImages: 't10k-images-idx3-ubyte',
-  testLabels: 't10k-labels-idx1-ubyte',
-} as const;
-
-/** Writes a data folder of 60 and 20 samples, learnable: the brightest row tells the label. */
-export function writeTinyData(folder: string, seed = 20261123): string {
-  mkdirSync(folder, { recursive: true });
-  const random = randomNumbers(seed);
-  const split = (samples: number, images: string, labels: string) => {
-    const pixels = new Uint8Array(samples * 784);
-    const digits = Uint8Array.from({ length: samples }, (_, i) => i % 10);
-    for (let i = 0; i < pixels.length; i++) pixels[i] = 40 + 40 * random();
-    for (const [i, digit] of digits.entries())
-      pixels.fill(220, i * 784 + digit * 56, i * 784 + digit * 56 + 56);
-    writeFileSync(join(folder, images), idxFile('images', pixels));
-    writeFileSync(join(folder, labels), idxFile('labels', digits));
-  };
-  split(tinyTrain, idxNames.trainImages, idxNames.trainLabels);
-  split(tinyTest, idxNames.testImages, idxNames.testLabels);
-  return folder;
-}
-
-/** An IDX file's bytes. */
-export function idxFile(kind: IdxKind, payload: Uint8Array): Buffer {
-  return Buffer.concat([idxHeader(kind, kind === 'images' ? payload.length / 784 : payload.length), payload]);
 }
 
 /** A command line that is to be refused, and with what. */

@@ -11,15 +11,15 @@ export class Views {
   }
 
   get(offset: number): number {
-    return this.floats[offset >> 2];
+    return this.floats[offset / 4];
   }
 
   set(offset: number, value: number): void {
-    this.floats[offset >> 2] = value;
+    this.floats[offset / 4] = value;
   }
 
   /** The sample number at a place of the order (0: samples as they lie). */
   sample(order: number, place: number): number {
-    return order === 0 ? place : this.words[(order >> 2) + place];
+    return order === 0 ? place : this.words[order / 4 + place];
   }
 }

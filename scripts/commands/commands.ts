@@ -1,0 +1,67 @@
+/** The commands: what each takes, what its help says, and the module that runs it. */
+import type { FlagValues } from './flag-values.ts';
+import { evaluateFlags, type Flag, inspectFlags, recipeFlags, runFlags } from './flags.ts';
+
+export interface Command {
+  readonly name: string;
+  /** The one argument beside flags. */
+  readonly argument: { readonly value: string; readonly needed: boolean };
+  /** For the list of commands. */
+  readonly summary: string;
+  /** For the command's own help: what it does. */
+  readonly about: string;
+  readonly groups: readonly { readonly title: string; readonly flags: readonly Flag[] }[];
+  /** Command lines. */
+  readonly examples: readonly string[];
+  /** Runs it and returns the exit code. The module is loaded only now, so that help is quick. */
+  run(argument: string | undefined, flags: FlagValues): Promise<number>;
+}
+
+export const commands: readonly Command[] = [
+  {
+    name: 'train',
+    argument: { value: 'RECIPE', needed: false },
+    summary: 'train on this machine: the main job',
+    about:
+      'Trains a model on this machine. RECIPE is mnist (the default), note, or a JSON file; flags replace its ' +
+      'fields. With --model and no RECIPE, training starts from the values in brackets.',
+    groups: [
+      { title: 'What is trained, which decides the bits:', flags: recipeFlags },
+      { title: 'How it is run, which never changes the bits:', flags: runFlags },
+    ],
+    examples: [
+      'lockstep train',
+      'lockstep train note --init he --epochs 3',
+      'lockstep train --model "dense(64) relu dense(10)" --optimizer "sgd(lr=0.2)"',
+    ],
+    run: async (argument, flags) => (await import('./train.ts')).trainCommand(argument, flags),
+  },
+  {
+    name: 'evaluate',
+    argument: { value: 'MODEL', needed: true },
+    summary: 'loss, accuracy, confusion matrix on the test set',
+    about:
+      'Evaluates a model on the test set. MODEL is a safetensors file that Lockstep wrote, or a run folder.',
+    groups: [{ title: 'Flags:', flags: evaluateFlags }],
+    examples: ['lockstep evaluate model.safetensors', 'lockstep evaluate runs/2026-11-23-mnist-1a74ee33'],
+    run: async (argument = '', flags) => (await import('./evaluate.ts')).evaluateCommand(argument, flags),
+  },
+  {
+    name: 'inspect',
+    argument: { value: 'FILE', needed: true },
+    summary: 'what is in a model, run or recipe',
+    about: 'Shows what is in a model, a run folder, or a recipe (mnist, note, or a JSON file).',
+    groups: [{ title: 'Flags:', flags: inspectFlags }],
+    examples: ['lockstep inspect note', 'lockstep inspect model.safetensors --json'],
+    run: async (argument = '', flags) => (await import('./inspect.ts')).inspectCommand(argument, flags),
+  },
+];
+
+export function flagsOf({ groups }: Command): Flag[] {
+  return groups.flatMap(({ flags }) => flags);
+}
+
+/** `evaluate MODEL`, `train [RECIPE]`. */
+export function usageOf({ name, argument }: Command): string {
+  return `${name} ${argument.needed ? argument.value : `[${argument.value}]`}`;
+}

@@ -1,0 +1,74 @@
+/** The log of a run: what its lines say, where it can go, and what happens when it cannot be written. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { checkLog, RunLog } from '../../coordinator/log.ts';
+import type { LockstepError } from '../../shared/errors.ts';
+import { jsonLines } from '../helpers/cli.ts';
+import { refusal } from '../helpers/refusal.ts';
+
+const step = { epoch: 1, step: 2, samples: 12, loss: 0.5, seconds: 0.001 };
+const epoch = {
+  epoch: 1,
+  steps: 2,
+  loss: 0.25,
+  change: null,
+  testLoss: 0.75,
+  testAccuracy: 0.5,
+  seconds: 1,
+  samplesPerSecond: 12,
+};
+const unexpected = (error: LockstepError) => {
+  throw error;
+};
+
+t.test('a line for each step and each epoch, with their fields and no others', (t) => {
+  const path = join(t.testdir(), 'new', 'log.jsonl');
+  const log = new RunLog(path, unexpected);
+  log.steps([{ ...step, step: 1 }, step]);
+  log.epoch(epoch);
+  log.close();
+  const { change, samplesPerSecond, ...shown } = epoch;
+  t.strictSame(jsonLines(path), [{ ...step, step: 1 }, step, shown]);
+  t.notOk(log.failed);
+  new RunLog(path, unexpected).close();
+  t.equal(readFileSync(path, 'utf8'), '', 'a log that is there is begun anew');
+  t.end();
+});
+
+t.test('a log that cannot be written any more gives one alarm and is no exception', (t) => {
+  const alarms: LockstepError[] = [];
+  const log = new RunLog('/dev/full', (error) => alarms.push(error));
+  t.notOk(log.failed, 'it can be opened');
+  log.steps([step]);
+  log.steps([step]);
+  log.epoch(epoch);
+  log.close();
+  t.ok(log.failed);
+  t.equal(alarms.length, 1);
+  t.equal(alarms[0].code, 'OUTPUT');
+  t.match(
+    alarms[0].message,
+    /^cannot write the log "\/dev\/full" \(ENOSPC: no space left on device\); the run goes on without this log$/,
+  );
+  t.end();
+});
+
+t.test('a log that cannot be opened is refused, beforehand too', (t) => {
+  const base = t.testdir({ folder: {}, file: '' });
+  for (const open of [checkLog, (path: string) => new RunLog(path, unexpected)]) {
+    t.match(
+      refusal(() => open(join(base, 'file', 'x')), 'OUTPUT'),
+      /^cannot write the log ".*x" \(ENOTDIR: not a directory\); choose/,
+    );
+    t.match(
+      refusal(() => open(join(base, 'folder')), 'OUTPUT'),
+      /^cannot write the log ".*folder" \((it is a folder|EISDIR: .*)\); choose/,
+    );
+  }
+  checkLog('/dev/null');
+  checkLog(join(base, 'file'));
+  checkLog(join(base, 'new', 'log'));
+  t.throws(() => readFileSync(join(base, 'new', 'log')), { code: 'ENOENT' }, 'a check makes nothing');
+  t.end();
+});

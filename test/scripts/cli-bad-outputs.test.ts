@@ -1,0 +1,131 @@
+/** Outputs that cannot be written: known before anything is trained, wherever that can be known. */
+import type { ChildProcess } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { type BadCase, everythingBelow, holdRefused, lockstep, whenShown } from '../helpers/cli.ts';
+import { tinyRecipe, trainTiny, writeTinyData } from '../helpers/tiny-data.ts';
+
+t.setTimeout(120_000);
+
+/** Data and a model that are whole, for the cases to copy and to break. */
+const whole = t.testdir();
+const data = writeTinyData(join(whole, 'data'));
+const model = join(whole, 'model.safetensors');
+
+t.before(() => trainTiny(data, model));
+
+const train = (
+  flags: readonly string[],
+  code: 1 | 2,
+  says: RegExp,
+  more: Partial<BadCase> = {},
+): BadCase => ({
+  args: ['train', ...tinyRecipe, ...flags],
+  code,
+  says,
+  ...more,
+});
+
+const output = (flags: readonly string[], code: 1 | 2, says: RegExp): BadCase =>
+  train([...flags, '--data', data], code, says, {
+    prepare: (folder) => {
+      mkdirSync(join(folder, 'full'));
+      writeFileSync(join(folder, 'full', 'x'), '');
+      writeFileSync(join(folder, 'file'), '');
+    },
+  });
+
+t.test('outputs, refused before anything is trained', (t) =>
+  holdRefused(t, {
+    'the model as a folder': output(['--out', 'full'], 1, /cannot write "full" \(it is a folder\)/),
+    'the model as the name of a folder': output(
+      ['--out', 'new/'],
+      1,
+      /cannot write "new\/" \(it is the name of a folder\)/,
+    ),
+    'the model below a file': output(['--out', 'file/a/b'], 1, /cannot write "file\/a\/b" \(ENOTDIR/),
+    'the model in /proc': output(['--out', '/proc/x/y'], 1, /cannot write "\/proc\/x\/y" \(ENOENT/),
+    'the model as a device': output(
+      ['--out', '/dev/null'],
+      1,
+      /cannot write "\/dev\/null" \(it is not a regular/,
+    ),
+    'the model where a name is too long': output(
+      ['--out', 'x'.repeat(300)],
+      1,
+      /cannot write "x+" \(ENAMETOOLONG/,
+    ),
+    'the log as a folder': output(['--log', 'full'], 1, /cannot write the log "full" \(it is a folder\)/),
+    'the log below a file': output(['--log', 'file/a'], 1, /cannot write the log "file\/a" \(ENOTDIR/),
+    'the log in /proc': output(['--log', '/proc/x/y'], 1, /cannot write "\/proc\/x\/y" \(ENOENT/),
+    'a used run folder': output(
+      ['--run', 'full'],
+      2,
+      /--run: "full" is used already, expected a new or an empty/,
+    ),
+    'a file as run folder': output(['--run', 'file'], 2, /--run: "file" is used already/),
+    'a run folder below a file': output(['--run', 'file/a'], 1, /--run: cannot make "file\/a" \(ENOTDIR/),
+    'a run folder in /proc': output(['--run', '/proc/x/y'], 1, /--run: cannot make "\/proc\/x\/y" \(ENOENT/),
+    'no place for a run folder': train(['--data', data], 1, /--run: cannot make "runs" \(ENOTDIR/, {
+      prepare: (folder) => writeFileSync(join(folder, 'runs'), ''),
+    }),
+    'new folders for a run that never begins': train(
+      ['--out', 'a/b/c', '--log', 'd/e', '--run', 'f/g', '--data', 'nope'],
+      2,
+      /there is no folder "nope"/,
+    ),
+  }),
+);
+
+t.test('a log on a full device costs the log, not the model', async (t) => {
+  const cwd = t.testdir();
+  const args = [
+    'train',
+    ...tinyRecipe,
+    '--data',
+    data,
+    '--log',
+    '/dev/full',
+    '--no-run',
+    '--out',
+    'm',
+    '--json',
+  ];
+  const { code, stdout, stderr } = await lockstep([...args, '--quiet'], { cwd });
+  t.equal(code, 1, 'exit code');
+  t.match(
+    stderr,
+    /^lockstep: cannot write the log "\/dev\/full" \(ENOSPC: [^\n]+; the run goes on without this log\n$/,
+  );
+  t.equal(JSON.parse(stdout).model, 'm', 'the result is told');
+  t.ok(readFileSync(join(cwd, 'm')).equals(readFileSync(model)), 'the model is the same as without');
+});
+
+t.test('a place that cannot be written to in the end costs that copy, not the model', async (t) => {
+  const cwd = t.testdir({ place: {} });
+  let changed = false;
+  const during = (child: ChildProcess) =>
+    whenShown(child.stderr, 'epoch   2/500', () => {
+      rmSync(join(cwd, 'place'), { recursive: true });
+      writeFileSync(join(cwd, 'place'), 'now a file');
+      changed = true;
+    });
+  const flags = ['--data', data, '--epochs', '500', '--out', join('place', 'm'), '--run', 'r', '--json'];
+  const { code, stdout, stderr } = await lockstep(['train', ...tinyRecipe, ...flags], { cwd, during });
+  t.ok(changed, 'the folder became a file while it trained');
+  t.equal(code, 1, 'exit code');
+  t.match(stderr, /^lockstep: cannot write "place\/m" \(ENOTDIR: not a directory\); choose a place/m);
+  t.equal(JSON.parse(stdout).model, join('r', 'model.safetensors'), 'the other copy is told of');
+  t.strictSame(everythingBelow(cwd), ['place', 'r', 'r/log.jsonl', 'r/model.safetensors', 'r/recipe.json']);
+});
+
+t.test('a full device as stdout costs what is printed, not the model', async (t) => {
+  const cwd = t.testdir();
+  const args = ['train', ...tinyRecipe, '--data', data, '--no-run', '--out', 'm'];
+  const { code, stdout, stderr } = await lockstep(args, { cwd, stdout: '/dev/full' });
+  t.equal(code, 1, 'exit code');
+  t.equal(stdout, '');
+  t.equal(stderr, 'lockstep: cannot write to stdout (ENOSPC: no space left on device)\n');
+  t.ok(readFileSync(join(cwd, 'm')).equals(readFileSync(model)), 'the model is the same as without');
+});

@@ -1,0 +1,54 @@
+/** What help says, and that it is true. */
+import t from 'tap';
+import { commands, flagsOf, usageOf } from '../../../scripts/commands/commands.ts';
+import { recipeFlags } from '../../../scripts/commands/flags.ts';
+import { helpText } from '../../../scripts/commands/help.ts';
+import { defaultShardSize } from '../../../shared/recipe/recipe.ts';
+import { bareDefaults, recipeKeys } from '../../../shared/recipe/resolve.ts';
+
+t.test('no line is wider than the terminal, from 60 columns on, and none wider than 100', (t) => {
+  for (const command of [undefined, ...commands]) {
+    for (const columns of [20, 60, 79, 80, 100, 300]) {
+      const widest = Math.max(
+        ...helpText(command, columns)
+          .split('\n')
+          .map((line) => line.length),
+      );
+      const limit = Math.min(100, Math.max(60, columns));
+      // Examples are not wrapped: they are there to be copied.
+      const example = Math.max(...(command?.examples ?? []).map((line) => line.length + 2), 0);
+      t.ok(widest <= Math.max(limit, example), `${command?.name ?? 'all'} at ${columns}: ${widest}`);
+      t.ok(example <= 80, 'examples fit 80 columns');
+    }
+  }
+  t.end();
+});
+
+t.test('every command and every flag is there', (t) => {
+  for (const command of commands) {
+    t.match(helpText(undefined, 80), `  ${usageOf(command)}  `);
+    const text = helpText(command, 80);
+    for (const { name, value } of flagsOf(command)) {
+      t.match(text, `  --${name}${value === undefined ? '' : ` ${value}`}`, `${command.name} --${name}`);
+    }
+    for (const example of command.examples) t.match(example, `lockstep ${command.name}`);
+  }
+  t.end();
+});
+
+t.test('the values in brackets are those that hold', (t) => {
+  const derived: Record<string, string | undefined> = {
+    trainSamples: 'all',
+    model: undefined,
+    shardSize: `an eighth of the batch, ${defaultShardSize(1)} to ${defaultShardSize(65_536)}`,
+    dropLast: undefined,
+  };
+  t.equal(defaultShardSize(256), 32, 'an eighth');
+  for (const { name, field = '', otherwise } of recipeFlags) {
+    const expected = field in derived ? derived[field] : String(Reflect.get(bareDefaults, field));
+    t.equal(otherwise, expected, `--${name}`);
+  }
+  const fields = recipeFlags.map(({ field }) => field);
+  t.same([...recipeKeys].sort(), [...fields, 'arithmetic', 'dataset'].sort(), 'every field has its flag');
+  t.end();
+});
