@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import t from 'tap';
 import { checkWritable, makeFolders, removeFolders, writeDurably } from '../../coordinator/durable-file.ts';
+import { hasFile } from '../helpers/platform.ts';
 import { refusal } from '../helpers/refusal.ts';
 
 t.test('writes parts one behind the other, making the folders, and leaves nothing else', (t) => {
@@ -46,9 +47,9 @@ t.test('a symbolic link is followed and stays', (t) => {
 const impossible = {
   'a folder': ['folder', /cannot write ".*folder" \(it is a folder\); choose a place/],
   'the name of a folder': ['new/', /\(it is the name of a folder\)/],
-  'below a file': ['file/x', /\(ENOTDIR: not a directory\)/],
-  'far below a file': ['file/x/y/z', /\(ENOTDIR: not a directory\)/],
-  'a name that is too long': [`new/${'x'.repeat(300)}`, /\(ENAMETOOLONG: name too long\)/],
+  'below a file': ['file/x', /\(E[A-Z]+: [a-z ]+\)/],
+  'far below a file': ['file/x/y/z', /\(E[A-Z]+: [a-z ]+\)/],
+  'a name that is too long': [`new/${'x'.repeat(300)}`, /\(E[A-Z]+: [a-z ]+\)/],
 } as const;
 
 for (const [what, [name, says]] of Object.entries(impossible)) {
@@ -67,6 +68,7 @@ for (const [what, [name, says]] of Object.entries(impossible)) {
 
 t.test('a device is not replaced by a file', (t) => {
   for (const device of ['/dev/null', '/dev/full']) {
+    if (!hasFile(t, device)) continue;
     t.match(
       refusal(() => checkWritable(device), 'OUTPUT'),
       /it is not a regular file/,
@@ -81,6 +83,7 @@ t.test('a device is not replaced by a file', (t) => {
 });
 
 t.test('/proc is refused at once: the system has no error there that would end a recursive mkdir', (t) => {
+  if (!hasFile(t, '/proc')) return t.end();
   t.match(
     refusal(() => writeDurably('/proc/lockstep/x/y', ['x']), 'OUTPUT'),
     /\(ENOENT: no such file or directory\)/,

@@ -5,6 +5,7 @@ import t from 'tap';
 import { checkLog, RunLog } from '../../coordinator/log.ts';
 import type { LockstepError } from '../../shared/errors.ts';
 import { jsonLines } from '../helpers/cli.ts';
+import { hasFile } from '../helpers/platform.ts';
 import { refusal } from '../helpers/refusal.ts';
 
 const step = { epoch: 1, step: 2, samples: 12, loss: 0.5, seconds: 0.001 };
@@ -37,6 +38,7 @@ t.test('a line for each step and each epoch, with their fields and no others', (
 });
 
 t.test('a log that cannot be written any more gives one alarm and is no exception', (t) => {
+  if (!hasFile(t, '/dev/full')) return t.end();
   const alarms: LockstepError[] = [];
   const log = new RunLog('/dev/full', (error) => alarms.push(error));
   t.notOk(log.failed, 'it can be opened');
@@ -59,14 +61,14 @@ t.test('a log that cannot be opened is refused, beforehand too', (t) => {
   for (const open of [checkLog, (path: string) => new RunLog(path, unexpected)]) {
     t.match(
       refusal(() => open(join(base, 'file', 'x')), 'OUTPUT'),
-      /^cannot write the log ".*x" \(ENOTDIR: not a directory\); choose/,
+      /^cannot write the log ".*x" \(E[A-Z]+: [a-z ]+\); choose/,
     );
     t.match(
       refusal(() => open(join(base, 'folder')), 'OUTPUT'),
       /^cannot write the log ".*folder" \((it is a folder|EISDIR: .*)\); choose/,
     );
   }
-  checkLog('/dev/null');
+  if (hasFile(t, '/dev/null')) checkLog('/dev/null');
   checkLog(join(base, 'file'));
   checkLog(join(base, 'new', 'log'));
   t.throws(() => readFileSync(join(base, 'new', 'log')), { code: 'ENOENT' }, 'a check makes nothing');

@@ -10,6 +10,7 @@ import {
   makeNumberedRunFolder,
   makeRunFolder,
 } from '../../coordinator/run-folder.ts';
+import { hasFile } from '../helpers/platform.ts';
 import { refusal } from '../helpers/refusal.ts';
 
 const id = '1a74ee33350b5fa7abd2283dee270f713ae691a3c363950ebd42309888fe4fd5';
@@ -82,12 +83,14 @@ t.test('a folder that is named must be new or empty', (t) => {
     );
     t.match(
       refusal(() => make(join(base, 'file', 'x'), '--run'), 'OUTPUT'),
-      /^--run: cannot make ".*x" \(ENOTDIR: not a directory\); choose another/,
+      /^--run: cannot make ".*x" \(E[A-Z]+: [a-z ]+\); choose another/,
     );
-    t.match(
-      refusal(() => make('/proc/lockstep/x', '--run'), 'OUTPUT'),
-      /ENOENT/,
-    );
+    if (hasFile(t, '/proc')) {
+      t.match(
+        refusal(() => make('/proc/lockstep/x', '--run'), 'OUTPUT'),
+        /ENOENT/,
+      );
+    }
     make(join(base, 'empty'), '--run');
     make(join(base, 'new', 'deep'), '--run');
     t.same(readdirSync(base).includes('new'), make === makeRunFolder, 'a check makes nothing');

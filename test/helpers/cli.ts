@@ -1,6 +1,6 @@
 /** The compiled command line as a child process, as a shell would run it. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
@@ -92,7 +92,8 @@ export function jsonLines(path: string): Record<string, unknown>[] {
 
 /** All files and folders below a folder, hidden ones too, as sorted relative paths. */
 export function everythingBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
+  const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return paths.map((path) => path.replaceAll('\\', '/')).sort();
 }
 
 /** Runs a task for each of some items, a few at a time, and gives the results in order. */
@@ -130,8 +131,7 @@ export interface BadCase {
 export async function holdRefused(t: Test, cases: Readonly<Record<string, BadCase>>): Promise<void> {
   const base = t.testdir();
   const finished = await inParallel(Object.entries(cases), async ([name, bad], index) => {
-    const cwd = join(base, String(index));
-    mkdirSync(cwd);
+    const cwd = mkdtempSync(join(base, `${index}-`));
     bad.prepare?.(cwd);
     const before = everythingBelow(cwd);
     const { args, environment = {} } = bad;

@@ -75,7 +75,7 @@ export function randomRecipe(available: number): fc.Arbitrary<RandomRecipe> {
     .noBias(
       fc.record({
         model,
-        batchSize: fc.integer({ min: 2, max: 33 }),
+        batchSize: fc.integer({ min: 1, max: 33 }),
         wholeBatches: fc.integer({ min: 2, max: 4 }),
         rest: fc.oneof(fc.constant(1), fc.integer({ min: 0, max: 32 })),
         shardSize: shard,

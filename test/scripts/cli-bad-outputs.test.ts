@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { type BadCase, everythingBelow, holdRefused, lockstep, whenShown } from '../helpers/cli.ts';
+import { hasFile } from '../helpers/platform.ts';
 import { tinyRecipe, trainTiny, writeTinyData } from '../helpers/tiny-data.ts';
 
 t.setTimeout(120_000);
@@ -44,30 +45,22 @@ t.test('outputs, refused before anything is trained', (t) =>
       1,
       /cannot write "new\/" \(it is the name of a folder\)/,
     ),
-    'the model below a file': output(['--out', 'file/a/b'], 1, /cannot write "file\/a\/b" \(ENOTDIR/),
-    'the model in /proc': output(['--out', '/proc/x/y'], 1, /cannot write "\/proc\/x\/y" \(ENOENT/),
-    'the model as a device': output(
-      ['--out', '/dev/null'],
-      1,
-      /cannot write "\/dev\/null" \(it is not a regular/,
-    ),
+    'the model below a file': output(['--out', 'file/a/b'], 1, /cannot write "file\/a\/b" \(E[A-Z]+: /),
     'the model where a name is too long': output(
       ['--out', 'x'.repeat(300)],
       1,
-      /cannot write "x+" \(ENAMETOOLONG/,
+      /cannot write "x+" \(E[A-Z]+: /,
     ),
     'the log as a folder': output(['--log', 'full'], 1, /cannot write the log "full" \(it is a folder\)/),
-    'the log below a file': output(['--log', 'file/a'], 1, /cannot write the log "file\/a" \(ENOTDIR/),
-    'the log in /proc': output(['--log', '/proc/x/y'], 1, /cannot write "\/proc\/x\/y" \(ENOENT/),
+    'the log below a file': output(['--log', 'file/a'], 1, /cannot write the log "file\/a" \(E[A-Z]+: /),
     'a used run folder': output(
       ['--run', 'full'],
       2,
       /--run: "full" is used already, expected a new or an empty/,
     ),
     'a file as run folder': output(['--run', 'file'], 2, /--run: "file" is used already/),
-    'a run folder below a file': output(['--run', 'file/a'], 1, /--run: cannot make "file\/a" \(ENOTDIR/),
-    'a run folder in /proc': output(['--run', '/proc/x/y'], 1, /--run: cannot make "\/proc\/x\/y" \(ENOENT/),
-    'no place for a run folder': train(['--data', data], 1, /--run: cannot make "runs" \(ENOTDIR/, {
+    'a run folder below a file': output(['--run', 'file/a'], 1, /--run: cannot make "file\/a" \(E[A-Z]+: /),
+    'no place for a run folder': train(['--data', data], 1, /--run: cannot make "runs" \(E[A-Z]+: /, {
       prepare: (folder) => writeFileSync(join(folder, 'runs'), ''),
     }),
     'new folders for a run that never begins': train(
@@ -78,7 +71,22 @@ t.test('outputs, refused before anything is trained', (t) =>
   }),
 );
 
+t.test('no devices, and no folders where the system makes them', async (t) => {
+  if (hasFile(t, '/dev/null')) {
+    await holdRefused(t, {
+      device: output(['--out', '/dev/null'], 1, /cannot write "\/dev\/null" \(it is not a regular/),
+    });
+  }
+  if (!hasFile(t, '/proc')) return;
+  await holdRefused(t, {
+    'the model': output(['--out', '/proc/x/y'], 1, /cannot write "\/proc\/x\/y" \(ENOENT/),
+    'the log': output(['--log', '/proc/x/y'], 1, /cannot write "\/proc\/x\/y" \(ENOENT/),
+    'the run folder': output(['--run', '/proc/x/y'], 1, /--run: cannot make "\/proc\/x\/y" \(ENOENT/),
+  });
+});
+
 t.test('a log on a full device costs the log, not the model', async (t) => {
+  if (!hasFile(t, '/dev/full')) return;
   const cwd = t.testdir();
   const args = [
     'train',
@@ -111,16 +119,17 @@ t.test('a place that cannot be written to in the end costs that copy, not the mo
       writeFileSync(join(cwd, 'place'), 'now a file');
       changed = true;
     });
-  const flags = ['--data', data, '--epochs', '500', '--out', join('place', 'm'), '--run', 'r', '--json'];
+  const flags = ['--data', data, '--epochs', '500', '--out', 'place/m', '--run', 'r', '--json'];
   const { code, stdout, stderr } = await lockstep(['train', ...tinyRecipe, ...flags], { cwd, during });
   t.ok(changed, 'the folder became a file while it trained');
   t.equal(code, 1, 'exit code');
-  t.match(stderr, /^lockstep: cannot write "place\/m" \(ENOTDIR: not a directory\); choose a place/m);
+  t.match(stderr, /^lockstep: cannot write "place\/m" \(E[A-Z]+: [^\n]+\); choose a place/m);
   t.equal(JSON.parse(stdout).model, join('r', 'model.safetensors'), 'the other copy is told of');
   t.strictSame(everythingBelow(cwd), ['place', 'r', 'r/log.jsonl', 'r/model.safetensors', 'r/recipe.json']);
 });
 
 t.test('a full device as stdout costs what is printed, not the model', async (t) => {
+  if (!hasFile(t, '/dev/full')) return;
   const cwd = t.testdir();
   const args = ['train', ...tinyRecipe, '--data', data, '--no-run', '--out', 'm'];
   const { code, stdout, stderr } = await lockstep(args, { cwd, stdout: '/dev/full' });

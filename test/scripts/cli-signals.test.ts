@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { jsonLines, jsonOf, lockstep, whenShown } from '../helpers/cli.ts';
+import { hasSignals } from '../helpers/platform.ts';
 import { tinyRecipe, writeTinyData } from '../helpers/tiny-data.ts';
 
 t.setTimeout(120_000);
@@ -19,6 +20,7 @@ for (const [signal, code] of [
   t.test(
     `${signal} ends the run after its step, with all that was done written: exit code ${code}`,
     async (t) => {
+      if (!hasSignals(t)) return;
       const cwd = t.testdir();
       const during = (child: ChildProcess) =>
         whenShown(child.stderr, 'epoch       2/1000000', () => child.kill(signal));
@@ -43,6 +45,7 @@ for (const [signal, code] of [
   );
 
   t.test(`${signal} twice ends the program at once`, async (t) => {
+    if (!hasSignals(t)) return;
     const cwd = t.testdir();
     // 23 million multiply-adds a sample, 60 samples, three layers, forward and backward: a step of seconds.
     const slow = [
