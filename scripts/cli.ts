@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 /** The command line: which command, with which values; what went wrong, in one line; the exit code. */
-import yargs, { type Argv } from 'yargs';
-import { hideBin } from 'yargs/helpers';
+import type { Argv } from 'yargs';
 import { systemReason } from '../shared/data/regular-file.ts';
 import { LockstepError, quoted, suggestion, usageError } from '../shared/errors.ts';
 import { version } from '../shared/version.ts';
@@ -18,8 +17,12 @@ const completionFlag = 'get-yargs-completions';
 
 /** Runs the command that the arguments name. @returns the exit code @throws LockstepError */
 async function main(args: readonly string[]): Promise<number> {
-  let given: Command | undefined;
+  const answer = quickAnswer(args, process.stdout.columns ?? 80);
+  if (answer !== null) return print(answer);
   checkSpelling(args);
+  // Loading it takes as long as starting Node: help comes without it.
+  const { default: yargs } = await import('yargs');
+  let given: Command | undefined;
   const parser = commands.reduce(
     (chain, command) =>
       chain.command(
@@ -30,23 +33,21 @@ async function main(args: readonly string[]): Promise<number> {
           given = command;
         },
       ),
-    newParser(args),
+    newParser(yargs([...args])),
   );
   const values: Values = await parser.parseAsync();
   const words = (values._ as unknown[]).map(String);
   // What completion asks for, yargs has printed.
   if (words[0] === 'completion' || completionFlag in values) return 0;
-  if (values.version === true) return print(`${version}\n`);
-  if (values.help === true) return print(helpText(given, process.stdout.columns ?? 80));
-  if (given === undefined) return withoutCommand(words, args);
+  if (given === undefined) throw noCommand(words[0], args);
   const flags = flagsOf(given);
   checkFlags(given, flags, values, args);
   return await given.run(checkArgument(given, words.slice(1)), new FlagValues(flags, values, process.env));
 }
 
 /** yargs parses, dispatches and completes; the checks and the help are ours, to be in our words. */
-function newParser(args: readonly string[]): Argv {
-  return yargs([...args])
+function newParser(parser: Argv): Argv {
+  return parser
     .scriptName('lockstep')
     .detectLocale(false)
     .help(false)
@@ -75,18 +76,26 @@ function withFlags(parser: Argv, flags: readonly Flag[]): Argv {
   return parser;
 }
 
-function withoutCommand([name, about]: readonly string[], args: readonly string[]): number {
+/** Help or the version, if that is what the arguments ask for, whatever else they say. */
+function quickAnswer(args: readonly string[], columns: number): string | null {
+  const ours = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+  const asks = (pattern: RegExp) => ours.some((argument) => pattern.test(argument));
+  if (asks(/^(--version|-v)(=true)?$/)) return `${version}\n`;
+  if (ours[0] !== 'help' && !asks(/^(--help|-h)(=true)?$/)) return null;
+  return helpText(
+    commands.find(({ name }) => ours.includes(name)),
+    columns,
+  );
+}
+
+function noCommand(name: string | undefined, args: readonly string[]): LockstepError {
   const names = commands.map((command) => command.name);
-  if (name === 'help') {
-    const command = commands.find((candidate) => candidate.name === about);
-    return print(helpText(command, process.stdout.columns ?? 80));
-  }
   const expected = `expected ${names.join(', ').replace(/, (?=[^,]*$)/, ' or ')} (lockstep --help)`;
   if (name === undefined) {
     const got = args.length === 0 ? 'no command' : `${quoted(args[0])} but no command`;
-    throw usageError(`got ${got}, ${expected}`);
+    return usageError(`got ${got}, ${expected}`);
   }
-  throw usageError(`unknown command ${quoted(name)}${suggestion(name, names) || `, ${expected}`}`);
+  return usageError(`unknown command ${quoted(name)}${suggestion(name, names) || `, ${expected}`}`);
 }
 
 /** @throws LockstepError (USAGE) for a flag that the command does not have, or a switch with a value */
@@ -168,7 +177,7 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 try {
-  const code = await main(hideBin(process.argv));
+  const code = await main(process.argv.slice(2));
   process.exitCode = code || (isCutOff ? 1 : 0);
 } catch (error) {
   if (!(error instanceof LockstepError)) throw error;

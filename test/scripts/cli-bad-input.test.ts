@@ -120,7 +120,10 @@ t.test('recipes', (t) =>
       '{"epochs":"3"}',
       /r\.json: epochs: got "3", expected an integer ≥ 0/,
     ),
-    'a list as a number': withRecipe('{"epochs":[3]}', /r\.json: epochs: got \[3\], expected an integer ≥ 0/),
+    'a list as a number': withRecipe(
+      '{"epochs":[3]}',
+      /r\.json: epochs: got \[ ?3 ?\], expected an integer ≥ 0/,
+    ),
     'a list thirty thousand deep': withRecipe(
       `{"epochs":${'['.repeat(30_000)}${']'.repeat(30_000)}}`,
       /r\.json: epochs: got .+, expected an integer ≥ 0/,
