@@ -12,9 +12,11 @@ import {
   memoryDataset,
   openDataset,
 } from '../shared/data/dataset.ts';
-import { quoted, usageError } from '../shared/errors.ts';
+import { knownDatasets } from '../shared/data/known-datasets.ts';
+import { dataError, quoted, usageError } from '../shared/errors.ts';
 import { type KernelChoice, kernelChoices, loadKernels } from '../shared/kernels/load.ts';
 import { parseArchitecture } from '../shared/model/architecture.ts';
+import { evaluationShard } from '../shared/model/memory-plan.ts';
 import { weightsDigest } from '../shared/model/snapshot.ts';
 import { valueCount } from '../shared/model/tensors.ts';
 import { draftRecipe, type Label, type RecipeFields, recipeKeys } from '../shared/recipe/resolve.ts';
@@ -142,7 +144,10 @@ export async function trainFields(fields: unknown, settings: RunSettings): Promi
   if (initial !== null) checkFits(initial, draft.model, label('init'));
   const threads = checkThreads(settings.threads, label('threads'));
   const kernels = loadKernels(settings.kernels);
-  const source = data === null || typeof data === 'string' ? openDataset(draft.data) : memoryDataset(data);
+  const source =
+    data === null || typeof data === 'string'
+      ? openDataset(draft.data, knownDatasets, label('data'))
+      : memoryDataset(data);
   const run = await prepareRun({ draft, source, kernels, threads, initial, label });
   const team = await Team.start({ setup: run.setup, module: kernels.module, memory: run.memory });
   try {
@@ -172,11 +177,19 @@ export async function evaluate(
   checkChoice(split, ['train', 'test'], 'evaluate: split');
   checkChoice(kernels, kernelChoices, 'evaluate: kernels');
   checkData(data, 'evaluate: data');
-  const source = typeof data === 'string' ? openDataset(data) : memoryDataset(data);
+  const source =
+    typeof data === 'string' ? openDataset(data, knownDatasets, 'evaluate: data') : memoryDataset(data);
   const inference = model.inference(loadKernels(kernels), source.samples[split]);
   await loadSplit(source, split, inference.plan.test, inference.memory);
   inference.evaluate();
-  return readEvaluation(inference.plan, inference.memory, 'test', classCount);
+  const evaluation = readEvaluation(inference.plan, inference.memory, 'test', classCount);
+  if (evaluation.badShard !== null) {
+    throw dataError(
+      `the model's loss is NaN or infinite, first in samples ${evaluation.badShard * evaluationShard} and following; ` +
+        'its numbers are too large to evaluate',
+    );
+  }
+  return evaluation;
 }
 
 /** @throws LockstepError (USAGE) when the tensors are not those of the layers */

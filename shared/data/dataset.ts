@@ -59,18 +59,19 @@ export function datasetId(train: SplitDigests, test: SplitDigests): string {
 /**
  * Opens a dataset by name, or the one in a folder of four IDX files, and checks headers and sizes; a known
  * name goes before a folder that is called the same. Throws a usage error when the name is unknown or the
- * folder is not there, and a data error when one of the files is missing or broken.
+ * folder is not there, and a data error when one of the files is missing or broken. `where` is what named it.
  */
 export function openDataset(
   nameOrFolder: string,
   known: readonly KnownDataset[] = knownDatasets,
+  where = '--data',
 ): DatasetSource {
   const named = known.find(({ name }) => name === nameOrFolder);
   const folder = named === undefined ? nameOrFolder : named.folder();
   const problem = folder === undefined ? 'its package is not installed' : folderProblem(folder);
   if (folder === undefined || problem !== undefined) {
     throw usageError(
-      `--data: got ${quoted(nameOrFolder)}, but ${problem}; ${advice(nameOrFolder, named, known)}`,
+      `${where}: got ${quoted(nameOrFolder)}, but ${problem}; ${advice(nameOrFolder, named, known)}`,
     );
   }
   const files = { train: openSplitFiles(folder, 'train'), test: openSplitFiles(folder, 't10k') };

@@ -77,7 +77,7 @@ export function decodeSafetensors(bytes: Uint8Array, path: string): SafetensorsF
 
 /**
  * Picks an architecture's tensors out of a file.
- * @throws LockstepError (DATA) naming the tensors that are missing, too many, or of another shape
+ * @throws LockstepError (DATA) naming the tensors that are missing, too many, of another shape, or not finite
  */
 export function snapshotFrom(file: SafetensorsFile, architecture: Architecture, path: string): Snapshot {
   const counters = counterNames(architecture);
@@ -98,6 +98,9 @@ export function snapshotFrom(file: SafetensorsFile, architecture: Architecture, 
         `${path}: tensor ${name} is ${stored?.dtype} (${stored?.shape.join(', ')}), expected F32 (${shape.join(', ')})`,
       );
     }
+    const bad = stored.values.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0)
+      throw dataError(`${path}: tensor ${name} has ${stored.values[bad]} at ${bad}, expected finite numbers`);
     tensors.set(name, stored.values);
   }
   const counts = counters.map((name): [string, bigint] => {
