@@ -58,7 +58,7 @@ export class Barrier {
     const end = performance.now() + this.#spinMs;
     do {
       for (let i = 0; i < spinsPerLook; i++) {
-        if (Atomics.load(this.#words, words.barrierPhase) !== phase) return true;
+        if (!this.#isAt(phase)) return true;
       }
     } while (performance.now() < end);
     return false;
@@ -67,17 +67,20 @@ export class Barrier {
   #sleep(phase: number): void {
     Atomics.add(this.#words, words.barrierSleepers, 1);
     const end = performance.now() + this.#deadlineMs;
-    const isClosed = () => Atomics.load(this.#words, words.barrierPhase) === phase;
     // A wake-up may have been meant for the meeting before: only the phase tells.
-    for (let leftMs = this.#deadlineMs; isClosed() && leftMs > 0; leftMs = end - performance.now()) {
+    for (let leftMs = this.#deadlineMs; this.#isAt(phase) && leftMs > 0; leftMs = end - performance.now()) {
       Atomics.wait(this.#words, words.barrierPhase, phase, leftMs);
     }
     Atomics.sub(this.#words, words.barrierSleepers, 1);
-    if (isClosed()) {
+    if (this.#isAt(phase)) {
       // It was counted as waiting and now leaves, so nobody may go through this barrier any more.
       abortBarrier(this.#words);
       throw new StepAborted(`the other threads did not come to the barrier within ${this.#deadlineMs} ms`);
     }
+  }
+
+  #isAt(phase: number): boolean {
+    return Atomics.load(this.#words, words.barrierPhase) === phase;
   }
 
   #checkAbort(): void {

@@ -48,6 +48,12 @@ export const kinds = { train: 1, evaluateTest: 2, evaluateTrain: 3, end: 4 } as 
 const firstOwnWord = 256;
 const ownWordCount = 16;
 
+/** Views of shared memory, by step of the epoch. */
+export interface StepResults {
+  readonly losses: Float32Array;
+  readonly seconds: Float64Array;
+}
+
 export class Control {
   readonly words: Int32Array;
   readonly #plan: MemoryPlan;
@@ -78,7 +84,7 @@ export class Control {
   }
 
   /** Average losses of the epoch's steps, and the seconds they took. */
-  results(): { losses: Float32Array; seconds: Float64Array } {
+  results(): StepResults {
     const count = this.#plan.stepCount;
     return {
       losses: new Float32Array(this.#memory.buffer, this.#plan.stepLosses, count),

@@ -8,7 +8,7 @@ import type { MemoryPlan } from '../shared/model/memory-plan.ts';
 import { NonFinite } from '../shared/model/non-finite.ts';
 import type { Replica } from '../shared/reduction/span.ts';
 import { planSetup, type Setup, type StepsOutcome, Training, type WorkAccount } from '../shared/training.ts';
-import { Control, kinds, own, words } from './control.ts';
+import { Control, kinds, own, type StepResults, words } from './control.ts';
 import { Members, type MembersOptions } from './members.ts';
 
 export interface TeamOptions extends MembersOptions {
@@ -42,12 +42,14 @@ export class Team {
   readonly #words: Int32Array;
   readonly #members: Members;
   readonly #stepTimeoutMs: number;
+  readonly #results: StepResults;
 
   private constructor(options: TeamOptions) {
     this.plan = planSetup(options.setup).plan;
     this.#options = options;
     this.#control = new Control(options.memory, this.plan);
     this.#words = this.#control.words;
+    this.#results = this.#control.results();
     this.#stepTimeoutMs = options.stepTimeoutMs ?? stepTimeoutMs(options.setup);
     this.#members = new Members(options, this.#control, 2 * this.#stepTimeoutMs);
   }
@@ -83,8 +85,8 @@ export class Team {
   }
 
   /** Average losses of the epoch's steps and the seconds they took, good below `step`. */
-  results(): { losses: Float32Array; seconds: Float64Array } {
-    return this.#control.results();
+  results(): StepResults {
+    return this.#results;
   }
 
   /** What each thread did, by rank. */
