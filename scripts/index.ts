@@ -21,8 +21,7 @@ import { weightsDigest } from '../shared/model/snapshot.ts';
 import { valueCount } from '../shared/model/tensors.ts';
 import { draftRecipe, type Label, type RecipeFields, recipeKeys } from '../shared/recipe/resolve.ts';
 import { checkThreads, Team } from '../worker/team.ts';
-import type { TrainedModel } from './model.ts';
-import { TrainedModel as Model } from './model.ts';
+import { TrainedModel } from './model.ts';
 import { checkChoice, checkData, checkOptions, type OptionKind } from './options.ts';
 import { type BuiltInRecipe, builtInFields } from './recipes/built-in.ts';
 import { type Summary, summarise } from './summary.ts';
@@ -96,7 +95,7 @@ export async function train(options: TrainOptions = {}): Promise<TrainResult> {
     options;
   if (kernels !== undefined) checkChoice(kernels, kernelChoices, 'train: kernels');
   if (data !== undefined) checkData(data, 'train: data');
-  if (from !== undefined && !(from instanceof Model)) {
+  if (from !== undefined && !(from instanceof TrainedModel)) {
     throw usageError('train: from: expected a model of train or loadModel');
   }
   return trainFields(
@@ -153,7 +152,7 @@ export async function trainFields(fields: unknown, settings: RunSettings): Promi
   try {
     const outcome = await coordinate(run, team, hooks);
     const summary = summarise(run, outcome, (performance.now() - startMs) / 1000);
-    return { model: new Model(run.recipe, outcome.snapshot), summary };
+    return { model: new TrainedModel(run.recipe, outcome.snapshot), summary };
   } finally {
     await team.close();
   }
