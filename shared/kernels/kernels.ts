@@ -304,11 +304,11 @@ export const panelWidth = 16;
 /** Bytes of a row of a panel, and of a vector of 16 floats. */
 export const panelBytes = 4 * panelWidth;
 
-/** Rows by panels of the largest register tile of a gradient, over all sets of kernels. */
-const largestTile = 24;
+/** Rows of a panel of a gradient that a set of kernels sums at once, at most. */
+const largestBlock = 48;
 
-/** Scratch that the merging kernels need: a tile for each level of a tree of 2³² shards, and one beside. */
-export const stackBytes = 34 * largestTile * panelBytes;
+/** Scratch that the merging kernels need: a block for each level of a tree of 2³² shards, and some beside. */
+export const stackBytes = 36 * largestBlock * panelBytes;
 
 /** The number of panels that hold so many columns. */
 export function panelCount(width: number): number {

@@ -12,5 +12,5 @@ export { multiplyAdd, peak } from './probe';
 // Functions of their own, so that the engine neither unrolls their loops nor runs out of registers in them.
 export {
   denseTile1, denseTile2, denseTile3, denseTile4, denseTile5, denseTile6,
-  sumShard1, sumShard2, sumShard3, sumShard4, sumShard5, sumShard6,
+  sumTile1, sumTile2, sumTile24, sumTile3, sumTile4, sumTile42, sumTile5, sumTile6,
 } from './products';

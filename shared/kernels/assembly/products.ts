@@ -12,6 +12,10 @@ export const PANEL_BYTES: usize = 64;
 // @ts-ignore: decorator
 @inline
 const TILE_ROWS: i32 = 6;
+// Three panels of x, a whole number of tiles.
+// @ts-ignore: decorator
+@inline
+const BLOCK_ROWS: i32 = 48;
 
 // The height of the next tile where so many rows are left: as few tiles as possible, as even as possible.
 // @ts-ignore: decorator
@@ -154,15 +158,17 @@ export function denseWeightGradient(
 ): void {
   const first = from >> 4;
   const end = to >> 4;
-  // All that needs a panel of x is computed while it is in the cache.
-  for (let k = 0; k < depth; k += 16, x += xStride) {
+  // All that needs three panels of x is computed while they are in the cache.
+  for (let k = 0; k < depth; k += BLOCK_ROWS) {
     for (let p = first / depth; p * depth < end; p++) {
-      // Rows k … k+15 of panel p, as far as they are asked for.
+      // Rows k … k+47 of panel p, as far as they are asked for.
       const begin = max(p * depth + k, first);
-      const stop = min(p * depth + min(k + 16, depth), end);
+      const stop = min(p * depth + min(k + BLOCK_ROWS, depth), end);
       if (begin >= stop) continue;
-      const column = x + ((<usize>(begin - p * depth - k)) << 2);
-      gradientBlock(stop - begin, column, dy + <usize>p * dyStride, rows, shardSize, lo, hi, stack);
+      const column = begin - p * depth;
+      gradientBlock(
+        stop - begin, column, x, xStride, dy + <usize>p * dyStride, rows, shardSize, lo, hi, stack,
+      );
       copyVectors(out + <usize>(begin - first) * PANEL_BYTES, stack, <usize>(stop - begin) * PANEL_BYTES);
     }
   }
@@ -176,13 +182,15 @@ export function denseWeightUpdate(
   const first = from >> 4;
   const end = to >> 4;
   let bad = 0;
-  for (let k = 0; k < depth; k += 16, x += xStride) {
+  for (let k = 0; k < depth; k += BLOCK_ROWS) {
     for (let p = first / depth; p * depth < end; p++) {
       const begin = max(p * depth + k, first);
-      const stop = min(p * depth + min(k + 16, depth), end);
+      const stop = min(p * depth + min(k + BLOCK_ROWS, depth), end);
       if (begin >= stop) continue;
-      const column = x + ((<usize>(begin - p * depth - k)) << 2);
-      gradientBlock(stop - begin, column, dy + <usize>p * dyStride, rows, shardSize, 0, shards, stack);
+      const column = begin - p * depth;
+      gradientBlock(
+        stop - begin, column, x, xStride, dy + <usize>p * dyStride, rows, shardSize, 0, shards, stack,
+      );
       const here = <usize>(begin - first) * PANEL_BYTES;
       bad |= sgd(w + here, stack, v + here, newW + here, newV + here, (stop - begin) << 4, rule);
     }
@@ -190,25 +198,19 @@ export function denseWeightUpdate(
   return bad;
 }
 
-// Up to sixteen rows of a panel of the gradient, summed over shards and left at the bottom of the stack. A shard's
-// sums merge with the finished subtrees on the stack as a binary counter is incremented, which is the tree's order.
+// Some rows of a panel of the gradient, those of x's columns from `column` on, summed over shards and left at the bottom
+// of the stack. A shard's sums merge with the finished subtrees on the stack as a binary counter is incremented, which is
+// the tree's order.
 function gradientBlock(
-  height: i32, x: usize, dy: usize, rows: i32, shardSize: i32, lo: i32, hi: i32, stack: usize,
+  height: i32, column: i32, x: usize, xStride: usize, dy: usize, rows: i32, shardSize: i32, lo: i32, hi: i32,
+  stack: usize,
 ): void {
   const bytes = <usize>height * PANEL_BYTES;
   let top = stack;
   for (let shard = lo; shard < hi; shard++) {
     const first = <usize>(shard * shardSize) * PANEL_BYTES;
     const end = dy + <usize>min((shard + 1) * shardSize, rows) * PANEL_BYTES;
-    let column = x + first;
-    let leaf = top;
-    for (let left = height; left > 0; left -= TILE_ROWS) {
-      const rowCount = min(left, TILE_ROWS);
-      sumShard(rowCount, column, dy + first, end, leaf);
-      sumShard(rowCount, column, dy + first + 32, end + 32, leaf + 32);
-      column += TILE_ROWS * 4;
-      leaf += TILE_ROWS * PANEL_BYTES;
-    }
+    sumShard(height, column, x + first, xStride, dy + first, end, top);
     top += bytes;
     const count = shard - lo + 1;
     if ((count & 3) != 0) continue;
@@ -229,41 +231,78 @@ function gradientBlock(
   foldStack(stack, top, bytes);
 }
 
-// @ts-ignore: decorator
-@inline
-function sumShard(height: i32, x: usize, dy: usize, end: usize, out: usize): void {
-  switch (height) {
-    case 6: sumShard6(x, dy, end, out); break;
-    case 5: sumShard5(x, dy, end, out); break;
-    case 4: sumShard4(x, dy, end, out); break;
-    case 3: sumShard3(x, dy, end, out); break;
-    case 2: sumShard2(x, dy, end, out); break;
-    default: sumShard1(x, dy, end, out);
+// The sums of one shard. Tiles of six may reach over the edge of a panel of x, so that 48 rows are eight of them.
+function sumShard(
+  height: i32, column: i32, x: usize, xStride: usize, dy: usize, end: usize, out: usize,
+): void {
+  x += <usize>(column >> 4) * xStride + ((<usize>(column & 15)) << 2);
+  let inPanel = 16 - (column & 15);
+  for (let left = height; left > 0; ) {
+    let tile = min(left, TILE_ROWS);
+    if (tile == TILE_ROWS && inPanel == 4) {
+      sumTile42(x, xStride, dy, end, out);
+      sumTile42(x, xStride, dy + 32, end + 32, out + 32);
+    } else if (tile == TILE_ROWS && inPanel == 2) {
+      sumTile24(x, xStride, dy, end, out);
+      sumTile24(x, xStride, dy + 32, end + 32, out + 32);
+    } else {
+      tile = min(tile, inPanel);
+      sumTile(tile, x, dy, end, out);
+      sumTile(tile, x, dy + 32, end + 32, out + 32);
+    }
+    left -= tile;
+    out += <usize>tile * PANEL_BYTES;
+    x += (<usize>tile) << 2;
+    inPanel -= tile;
+    if (inPanel <= 0) {
+      inPanel += 16;
+      x += xStride - PANEL_BYTES;
+    }
   }
 }
 
-export function sumShard1(x: usize, dy: usize, end: usize, out: usize): void {
-  sumRows(1, x, dy, end, out);
-}
-export function sumShard2(x: usize, dy: usize, end: usize, out: usize): void {
-  sumRows(2, x, dy, end, out);
-}
-export function sumShard3(x: usize, dy: usize, end: usize, out: usize): void {
-  sumRows(3, x, dy, end, out);
-}
-export function sumShard4(x: usize, dy: usize, end: usize, out: usize): void {
-  sumRows(4, x, dy, end, out);
-}
-export function sumShard5(x: usize, dy: usize, end: usize, out: usize): void {
-  sumRows(5, x, dy, end, out);
-}
-export function sumShard6(x: usize, dy: usize, end: usize, out: usize): void {
-  sumRows(6, x, dy, end, out);
-}
-
 // @ts-ignore: decorator
 @inline
-function sumRows(ROWS: i32, x: usize, dy: usize, end: usize, out: usize): void {
+function sumTile(height: i32, x: usize, dy: usize, end: usize, out: usize): void {
+  switch (height) {
+    case 6: sumTile6(x, dy, end, out); break;
+    case 5: sumTile5(x, dy, end, out); break;
+    case 4: sumTile4(x, dy, end, out); break;
+    case 3: sumTile3(x, dy, end, out); break;
+    case 2: sumTile2(x, dy, end, out); break;
+    default: sumTile1(x, dy, end, out);
+  }
+}
+
+export function sumTile1(x: usize, dy: usize, end: usize, out: usize): void {
+  sumRows(1, 1, x, 0, dy, end, out);
+}
+export function sumTile2(x: usize, dy: usize, end: usize, out: usize): void {
+  sumRows(2, 2, x, 0, dy, end, out);
+}
+export function sumTile3(x: usize, dy: usize, end: usize, out: usize): void {
+  sumRows(3, 3, x, 0, dy, end, out);
+}
+export function sumTile4(x: usize, dy: usize, end: usize, out: usize): void {
+  sumRows(4, 4, x, 0, dy, end, out);
+}
+export function sumTile5(x: usize, dy: usize, end: usize, out: usize): void {
+  sumRows(5, 5, x, 0, dy, end, out);
+}
+export function sumTile6(x: usize, dy: usize, end: usize, out: usize): void {
+  sumRows(6, 6, x, 0, dy, end, out);
+}
+export function sumTile42(x: usize, xStride: usize, dy: usize, end: usize, out: usize): void {
+  sumRows(6, 4, x, xStride, dy, end, out);
+}
+export function sumTile24(x: usize, xStride: usize, dy: usize, end: usize, out: usize): void {
+  sumRows(6, 2, x, xStride, dy, end, out);
+}
+
+// HERE of the rows are columns of this panel of x, the others of the next.
+// @ts-ignore: decorator
+@inline
+function sumRows(ROWS: i32, HERE: i32, x: usize, xStride: usize, dy: usize, end: usize, out: usize): void {
   const zero = f32x4.splat(0);
   let a0 = zero, b0 = zero;
   let a1 = zero, b1 = zero;
@@ -271,34 +310,35 @@ function sumRows(ROWS: i32, x: usize, dy: usize, end: usize, out: usize): void {
   let a3 = zero, b3 = zero;
   let a4 = zero, b4 = zero;
   let a5 = zero, b5 = zero;
-  for (; dy < end; x += PANEL_BYTES, dy += PANEL_BYTES) {
+  let next = x + xStride - PANEL_BYTES;
+  for (; dy < end; x += PANEL_BYTES, next += PANEL_BYTES, dy += PANEL_BYTES) {
     const u = v128.load(dy);
     const v = v128.load(dy, 16);
     let s = v128.load32_splat(x);
     a0 = fma(s, u, a0);
     b0 = fma(s, v, b0);
     if (ROWS > 1) {
-      s = v128.load32_splat(x, 4);
+      s = HERE > 1 ? v128.load32_splat(x, 4) : v128.load32_splat(next, 4);
       a1 = fma(s, u, a1);
       b1 = fma(s, v, b1);
     }
     if (ROWS > 2) {
-      s = v128.load32_splat(x, 8);
+      s = HERE > 2 ? v128.load32_splat(x, 8) : v128.load32_splat(next, 8);
       a2 = fma(s, u, a2);
       b2 = fma(s, v, b2);
     }
     if (ROWS > 3) {
-      s = v128.load32_splat(x, 12);
+      s = HERE > 3 ? v128.load32_splat(x, 12) : v128.load32_splat(next, 12);
       a3 = fma(s, u, a3);
       b3 = fma(s, v, b3);
     }
     if (ROWS > 4) {
-      s = v128.load32_splat(x, 16);
+      s = HERE > 4 ? v128.load32_splat(x, 16) : v128.load32_splat(next, 16);
       a4 = fma(s, u, a4);
       b4 = fma(s, v, b4);
     }
     if (ROWS > 5) {
-      s = v128.load32_splat(x, 20);
+      s = HERE > 5 ? v128.load32_splat(x, 20) : v128.load32_splat(next, 20);
       a5 = fma(s, u, a5);
       b5 = fma(s, v, b5);
     }
