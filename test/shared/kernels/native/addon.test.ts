@@ -1,4 +1,5 @@
 /** The native kernels that this processor can run, against the slow twin. */
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { loadNativeKernels } from '../../../../shared/kernels/native.ts';
@@ -63,12 +64,10 @@ if (typeof native === 'string') {
       });`;
     for (let i = 0; i < 3; i++) {
       const worker = new Worker(code, { eval: true, workerData: { url: url.href } });
-      const got = await new Promise((resolve, reject) => {
-        worker.once('message', resolve);
-        worker.once('error', reject);
-      });
-      t.equal(got, 6);
-      t.equal(await worker.terminate(), 1);
+      const got = once(worker, 'message');
+      const ended = once(worker, 'exit');
+      t.same(await got, [6]);
+      t.same(await ended, [0]);
     }
   });
 }
