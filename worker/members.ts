@@ -10,7 +10,8 @@ import { setTimeout } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { LockstepError, reasonOf } from '../shared/errors.ts';
-import type { CompiledModule, SharedMemory } from '../shared/kernels/webassembly.ts';
+import type { LoadedKernels } from '../shared/kernels/load.ts';
+import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import type { Setup } from '../shared/training.ts';
 import { abortBarrier, resetBarrier } from './barrier.ts';
 import { type Control, kinds, own, words } from './control.ts';
@@ -19,7 +20,7 @@ import type { ThreadTask } from './thread.ts';
 
 export interface MembersOptions {
   readonly setup: Setup;
-  readonly module: CompiledModule;
+  readonly kernels: LoadedKernels;
   readonly memory: SharedMemory;
   /** JavaScript heap of a thread, in MiB. */
   readonly maxHeapMiB?: number;
@@ -147,11 +148,11 @@ export class Members {
   }
 
   #launch(rank: number): Member {
-    const { setup, module, memory } = this.#options;
+    const { setup, kernels, memory } = this.#options;
     const failpoint = this.#failpoints.findIndex((point) => point.rank === rank);
     const task: ThreadTask = {
       setup,
-      module,
+      kernels,
       memory,
       rank,
       lastCommand: Atomics.load(this.#words, words.command),

@@ -8,8 +8,9 @@ import type { SharedMemory } from './webassembly.ts';
 /** What a native set has: random numbers are drawn once and come from the WebAssembly set. */
 export type NativeSet = Omit<Kernels, 'uniform' | 'normal'>;
 
-/** A set of processor instructions for which there are kernels. */
-export type InstructionSet = 'avx512' | 'avx2' | 'neon';
+/** Sets of processor instructions for which there are kernels. */
+export const instructionSets = ['avx512', 'avx2', 'neon'] as const;
+export type InstructionSet = (typeof instructionSets)[number];
 
 export interface NativeKernels {
   /** What this processor has, best first; at least one. */

@@ -19,7 +19,8 @@ export function gather(
         v128.store(row, background, 32);
         v128.store(row, background, 48);
       } else {
-        for (let j = 0; j < 16; j++) store<f32>(row + ((<usize>j) << 2), scaled(table, image + <usize>(i + j)));
+        scaleEight(load<u64>(image + <usize>i), table, row);
+        scaleEight(load<u64>(image + <usize>i, 8), table, row + 32);
       }
     }
     if (i < pixels) {
@@ -28,6 +29,19 @@ export function gather(
       }
     }
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function scaleEight(pixels: u64, table: usize, out: usize): void {
+  store<f32>(out, load<f32>(table + ((<usize>(pixels) & 255) << 2)), 0);
+  store<f32>(out, load<f32>(table + ((<usize>(pixels >> 8) & 255) << 2)), 4);
+  store<f32>(out, load<f32>(table + ((<usize>(pixels >> 16) & 255) << 2)), 8);
+  store<f32>(out, load<f32>(table + ((<usize>(pixels >> 24) & 255) << 2)), 12);
+  store<f32>(out, load<f32>(table + ((<usize>(pixels >> 32) & 255) << 2)), 16);
+  store<f32>(out, load<f32>(table + ((<usize>(pixels >> 40) & 255) << 2)), 20);
+  store<f32>(out, load<f32>(table + ((<usize>(pixels >> 48) & 255) << 2)), 24);
+  store<f32>(out, load<f32>(table + ((<usize>(pixels >> 56) & 255) << 2)), 28);
 }
 
 // @ts-ignore: decorator

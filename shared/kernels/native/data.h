@@ -18,10 +18,12 @@ INLINE bool isZero(const uint8_t* block) {
 }
 
 void gather(
-    const uint8_t* images, int pixels, Optional<const uint32_t> order, int first, int rows, const float* table,
-    float* x, Bytes stride) {
+    const uint8_t* images, int pixels, Optional<const uint32_t> order, int first, int rows,
+    const float* table, float* x, Bytes stride) {
   const Vector background = splat(table[0]);
-  const auto imageOf = [&](int row) { return images + sampleAt(order, first + row) * static_cast<size_t>(pixels); };
+  const auto imageOf = [&](int row) {
+    return images + sampleAt(order, first + row) * static_cast<size_t>(pixels);
+  };
   for (int r = 0; r < rows; r++) {
     const uint8_t* image = imageOf(r);
     // Samples come in any order, so no processor foresees which is next.

@@ -21,7 +21,7 @@ struct Factors {
   float* stack;
 };
 
-/** Rows from k on by panels from p on, in registers until they are written, panels `outStride` floats apart. */
+/** Rows from k on by panels from p on, in registers; panels are written `outStride` floats apart. */
 template <int height, int width>
 NOINLINE void gradientTile(const Factors& f, int k, int p, float* out, size_t outStride) {
   constexpr int columns = width * across;
@@ -94,9 +94,8 @@ void gradientBlock(const Factors& f, int k, int endK, int p, int endP, size_t fr
         for (int row = k; row < end;) {
           const size_t at = (static_cast<size_t>(panel) * f.depth + row) * panelWidth - from;
           const int height = nextHeight(end - row, most);
-          withConstant<most>(height, [&](auto n) {
-            target.template tile<n.value, width.value>(f, row, panel, at);
-          });
+          withConstant<most>(
+              height, [&](auto n) { target.template tile<n.value, width.value>(f, row, panel, at); });
           row += height;
         }
       });
@@ -126,18 +125,20 @@ void gradientRun(const Factors& f, int from, int to, Target& target) {
 }
 
 void denseWeightGradient(
-    const float* x, Bytes xStride, const float* dy, Bytes dyStride, int rows, int shardSize, int lo, int hi, int depth,
-    int from, int to, float* out, float* stack) {
+    const float* x, Bytes xStride, const float* dy, Bytes dyStride, int rows, int shardSize, int lo, int hi,
+    int depth, int from, int to, float* out, float* stack) {
   const Factors factors = {x, floats(xStride), dy, floats(dyStride), rows, shardSize, lo, hi, depth, stack};
   Stored stored = {out, static_cast<size_t>(depth) * panelWidth};
   gradientRun(factors, from, to, stored);
 }
 
 int denseWeightUpdate(
-    const float* x, Bytes xStride, const float* dy, Bytes dyStride, int rows, int shardSize, int depth, int from,
-    int to, const float* w, const float* v, float* newW, float* newV, const float* rule, float* stack) {
+    const float* x, Bytes xStride, const float* dy, Bytes dyStride, int rows, int shardSize, int depth,
+    int from, int to, const float* w, const float* v, float* newW, float* newV, const float* rule,
+    float* stack) {
   const int shards = (rows + shardSize - 1) / shardSize;
-  const Factors factors = {x, floats(xStride), dy, floats(dyStride), rows, shardSize, 0, shards, depth, stack};
+  const Factors factors = {
+      x, floats(xStride), dy, floats(dyStride), rows, shardSize, 0, shards, depth, stack};
   Applied applied = {Descent(rule), w, v, newW, newV, static_cast<size_t>(depth) * panelWidth, FiniteCheck()};
   gradientRun(factors, from, to, applied);
   return applied.check.isNonFinite();
@@ -156,7 +157,9 @@ void columnSums(
       UNROLLED for (int i = 0; i < columns; i++) sum[i] = splat(0);
       for (int n = shard * shardSize; n < smaller((shard + 1) * shardSize, rows); n++) {
         const float* row = first + static_cast<size_t>(n) * panelWidth;
-        UNROLLED for (int i = 0; i < columns; i++) sum[i] = sum[i] + load(row + place(c + i, floats(dyStride)));
+        UNROLLED for (int i = 0; i < columns; i++) {
+          sum[i] = sum[i] + load(row + place(c + i, floats(dyStride)));
+        }
       }
       if (shard + 1 >= hi) break;
       tree.push(sum);

@@ -10,7 +10,8 @@ namespace {
 template <class T>
 class Row {
  public:
-  INLINE Row(T* matrix, Bytes stride, int row) : first_(matrix + static_cast<size_t>(row) * panelWidth), stride_(stride) {}
+  INLINE Row(T* matrix, Bytes stride, int row)
+      : first_(matrix + static_cast<size_t>(row) * panelWidth), stride_(stride) {}
 
   INLINE T& operator[](int j) const { return first_[j / panelWidth * floats(stride_) + j % panelWidth]; }
 
@@ -51,8 +52,8 @@ INLINE size_t sampleAt(Optional<const uint32_t> order, int index) {
 }
 
 float softmaxCrossEntropy(
-    const float* logits, Bytes stride, int classes, int rows, const uint8_t* labels, Optional<const uint32_t> order,
-    int first, float divisor, float* gradient) {
+    const float* logits, Bytes stride, int classes, int rows, const uint8_t* labels,
+    Optional<const uint32_t> order, int first, float divisor, float* gradient) {
   float total = 0;
   for (int r = 0; r < rows; r++) {
     const Logits row(logits, stride, r);

@@ -13,7 +13,8 @@ class Descent {
       : rate_(rule[0]), momentum_(rule[1]), decay_(rule[2]), isNesterov_(rule[3] != 0) {}
 
   void step(
-      const float* w, const float* g, const float* v, float* newW, float* newV, int count, FiniteCheck& check) const {
+      const float* w, const float* g, const float* v, float* newW, float* newV, int count,
+      FiniteCheck& check) const {
     withFlag(decay_ != 0, [&](auto hasDecay) {
       withFlag(momentum_ != 0, [&](auto hasMomentum) {
         withFlag(isNesterov_, [&](auto isNesterov) {
@@ -26,7 +27,8 @@ class Descent {
  private:
   template <bool hasDecay, bool hasMomentum, bool isNesterov>
   INLINE FiniteCheck step(
-      const float* w, const float* g, const float* v, float* newW, float* newV, int count, FiniteCheck check) const {
+      const float* w, const float* g, const float* v, float* newW, float* newV, int count,
+      FiniteCheck check) const {
     const Vector minusRate = splat(-rate_);
     const Vector momentum = splat(momentum_);
     const Vector decay = splat(decay_);
@@ -60,7 +62,8 @@ int sgd(
   return check.isNonFinite();
 }
 
-int movingAverage(const float* old, const float* value, float* out, int count, float momentum, float divisor) {
+int movingAverage(
+    const float* old, const float* value, float* out, int count, float momentum, float divisor) {
   const Vector rest = splat(1 - momentum);
   FiniteCheck check;
   for (int i = 0; i < count; i += lanes) {

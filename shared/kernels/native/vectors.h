@@ -62,7 +62,7 @@ INLINE void withFlag(bool flag, F f) {
   }
 }
 
-/** Calls f with the columns of so many panels in runs of at most `most` vectors: their number and the first. */
+/** Calls f with each run of at most `most` columns of vectors of some panels: their number and the first. */
 template <int most, class F>
 INLINE void eachRun(int panels, F f) {
   for (int first = 0; first < panels * across; first += most) {

@@ -1,4 +1,4 @@
-// Runs kernels on a processor that Node does not run on here: reads calls from standard input, writes what they leave.
+// Runs kernels on a processor that Node does not run on here: reads calls, writes what they leave.
 // A call is a name, numbers and a memory, a result is a number and a memory; who asks is the judge.
 #include <stdio.h>
 #include <string.h>
