@@ -93,7 +93,9 @@ void softmax(const float* logits, Bytes stride, int classes, int rows, float* ou
 }
 
 void argmax(const float* logits, Bytes stride, int classes, int rows, uint8_t* out) {
-  for (int r = 0; r < rows; r++) out[r] = static_cast<uint8_t>(largest(Logits(logits, stride, r), classes).index);
+  for (int r = 0; r < rows; r++) {
+    out[r] = static_cast<uint8_t>(largest(Logits(logits, stride, r), classes).index);
+  }
 }
 
 }  // namespace
