@@ -22,7 +22,8 @@ const sources: Readonly<Record<string, Readonly<Record<string, readonly string[]
     'avx512.cc': ['-mavx512f', '-mavx512dq', '-mavx2', '-mfma'],
     'avx2.cc': ['-mavx2', '-mfma'],
   },
-  arm64: { 'addon.cc': [], 'neon.cc': [] },
+  // GCC would load a tile's factors so early that its sums no longer fit into the registers.
+  arm64: { 'addon.cc': [], 'neon.cc': ['-fno-schedule-insns'] },
 };
 
 const linking: Readonly<Record<string, readonly string[]>> = {
@@ -31,8 +32,11 @@ const linking: Readonly<Record<string, readonly string[]>> = {
   darwin: ['-bundle', '-undefined', 'dynamic_lookup'],
 };
 
-/** Builds `lockstep-<platform>-<arch>.node` unless it is there and nothing changed. */
-export async function buildNative(root: string): Promise<void> {
+/**
+ * Builds `lockstep-<platform>-<arch>.node` unless it is there and nothing changed. Returns null, or in a line why
+ * there is none now.
+ */
+export async function buildNative(root: string): Promise<string | null> {
   const folder = join(root, 'shared', 'kernels', 'native');
   const target = join(root, 'dist', 'shared', 'kernels');
   const platform = `${process.platform}-${process.arch}`;
@@ -42,15 +46,18 @@ export async function buildNative(root: string): Promise<void> {
     const files = sources[process.arch];
     const link = linking[process.platform];
     if (files === undefined || link === undefined) throw new Error(`there are none for ${platform}`);
-    const headers = findHeaders();
     const { compiler, version } = await findCompiler();
-    const contents = readdirSync(folder).sort().map((name) => readFileSync(join(folder, name)));
+    const headers = findHeaders();
+    const contents = readdirSync(folder)
+      .sort()
+      .map((name) => readFileSync(join(folder, name)));
     const stamp = sha256(...contents, JSON.stringify([compilerOptions, files, link, compiler, version]));
-    if (existsSync(addon) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
+    if (existsSync(addon) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return null;
     rmSync(addon, { force: true });
     const [command, ...first] = [...compiler, ...architecture()];
     const objects = join(root, 'dist', 'native');
     mkdirSync(objects, { recursive: true });
+    mkdirSync(target, { recursive: true });
     const built = Object.entries(files).map(async ([name, features]) => {
       const object = join(objects, `${name}.o`);
       const flags = [...compilerOptions, ...features, `-I${headers}`];
@@ -59,9 +66,10 @@ export async function buildNative(root: string): Promise<void> {
     });
     await run(command, [...first, ...link, ...(await Promise.all(built)), '-o', addon]);
     writeFileSync(stampFile, stamp);
+    return null;
   } catch (error) {
     rmSync(addon, { force: true });
-    process.stderr.write(`native kernels are not built: ${reasonOf(error)}; the others are used\n`);
+    return reasonOf(error);
   }
 }
 
@@ -79,7 +87,7 @@ function findHeaders(): string {
 
 /** The first C++ compiler that runs; `CXX` may name one, with arguments. */
 async function findCompiler(): Promise<{ compiler: readonly string[]; version: string }> {
-  const asked = process.env['CXX']?.split(' ').filter((word) => word !== '') ?? [];
+  const asked = process.env.CXX?.split(' ').filter((word) => word !== '') ?? [];
   for (const compiler of [asked, ['c++'], ['g++'], ['clang++']]) {
     const [command, ...first] = compiler;
     if (command === undefined) continue;

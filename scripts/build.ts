@@ -49,7 +49,8 @@ if (!isBuilt || readStamp() !== stamp) {
   }
   writeFileSync(stampFile, stamp);
 }
-await buildNative(root);
+const missing = await buildNative(root);
+if (missing !== null) process.stderr.write(`native kernels are not built: ${missing}; the others are used\n`);
 
 function readStamp(): string | null {
   try {

@@ -89,7 +89,7 @@ const Kernel* findKernels(const char* name) {
 
 void freeBound(napi_env, void* data, void*) { free(data); }
 
-/** An object with a function for each kernel. Every function keeps the memory alive, and the memory what they carry. */
+/** An object with a function for each kernel. Each keeps the memory alive, and the memory what they carry. */
 napi_value bind(napi_env env, napi_callback_info info) {
   napi_value values[2];
   size_t count = 2;

@@ -30,7 +30,7 @@ inline Vector lookUp(const float* table, const unsigned char* bytes) {
   return _mm256_i32gather_ps(table, _mm256_cvtepu8_epi32(block), sizeof(float));
 }
 
-/** Panels of the widest register tile, and the rows of tiles of 1, 2, … panels: of products and of gradients. */
+/** Panels of the widest register tile, and the most rows of a tile of 1, 2, … panels. */
 constexpr int tilePanels = 1;
 constexpr int denseRows[] = {0, 6};
 constexpr int gradientRows[] = {0, 6};

@@ -34,7 +34,7 @@ inline Vector lookUp(const float* table, const unsigned char* bytes) {
   return _mm512_i32gather_ps(_mm512_cvtepu8_epi32(block), table, sizeof(float));
 }
 
-/** Panels of the widest register tile, and the rows of tiles of 1, 2, … panels: of products and of gradients. */
+/** Panels of the widest register tile, and the most rows of a tile of 1, 2, … panels. */
 constexpr int tilePanels = 3;
 constexpr int denseRows[] = {0, 16, 12, 8};
 constexpr int gradientRows[] = {0, 16, 8, 8};

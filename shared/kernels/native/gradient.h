@@ -21,15 +21,13 @@ struct Factors {
   float* stack;
 };
 
-/** Rows from k on by panels from p on, in registers; each vector is given to `finish` with its place. */
-template <int height, int width, class Finish>
-NOINLINE void gradientTile(const Factors& f, int k, int p, Finish& finish) {
+/** Rows from k on by panels from p on, in registers; panels are written `outStride` floats apart. */
+template <int height, int width>
+NOINLINE void gradientTile(const Factors& f, int k, int p, float* out, size_t outStride) {
   constexpr int columns = width * across;
   constexpr int count = height * columns;
   const float* x = f.x + static_cast<size_t>(k / panelWidth) * f.xStride + k % panelWidth;
   const float* dy = f.dy + p * f.dyStride;
-  const size_t stride = static_cast<size_t>(f.depth) * panelWidth;
-  const size_t start = p * stride + static_cast<size_t>(k) * panelWidth;
   Tree<count> tree(f.stack);
   Vector sum[count];
   for (int shard = f.lo;; shard++) {
@@ -49,26 +47,55 @@ NOINLINE void gradientTile(const Factors& f, int k, int p, Finish& finish) {
     tree.push(sum);
   }
   tree.finish(sum);
-  Finish local = finish;
-  UNROLLED for (int c = 0; c < columns; c++) {
-    UNROLLED for (int i = 0; i < height; i++) {
-      local.take(start + place(c, stride) + i * panelWidth, sum[i * columns + c]);
-    }
+  UNROLLED for (int i = 0; i < count; i++) {
+    store(out + place(i % columns, outStride) + i / columns * panelWidth, sum[i]);
   }
-  finish = local;
 }
 
+/** Where a gradient goes: to memory, `out` being the place of its first float. */
+struct Stored {
+  float* out;
+  size_t stride;
+
+  template <int height, int width>
+  INLINE void tile(const Factors& f, int k, int p, size_t at) {
+    gradientTile<height, width>(f, k, p, out + at, stride);
+  }
+};
+
+/** Where a gradient goes: into the update of the weights, from the stack, which is free by then. */
+struct Applied {
+  Descent descent;
+  const float* w;
+  const float* v;
+  float* newW;
+  float* newV;
+  size_t stride;
+  FiniteCheck check;
+
+  template <int height, int width>
+  INLINE void tile(const Factors& f, int k, int p, size_t at) {
+    constexpr int count = height * panelWidth;
+    gradientTile<height, width>(f, k, p, f.stack, count);
+    for (int i = 0; i < width; i++, at += stride) {
+      descent.step(w + at, f.stack + i * count, v + at, newW + at, newV + at, count, check);
+    }
+  }
+};
+
 /** Rows k … endK by panels p … endP: all panels pass by a strip of x no wider than a panel. */
-template <class Finish>
-void gradientBlock(const Factors& f, int k, int endK, int p, int endP, Finish& finish) {
+template <class Target>
+void gradientBlock(const Factors& f, int k, int endK, int p, int endP, size_t from, Target& target) {
   while (k < endK) {
     const int end = smaller(endK, (k / panelWidth + 1) * panelWidth);
     for (int panel = p; panel < endP; panel += tilePanels) {
       withConstant<tilePanels>(smaller(endP - panel, tilePanels), [&](auto width) {
         constexpr int most = gradientRows[width.value];
         for (int row = k; row < end;) {
+          const size_t at = (static_cast<size_t>(panel) * f.depth + row) * panelWidth - from;
           const int height = nextHeight(end - row, most);
-          withConstant<most>(height, [&](auto n) { gradientTile<n.value, width.value>(f, row, panel, finish); });
+          withConstant<most>(
+              height, [&](auto n) { target.template tile<n.value, width.value>(f, row, panel, at); });
           row += height;
         }
       });
@@ -78,60 +105,41 @@ void gradientBlock(const Factors& f, int k, int endK, int p, int endP, Finish& f
 }
 
 /** Floats `from … to` of the panelled gradient: the end of a panel, whole panels, the beginning of one. */
-template <class Finish>
-void gradientRun(const Factors& f, int from, int to, Finish& finish) {
+template <class Target>
+void gradientRun(const Factors& f, int from, int to, Target& target) {
   int row = from / panelWidth;
   const int end = to / panelWidth;
   if (row % f.depth != 0) {
     const int p = row / f.depth;
     const int endOfPanel = smaller(end, (p + 1) * f.depth);
-    gradientBlock(f, row % f.depth, endOfPanel - p * f.depth, p, p + 1, finish);
+    gradientBlock(f, row % f.depth, endOfPanel - p * f.depth, p, p + 1, from, target);
     row = endOfPanel;
   }
   const int p = row / f.depth;
   const int endP = end / f.depth;
   if (p < endP) {
-    gradientBlock(f, 0, f.depth, p, endP, finish);
+    gradientBlock(f, 0, f.depth, p, endP, from, target);
     row = endP * f.depth;
   }
-  if (row < end) gradientBlock(f, 0, end - row, endP, endP + 1, finish);
+  if (row < end) gradientBlock(f, 0, end - row, endP, endP + 1, from, target);
 }
 
-/** Where a gradient goes: to memory. */
-struct Stored {
-  float* out;
-
-  INLINE void take(size_t i, Vector gradient) const { store(out + i, gradient); }
-};
-
-/** Where a gradient goes: into the update of the weights. */
-struct Applied {
-  Descent descent;
-  const float* w;
-  const float* v;
-  float* newW;
-  float* newV;
-  FiniteCheck check;
-
-  INLINE void take(size_t i, Vector gradient) {
-    descent.step(gradient, w + i, v + i, newW + i, newV + i, check);
-  }
-};
-
 void denseWeightGradient(
-    const float* x, Bytes xStride, const float* dy, Bytes dyStride, int rows, int shardSize, int lo, int hi, int depth,
-    int from, int to, float* out, float* stack) {
+    const float* x, Bytes xStride, const float* dy, Bytes dyStride, int rows, int shardSize, int lo, int hi,
+    int depth, int from, int to, float* out, float* stack) {
   const Factors factors = {x, floats(xStride), dy, floats(dyStride), rows, shardSize, lo, hi, depth, stack};
-  Stored stored = {out - from};
+  Stored stored = {out, static_cast<size_t>(depth) * panelWidth};
   gradientRun(factors, from, to, stored);
 }
 
 int denseWeightUpdate(
-    const float* x, Bytes xStride, const float* dy, Bytes dyStride, int rows, int shardSize, int depth, int from,
-    int to, const float* w, const float* v, float* newW, float* newV, const float* rule, float* stack) {
+    const float* x, Bytes xStride, const float* dy, Bytes dyStride, int rows, int shardSize, int depth,
+    int from, int to, const float* w, const float* v, float* newW, float* newV, const float* rule,
+    float* stack) {
   const int shards = (rows + shardSize - 1) / shardSize;
-  const Factors factors = {x, floats(xStride), dy, floats(dyStride), rows, shardSize, 0, shards, depth, stack};
-  Applied applied = {Descent(rule), w - from, v - from, newW - from, newV - from, FiniteCheck()};
+  const Factors factors = {
+      x, floats(xStride), dy, floats(dyStride), rows, shardSize, 0, shards, depth, stack};
+  Applied applied = {Descent(rule), w, v, newW, newV, static_cast<size_t>(depth) * panelWidth, FiniteCheck()};
   gradientRun(factors, from, to, applied);
   return applied.check.isNonFinite();
 }
@@ -149,7 +157,9 @@ void columnSums(
       UNROLLED for (int i = 0; i < columns; i++) sum[i] = splat(0);
       for (int n = shard * shardSize; n < smaller((shard + 1) * shardSize, rows); n++) {
         const float* row = first + static_cast<size_t>(n) * panelWidth;
-        UNROLLED for (int i = 0; i < columns; i++) sum[i] = sum[i] + load(row + place(c + i, floats(dyStride)));
+        UNROLLED for (int i = 0; i < columns; i++) {
+          sum[i] = sum[i] + load(row + place(c + i, floats(dyStride)));
+        }
       }
       if (shard + 1 >= hi) break;
       tree.push(sum);

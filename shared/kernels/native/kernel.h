@@ -4,9 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <type_traits>
 #include <utility>
 
-/** A kernel by name; `call` takes `arguments` numbers: byte offsets into the memory, strides, counts and values. */
+/** A kernel by name; `call` takes so many numbers: byte offsets into the memory, strides, counts, values. */
 struct Kernel {
   const char* name;
   int arguments;
@@ -19,7 +20,7 @@ extern const Kernel avx512Kernels[];
 extern const Kernel avx2Kernels[];
 extern const Kernel neonKernels[];
 
-// What depends on the instruction set must not be shared between the objects: nothing of it has a name outside.
+// What was compiled for one instruction set must not be linked into another's object, so all of it is local.
 namespace lockstep {
 namespace {
 

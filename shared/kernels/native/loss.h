@@ -10,7 +10,8 @@ namespace {
 template <class T>
 class Row {
  public:
-  INLINE Row(T* matrix, Bytes stride, int row) : first_(matrix + static_cast<size_t>(row) * panelWidth), stride_(stride) {}
+  INLINE Row(T* matrix, Bytes stride, int row)
+      : first_(matrix + static_cast<size_t>(row) * panelWidth), stride_(stride) {}
 
   INLINE T& operator[](int j) const { return first_[j / panelWidth * floats(stride_) + j % panelWidth]; }
 
@@ -24,10 +25,17 @@ using Outputs = Row<float>;
 
 INLINE int paddedClasses(int classes) { return (classes + panelWidth - 1) / panelWidth * panelWidth; }
 
-INLINE int largest(Logits logits, int classes) {
-  int best = 0;
+struct Largest {
+  int index;
+  float value;
+};
+
+/** The first of the largest logits: there is no branch, since nobody can foresee it. */
+INLINE Largest largest(Logits logits, int classes) {
+  Largest best = {0, logits[0]};
   for (int j = 1; j < classes; j++) {
-    if (logits[j] > logits[best]) best = j;
+    const bool isLarger = logits[j] > best.value;
+    best = {isLarger ? j : best.index, isLarger ? logits[j] : best.value};
   }
   return best;
 }
@@ -42,8 +50,14 @@ INLINE float exponentials(Logits logits, int classes, float peak, Outputs out) {
   return sum;
 }
 
-INLINE void clearPadding(Outputs out, int classes) {
-  for (int j = classes; j < paddedClasses(classes); j++) out[j] = 0;
+/** Replaces each vector of classes by f(their numbers, their values), and the padding by +0. */
+template <class F>
+INLINE void replace(Outputs out, int classes, F f) {
+  Integers number;
+  for (int i = 0; i < lanes; i++) number[i] = i;
+  for (int j = 0; j < paddedClasses(classes); j += lanes, number += lanes) {
+    store(&out[j], number < classes ? f(number, load(&out[j])) : splat(0));
+  }
 }
 
 INLINE size_t sampleAt(Optional<const uint32_t> order, int index) {
@@ -51,20 +65,20 @@ INLINE size_t sampleAt(Optional<const uint32_t> order, int index) {
 }
 
 float softmaxCrossEntropy(
-    const float* logits, Bytes stride, int classes, int rows, const uint8_t* labels, Optional<const uint32_t> order,
-    int first, float divisor, float* gradient) {
+    const float* logits, Bytes stride, int classes, int rows, const uint8_t* labels,
+    Optional<const uint32_t> order, int first, float divisor, float* gradient) {
   float total = 0;
   for (int r = 0; r < rows; r++) {
     const Logits row(logits, stride, r);
     const Outputs out(gradient, stride, r);
     const int label = labels[sampleAt(order, first + r)];
-    const float peak = row[largest(row, classes)];
+    const float peak = largest(row, classes).value;
     const float sum = exponentials(row, classes, peak, out);
     total += logarithm(splat(sum))[0] - (row[label] - peak);
-    for (int j = 0; j < paddedClasses(classes); j += lanes) store(&out[j], load(&out[j]) / splat(sum));
-    if (label < classes) out[label] -= 1;
-    for (int j = 0; j < paddedClasses(classes); j += lanes) store(&out[j], load(&out[j]) / splat(divisor));
-    clearPadding(out, classes);
+    replace(out, classes, [&](Integers number, Vector value) {
+      const Vector probability = value / splat(sum);
+      return (number == label ? probability - splat(1) : probability) / splat(divisor);
+    });
   }
   return total;
 }
@@ -73,14 +87,15 @@ void softmax(const float* logits, Bytes stride, int classes, int rows, float* ou
   for (int r = 0; r < rows; r++) {
     const Logits row(logits, stride, r);
     const Outputs to(out, stride, r);
-    const float sum = exponentials(row, classes, row[largest(row, classes)], to);
-    for (int j = 0; j < paddedClasses(classes); j += lanes) store(&to[j], load(&to[j]) / splat(sum));
-    clearPadding(to, classes);
+    const float sum = exponentials(row, classes, largest(row, classes).value, to);
+    replace(to, classes, [&](Integers, Vector value) { return value / splat(sum); });
   }
 }
 
 void argmax(const float* logits, Bytes stride, int classes, int rows, uint8_t* out) {
-  for (int r = 0; r < rows; r++) out[r] = static_cast<uint8_t>(largest(Logits(logits, stride, r), classes));
+  for (int r = 0; r < rows; r++) {
+    out[r] = static_cast<uint8_t>(largest(Logits(logits, stride, r), classes).index);
+  }
 }
 
 }  // namespace

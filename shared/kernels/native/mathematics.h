@@ -1,4 +1,4 @@
-// exp, log and tanh as polynomials of our own: see shared/kernels/assembly/mathematics.ts, operation by operation.
+// exp, log and tanh as polynomials of our own, operation by operation those of assembly/mathematics.ts.
 #pragma once
 
 #include "vectors.h"

@@ -7,8 +7,8 @@ namespace lockstep {
 namespace {
 
 /**
- * The sum of leaves in the tree's order, `count` vectors each: a leaf is merged with the finished subtrees on the
- * stack as a binary counter is incremented, always left + right.
+ * The sum of leaves in the tree's order, `count` vectors each: a leaf is merged with the finished subtrees on
+ * the stack as a binary counter is incremented, always left + right.
  */
 template <int count>
 class Tree {
@@ -74,8 +74,8 @@ INLINE Moments merged(const Moments& a, const Moments& b) {
 }
 
 int mergeMoments(
-    const float* slots, Bytes slotStride, int width, int rows, int shardSize, int lo, int hi, int from, int to,
-    Optional<float> outMean, Optional<float> outM2, float* /* stack */) {
+    const float* slots, Bytes slotStride, int width, int rows, int shardSize, int lo, int hi, int from,
+    int to, Optional<float> outMean, Optional<float> outM2, float* /* stack */) {
   FiniteCheck check;
   for (int column = from; column < to; column += lanes) {
     Moments levels[33];  // a tree of 2³² shards

@@ -25,7 +25,7 @@ inline Vector lookUp(const float* table, const unsigned char* bytes) {
   return Vector{table[bytes[0]], table[bytes[1]], table[bytes[2]], table[bytes[3]]};
 }
 
-/** Panels of the widest register tile, and the rows of tiles of 1, 2, … panels: of products and of gradients. */
+/** Panels of the widest register tile, and the most rows of a tile of 1, 2, … panels. */
 constexpr int tilePanels = 1;
 constexpr int denseRows[] = {0, 6};
 constexpr int gradientRows[] = {0, 6};

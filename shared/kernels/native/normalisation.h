@@ -50,8 +50,8 @@ void inverseDeviation(const float* m2, float count, float epsilon, int panels, f
 }
 
 void normalise(
-    const float* x, float* y, Bytes stride, int rows, int panels, const float* mean, const float* inverseDeviation,
-    const float* scale, const float* shift) {
+    const float* x, float* y, Bytes stride, int rows, int panels, const float* mean,
+    const float* inverseDeviation, const float* scale, const float* shift) {
   for (int c = 0; c < panels * across; c++) {
     const Vector centre = load(mean + c * lanes);
     const Vector factor = load(inverseDeviation + c * lanes);
@@ -95,7 +95,8 @@ int normaliseSums(
 
 void normaliseBackward(
     const float* x, const float* dy, float* dx, Bytes stride, int rows, int panels, const float* mean,
-    const float* inverseDeviation, const float* scale, const float* sumDy, const float* sumDyXhat, float count) {
+    const float* inverseDeviation, const float* scale, const float* sumDy, const float* sumDyXhat,
+    float count) {
   const Vector n = splat(count);
   for (int c = 0; c < panels * across; c++) {
     const Vector centre = load(mean + c * lanes);

@@ -40,7 +40,7 @@ void multiplyAdd(const float* a, const float* b, const float* c, float* out, int
   });
 }
 
-/** A round is four multiply-adds in each of twelve chains: enough for every multiplier, few enough for 16 registers. */
+/** A round is four multiply-adds in each of twelve chains: what keeps multipliers busy in 16 registers. */
 double peak(int rounds, float* out) {
   constexpr int chains = 12;
   constexpr int steps = 4;

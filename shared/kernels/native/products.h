@@ -36,8 +36,8 @@ NOINLINE void denseTile(
 /** All rows by some panels, a multiple of `width`. */
 template <int width>
 void denseColumns(
-    const float* x, size_t xStride, const float* w, const float* bias, float* y, size_t yStride, int rows, int depth,
-    int panels) {
+    const float* x, size_t xStride, const float* w, const float* bias, float* y, size_t yStride, int rows,
+    int depth, int panels) {
   for (int r = 0; r < rows;) {
     const int height = nextHeight(rows - r, denseRows[width]);
     withConstant<denseRows[width]>(height, [&](auto n) {
@@ -55,8 +55,8 @@ void denseColumns(
 constexpr int cachedWeights = 1 << 18;
 
 void dense(
-    const float* x, Bytes xStride, const float* w, Optional<const float> bias, float* y, Bytes yStride, int rows,
-    int depth, int panels) {
+    const float* x, Bytes xStride, const float* w, Optional<const float> bias, float* y, Bytes yStride,
+    int rows, int depth, int panels) {
   const int fitting = cachedWeights / panelWidth / (depth > 0 ? depth : 1) / tilePanels * tilePanels;
   const int most = fitting > tilePanels ? fitting : tilePanels;
   for (int p = 0; p < panels;) {
@@ -65,8 +65,8 @@ void dense(
     withConstant<tilePanels>(smaller(block, tilePanels), [&](auto width) {
       denseColumns<width.value>(
           x, floats(xStride), w + static_cast<size_t>(p) * depth * panelWidth,
-          bias.pointer == nullptr ? nullptr : bias.pointer + p * panelWidth, y + p * floats(yStride), floats(yStride),
-          rows, depth, block);
+          bias.pointer == nullptr ? nullptr : bias.pointer + p * panelWidth, y + p * floats(yStride),
+          floats(yStride), rows, depth, block);
     });
     p += block;
   }
@@ -91,7 +91,9 @@ void transpose(const float* w, int depth, int width, float* out) {
     for (int o = 0; o < width; o += lanes) {
       const float* from = w + (static_cast<size_t>(o / panelWidth) * depth + k) * panelWidth + o % panelWidth;
       Vector block[lanes];
-      UNROLLED for (int i = 0; i < lanes; i++) block[i] = k + i < depth ? load(from + i * panelWidth) : splat(0);
+      UNROLLED for (int i = 0; i < lanes; i++) {
+        block[i] = k + i < depth ? load(from + i * panelWidth) : splat(0);
+      }
       transposeBlock(block);
       UNROLLED for (int i = 0; i < lanes; i++) {
         if (o + i < width) store(to + (o + i) * panelWidth, block[i]);

@@ -6,52 +6,64 @@
 namespace lockstep {
 namespace {
 
-/** Stochastic gradient descent: four floats in memory say how. */
+/** Stochastic gradient descent. What is left out costs nothing: each combination has a loop of its own. */
 class Descent {
  public:
-  explicit INLINE Descent(const float* rule)
-      : momentum_(splat(rule[1])),
-        decay_(splat(rule[2])),
-        minusRate_(splat(-rule[0])),
-        hasMomentum_(rule[1] != 0),
-        hasDecay_(rule[2] != 0),
-        isNesterov_(rule[3] != 0) {}
+  explicit Descent(const float* rule)
+      : rate_(rule[0]), momentum_(rule[1]), decay_(rule[2]), isNesterov_(rule[3] != 0) {}
 
-  INLINE void step(
-      Vector gradient, const float* w, const float* v, float* newW, float* newV, FiniteCheck& check) const {
-    const Vector weight = load(w);
-    Vector direction = hasDecay_ ? fma(decay_, weight, gradient) : gradient;
-    if (hasMomentum_) {
-      const Vector velocity = fma(momentum_, load(v), direction);
-      store(newV, velocity);
-      check.see(velocity);
-      direction = isNesterov_ ? fma(momentum_, velocity, direction) : velocity;
-    }
-    const Vector updated = fma(minusRate_, direction, weight);
-    store(newW, updated);
-    check.see(updated);
+  void step(
+      const float* w, const float* g, const float* v, float* newW, float* newV, int count,
+      FiniteCheck& check) const {
+    withFlag(decay_ != 0, [&](auto hasDecay) {
+      withFlag(momentum_ != 0, [&](auto hasMomentum) {
+        withFlag(isNesterov_, [&](auto isNesterov) {
+          check = step<hasDecay, hasMomentum, isNesterov>(w, g, v, newW, newV, count, check);
+        });
+      });
+    });
   }
 
  private:
-  Vector momentum_;
-  Vector decay_;
-  Vector minusRate_;
-  bool hasMomentum_;
-  bool hasDecay_;
+  template <bool hasDecay, bool hasMomentum, bool isNesterov>
+  INLINE FiniteCheck step(
+      const float* w, const float* g, const float* v, float* newW, float* newV, int count,
+      FiniteCheck check) const {
+    const Vector minusRate = splat(-rate_);
+    const Vector momentum = splat(momentum_);
+    const Vector decay = splat(decay_);
+    for (int i = 0; i < count; i += lanes) {
+      const Vector weight = load(w + i);
+      Vector direction = load(g + i);
+      if (hasDecay) direction = fma(decay, weight, direction);
+      if (hasMomentum) {
+        const Vector velocity = fma(momentum, load(v + i), direction);
+        store(newV + i, velocity);
+        check.see(velocity);
+        direction = isNesterov ? fma(momentum, velocity, direction) : velocity;
+      }
+      const Vector updated = fma(minusRate, direction, weight);
+      store(newW + i, updated);
+      check.see(updated);
+    }
+    return check;
+  }
+
+  float rate_;
+  float momentum_;
+  float decay_;
   bool isNesterov_;
 };
 
 int sgd(
     const float* w, const float* g, const float* v, float* newW, float* newV, int count, const float* rule) {
-  const Descent descent(rule);
   FiniteCheck check;
-  for (int i = 0; i < count; i += lanes) {
-    descent.step(load(g + i), w + i, v + i, newW + i, newV + i, check);
-  }
+  Descent(rule).step(w, g, v, newW, newV, count, check);
   return check.isNonFinite();
 }
 
-int movingAverage(const float* old, const float* value, float* out, int count, float momentum, float divisor) {
+int movingAverage(
+    const float* old, const float* value, float* out, int count, float momentum, float divisor) {
   const Vector rest = splat(1 - momentum);
   FiniteCheck check;
   for (int i = 0; i < count; i += lanes) {

@@ -52,7 +52,17 @@ INLINE void withConstant(int n, F f) {
   f(Constant<most>());
 }
 
-/** Calls f with the columns of so many panels in runs of at most `most` vectors: their number and the first. */
+/** Calls f with a condition as a constant. */
+template <class F>
+INLINE void withFlag(bool flag, F f) {
+  if (flag) {
+    f(std::true_type());
+  } else {
+    f(std::false_type());
+  }
+}
+
+/** Calls f with each run of at most `most` columns of vectors of some panels: their number and the first. */
 template <int most, class F>
 INLINE void eachRun(int panels, F f) {
   for (int first = 0; first < panels * across; first += most) {

@@ -1,0 +1,55 @@
+/** Building the native kernels: what happens without a compiler, on an error, and when nothing changed. */
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { buildNative } from '../../scripts/build-native.ts';
+
+/** A source tree whose files are these instead of kernels. */
+function treeOf(t: Test, source: string): { root: string; addon: string } {
+  const root = t.testdir();
+  const folder = join(root, 'shared', 'kernels', 'native');
+  mkdirSync(folder, { recursive: true });
+  for (const name of ['addon', 'avx512', 'avx2', 'neon']) writeFileSync(join(folder, `${name}.cc`), source);
+  const platform = `${process.platform}-${process.arch}`;
+  return { root, addon: join(root, 'dist', 'shared', 'kernels', `lockstep-${platform}.node`) };
+}
+
+t.test(
+  'without a compiler there are no native kernels, old ones neither, and the reason says so',
+  async (t) => {
+    const { root, addon } = treeOf(t, '');
+    mkdirSync(join(addon, '..'), { recursive: true });
+    writeFileSync(addon, 'old');
+    const { PATH, CXX } = process.env;
+    t.teardown(() => Object.assign(process.env, { PATH }, CXX === undefined ? {} : { CXX }));
+    process.env.PATH = root;
+    delete process.env.CXX;
+    t.match(await buildNative(root), /no C\+\+ compiler was found|there are none for/);
+    t.notOk(existsSync(addon));
+  },
+);
+
+t.test('what does not compile is named in one line', async (t) => {
+  const { root, addon } = treeOf(t, 'int kernel() { return missing; }\n');
+  const reason = await buildNative(root);
+  if (!/error:/.test(reason ?? '')) t.comment(`NOT TESTED: there is no compiler here. ${reason}`);
+  t.match(reason, /missing|no C\+\+ compiler|there are none for|node-api-headers/);
+  t.notMatch(reason, /\n/);
+  t.notOk(existsSync(addon));
+});
+
+t.test('what did not change is not built again, what changed is', async (t) => {
+  const { root, addon } = treeOf(t, 'namespace { int kernel = 1; }\n');
+  const reason = await buildNative(root);
+  if (reason !== null) {
+    t.comment(`NOT TESTED: ${reason}`);
+    t.match(reason, /no C\+\+ compiler|there are none for|node-api-headers/);
+    return;
+  }
+  const { mtimeMs } = statSync(addon);
+  t.equal(await buildNative(root), null);
+  t.equal(statSync(addon).mtimeMs, mtimeMs);
+  writeFileSync(join(root, 'shared', 'kernels', 'native', 'addon.cc'), 'namespace { int kernel = 2; }\n');
+  t.equal(await buildNative(root), null);
+  t.ok(statSync(addon).mtimeMs > mtimeMs);
+});
