@@ -21,6 +21,8 @@ export interface MembersOptions {
   readonly setup: Setup;
   readonly module: CompiledModule;
   readonly memory: SharedMemory;
+  /** True to measure the phases of steps, at the cost of reading the clock some 30 times a step. */
+  readonly profile?: boolean;
   /** JavaScript heap of a thread, in MiB. */
   readonly maxHeapMiB?: number;
   /** For tests: where threads are to fail, each once. */
@@ -147,12 +149,13 @@ export class Members {
   }
 
   #launch(rank: number): Member {
-    const { setup, module, memory } = this.#options;
+    const { setup, module, memory, profile = false } = this.#options;
     const failpoint = this.#failpoints.findIndex((point) => point.rank === rank);
     const task: ThreadTask = {
       setup,
       module,
       memory,
+      profile,
       rank,
       lastCommand: Atomics.load(this.#words, words.command),
       cores: availableParallelism(),
