@@ -1,0 +1,175 @@
+/** The tables of a benchmark, for 80 columns. */
+import { phases } from '../../worker/profile.ts';
+import type { BenchResult, GroupResult, Limits, MissingPeer } from './results.ts';
+import { type Column, table } from './table.ts';
+
+const group: Column = { title: 'batch', align: 'right' };
+const kernelColumns: readonly Column[] = [
+  group,
+  { title: 'kernels', align: 'left' },
+  { title: 'threads', align: 'right' },
+];
+const numbers = (...titles: string[]): Column[] => titles.map((title) => ({ title, align: 'right' }));
+
+/** What was measured, where. */
+export function headLines({ version, machine }: Pick<BenchResult, 'version' | 'machine'>): string[] {
+  const { node, platform, processor, cores } = machine;
+  return [`Lockstep ${version}, Node ${node}, ${platform}, ${cores} cores`, processor];
+}
+
+/** What the machine can do at most. */
+export function limitLines({ peaks, memory }: Limits): string[] {
+  return [
+    'The limits of one thread',
+    ...table(
+      [
+        { title: '', align: 'left' },
+        { title: '', align: 'right' },
+      ],
+      [
+        ...Object.entries(peaks).map(([set, peak]) => [
+          `fused multiply-adds, ${set}`,
+          peak === null ? 'unknown' : `${peak.toFixed(1)} GFLOP/s`,
+        ]),
+        ['memory, copied (read + written)', `${memory.copy.toFixed(1)} GB/s`],
+        ['memory, read', `${memory.read.toFixed(1)} GB/s`],
+      ],
+    ),
+  ];
+}
+
+/** All tables of one recipe, a group a batch size. */
+export function recipeLines(groups: readonly GroupResult[]): string[] {
+  const [{ recipe, model }] = groups;
+  const peers = peerLines(groups);
+  return [
+    `${recipe}: ${model}`,
+    '',
+    ...speedLines(groups),
+    '',
+    'A step by phase, in microseconds, the average of its threads',
+    ...phaseLines(groups),
+    '',
+    'The dense products by themselves, GFLOP/s of one thread (share of the peak)',
+    ...productLines(groups),
+    ...(peers.length === 0 ? [] : ['', ...peers]),
+  ];
+}
+
+/** Peers that could not be run. */
+export function missingLines(missing: readonly MissingPeer[]): string[] {
+  return missing.length === 0
+    ? []
+    : ['Not found here:', ...missing.map(({ name, install }) => `  ${name}: ${install}`)];
+}
+
+function speedLines(groups: readonly GroupResult[]): string[] {
+  const columns = [...kernelColumns, ...numbers('samples/s', '±', 'speed-up', 'GFLOP/s', 'of peak')];
+  return table(
+    columns,
+    groups.flatMap(({ batchSize, sides }) =>
+      sides.map(({ kernels, threads, samplesPerSecond, spread, speedUp, gflops, ofPeak }) => [
+        String(batchSize),
+        kernels,
+        String(threads),
+        thousands(samplesPerSecond),
+        share(spread),
+        speedUp === null ? '–' : speedUp.toFixed(2),
+        gflops.toFixed(1),
+        share(ofPeak),
+      ]),
+    ),
+  );
+}
+
+function phaseLines(groups: readonly GroupResult[]): string[] {
+  const titles = phases.map((phase) => shortNames[phase] ?? phase);
+  const [batch, kernels] = kernelColumns;
+  return table(
+    [batch, kernels, ...numbers('n', ...titles)],
+    groups.flatMap(({ batchSize, sides }) =>
+      sides.flatMap(({ kernels: set, threads, phases: found }) =>
+        found === null
+          ? []
+          : [[String(batchSize), set, String(threads), ...phases.map((phase) => microseconds(found[phase]))]],
+      ),
+    ),
+  );
+}
+
+/** Eight phases and what they are of have to fit in a line. */
+const shortNames: Readonly<Record<string, string>> = {
+  forward: 'forw.',
+  exchange: 'exch.',
+  backward: 'backw.',
+  waiting: 'wait',
+};
+
+function productLines(groups: readonly GroupResult[]): string[] {
+  const [batch, kernels] = kernelColumns;
+  return table(
+    [batch, { title: 'layer', align: 'left' }, kernels, ...numbers('forward', 'backward', 'gradient+update')],
+    groups.flatMap(({ batchSize, products }) =>
+      products.map(({ inputs, outputs, kernels: set, peak, forward, backward, update }) => {
+        const speed = (value: number | null) =>
+          value === null
+            ? '–'
+            : `${value.toFixed(1)}${peak === null ? '' : ` (${share(value / peak).padStart(5)})`}`;
+        return [
+          String(batchSize),
+          `${inputs} → ${outputs}`,
+          set,
+          speed(forward),
+          speed(backward),
+          speed(update),
+        ];
+      }),
+    ),
+  );
+}
+
+/** Ours over theirs: above 1, Lockstep is faster. As many columns as fit, then the next ones below. */
+function peerLines(groups: readonly GroupResult[]): string[] {
+  const all = groups.flatMap(({ peers }) => peers);
+  if (all.length === 0) return [];
+  const ours = all[0].ratios.map(({ kernels, threads }) => `${kernels} ${threads}`);
+  const lines = ['Lockstep (kernels, threads) over others: above 1, Lockstep is faster'];
+  for (let from = 0; from < ours.length; from += ratioColumns) {
+    const to = from + ratioColumns;
+    lines.push(
+      ...table(
+        [
+          group,
+          { title: 'peer', align: 'left' },
+          ...numbers('samples/s', '±', ...ours.slice(from, to).map((name) => name.replace('native:', ''))),
+        ],
+        groups.flatMap(({ batchSize, peers }) =>
+          peers.map(({ name, samplesPerSecond, spread, ratios }) => [
+            String(batchSize),
+            name,
+            thousands(samplesPerSecond),
+            share(spread),
+            ...ratios.slice(from, to).map(({ ratio }) => ratio.toFixed(2)),
+          ]),
+        ),
+      ),
+    );
+  }
+  return lines;
+}
+
+const ratioColumns = 4;
+
+function thousands(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+function share(value: number | null): string {
+  return value === null ? '–' : `${Math.round(100 * value)} %`;
+}
+
+/** Three digits that count are enough. */
+function microseconds(seconds: number): string {
+  const value = seconds * 1e6;
+  return value >= 99.95 ? String(Math.round(value)) : value.toFixed(1);
+}
