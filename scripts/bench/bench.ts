@@ -1,11 +1,9 @@
 /** The benchmark from top to bottom: the limits, then for every recipe and batch size all sides in turns. */
 import { availableParallelism, cpus } from 'node:os';
-import { openDataset } from '../../shared/data/dataset.ts';
-import { knownDatasets } from '../../shared/data/known-datasets.ts';
 import { version } from '../../shared/version.ts';
 import { measureGroup } from './group.ts';
 import { measureMemory, measurePeak } from './limits.ts';
-import { type BenchPlan, draftOf } from './plan.ts';
+import type { BenchPlan } from './plan.ts';
 import type { BenchResult, GroupResult, Limits, Machine } from './results.ts';
 
 export interface BenchHooks {
@@ -25,10 +23,6 @@ export async function runBench(
   plan: BenchPlan,
   { signal, onStatus, onLimits, onRecipe }: BenchHooks = {},
 ): Promise<BenchResult> {
-  const drafts = plan.recipes.map((recipe) => plan.batchSizes.map((batchSize) => draftOf(recipe, batchSize)));
-  const sources = plan.recipes.map(({ label }, i) =>
-    openDataset(drafts[i][0].data, knownDatasets, label('data')),
-  );
   onStatus?.('the limits of this machine');
   const limits: Limits = {
     peaks: Object.fromEntries(plan.kernels.map((kernels) => [kernels.set, measurePeak(kernels)])),
@@ -36,11 +30,10 @@ export async function runBench(
   };
   onLimits?.(limits);
   const groups: GroupResult[] = [];
-  for (const [i, recipe] of plan.recipes.entries()) {
+  for (const recipe of plan.recipes) {
     const ofRecipe: GroupResult[] = [];
-    for (const draft of drafts[i]) {
-      const source = sources[i];
-      ofRecipe.push(await measureGroup({ plan, limits, recipe, draft, source, peers: [], signal, onStatus }));
+    for (const draft of recipe.drafts) {
+      ofRecipe.push(await measureGroup({ plan, limits, recipe, draft, peers: [], signal, onStatus }));
     }
     onRecipe?.(ofRecipe);
     groups.push(...ofRecipe);

@@ -21,7 +21,6 @@ export interface GroupSettings {
   readonly limits: Limits;
   readonly recipe: BenchRecipe;
   readonly draft: Draft;
-  readonly source: DatasetSource;
   /** Those that are here. */
   readonly peers: readonly PeerSetting[];
   readonly signal: AbortSignal | undefined;
@@ -31,7 +30,7 @@ export interface GroupSettings {
 /** Measures a group; nothing of it is left running. @throws LockstepError, or the signal's reason */
 export async function measureGroup(settings: GroupSettings): Promise<GroupResult> {
   const { plan, limits, recipe, draft, peers } = settings;
-  const source = await benchSamples(settings.source, draft.batchSize);
+  const source = await benchSamples(recipe.source, draft.batchSize);
   const { label } = recipe;
   const ours: Configuration[] = plan.kernels.flatMap((kernels) =>
     plan.threads.map((threads) => ({ draft, source, kernels, threads, label })),

@@ -1,5 +1,6 @@
 /** What is to be measured, how, and about how long that takes. */
-import { classCount, imageShape } from '../../shared/data/dataset.ts';
+import { classCount, type DatasetSource, imageShape, openDataset } from '../../shared/data/dataset.ts';
+import { knownDatasets } from '../../shared/data/known-datasets.ts';
 import type { KernelModule } from '../../shared/kernels/load.ts';
 import { parseArchitecture } from '../../shared/model/architecture.ts';
 import { type Draft, draftRecipe, type Label } from '../../shared/recipe/resolve.ts';
@@ -18,8 +19,23 @@ export interface BenchPlan {
 
 export interface BenchRecipe {
   readonly name: string;
-  readonly fields: Readonly<Record<string, unknown>>;
   readonly label: Label;
+  readonly source: DatasetSource;
+  /** By batch size. */
+  readonly drafts: readonly Draft[];
+}
+
+/**
+ * A recipe as it is measured, once for every batch size.
+ * @throws LockstepError (USAGE, DATA)
+ */
+export function benchRecipe(
+  { name, fields, label }: { name: string; fields: Readonly<Record<string, unknown>>; label: Label },
+  batchSizes: readonly number[],
+): BenchRecipe {
+  draftRecipe(fields, label); // what is left out below is checked too
+  const drafts = batchSizes.map((batchSize) => draftFor(fields, batchSize, label));
+  return { name, label, source: openDataset(drafts[0].data, knownDatasets, label('data')), drafts };
 }
 
 /** Roughly: starting a team, measuring the limits of a set and the products of a layer. */
@@ -39,7 +55,7 @@ export function estimateSeconds({
 }: BenchPlan): number {
   const sides = threads.length * kernels.length;
   const perGroup = sides * (2 * startSeconds + seconds * (rounds + 1) + 2 * seconds);
-  const products = recipes.reduce((sum, recipe) => sum + shapesOf(draftOf(recipe, batchSizes[0])).length, 0);
+  const products = recipes.reduce((sum, { drafts }) => sum + shapesOf(drafts[0]).length, 0);
   return (
     memorySeconds +
     limitSeconds * kernels.length +
@@ -48,11 +64,16 @@ export function estimateSeconds({
   );
 }
 
+/** The dense layers of what is measured. */
+export function shapesOf({ model }: Draft): DenseShape[] {
+  return denseShapes(parseArchitecture(model, imageShape, classCount, 'model'));
+}
+
 /**
- * A recipe as it is measured: the values that a model starts from and the identity of its data do not matter, and
- * a shard size goes with its own batch size only.
+ * The values that a model starts from and the identity of its data do not matter; a shard size goes with its own
+ * batch size only.
  */
-export function draftOf({ fields, label }: BenchRecipe, batchSize: number): Draft {
+function draftFor(fields: Readonly<Record<string, unknown>>, batchSize: number, label: Label): Draft {
   const { dataset: _, init, shardSize, ...rest } = fields;
   return draftRecipe(
     {
@@ -64,9 +85,4 @@ export function draftOf({ fields, label }: BenchRecipe, batchSize: number): Draf
     },
     label,
   );
-}
-
-/** The dense layers of what is measured. */
-export function shapesOf({ model }: Draft): DenseShape[] {
-  return denseShapes(parseArchitecture(model, imageShape, classCount, 'model'));
 }

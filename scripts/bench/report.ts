@@ -1,5 +1,6 @@
 /** The tables of a benchmark, for 80 columns. */
 import { phases } from '../../worker/profile.ts';
+import { wrapped } from '../commands/wrap.ts';
 import type { BenchResult, GroupResult, Limits, MissingPeer } from './results.ts';
 import { type Column, table } from './table.ts';
 
@@ -43,7 +44,7 @@ export function recipeLines(groups: readonly GroupResult[]): string[] {
   const [{ recipe, model }] = groups;
   const peers = peerLines(groups);
   return [
-    `${recipe}: ${model}`,
+    ...wrapped(`${recipe}: ${model}`, columnsOfPage),
     '',
     ...speedLines(groups),
     '',
@@ -128,37 +129,31 @@ function productLines(groups: readonly GroupResult[]): string[] {
   );
 }
 
-/** Ours over theirs: above 1, Lockstep is faster. As many columns as fit, then the next ones below. */
+/** Ours over theirs, in as many tables as it takes to fit all columns. */
 function peerLines(groups: readonly GroupResult[]): string[] {
-  const all = groups.flatMap(({ peers }) => peers);
+  const all = groups.flatMap(({ batchSize, peers }) => peers.map((peer) => ({ batchSize, ...peer })));
   if (all.length === 0) return [];
-  const ours = all[0].ratios.map(({ kernels, threads }) => `${kernels} ${threads}`);
-  const lines = ['Lockstep (kernels, threads) over others: above 1, Lockstep is faster'];
-  for (let from = 0; from < ours.length; from += ratioColumns) {
-    const to = from + ratioColumns;
-    lines.push(
-      ...table(
-        [
-          group,
-          { title: 'peer', align: 'left' },
-          ...numbers('samples/s', '±', ...ours.slice(from, to).map((name) => name.replace('native:', ''))),
-        ],
-        groups.flatMap(({ batchSize, peers }) =>
-          peers.map(({ name, samplesPerSecond, spread, ratios }) => [
-            String(batchSize),
-            name,
-            thousands(samplesPerSecond),
-            share(spread),
-            ...ratios.slice(from, to).map(({ ratio }) => ratio.toFixed(2)),
-          ]),
-        ),
-      ),
+  const ours = all[0].ratios.map(({ kernels, threads }) => `${kernels.replace('native:', '')} ${threads}`);
+  const tableOf = (from: number, to: number) =>
+    table(
+      [group, { title: 'peer', align: 'left' }, ...numbers('samples/s', '±', ...ours.slice(from, to))],
+      all.map(({ batchSize, name, samplesPerSecond, spread, ratios }) => [
+        String(batchSize),
+        name,
+        thousands(samplesPerSecond),
+        share(spread),
+        ...ratios.slice(from, to).map(({ ratio }) => ratio.toFixed(2)),
+      ]),
     );
+  const lines = ['Lockstep (kernels, threads) over others: above 1, Lockstep is faster'];
+  for (let from = 0, to = ours.length; from < ours.length; from = to, to = ours.length) {
+    while (to > from + 1 && tableOf(from, to).some((line) => line.length > columnsOfPage)) to -= 1;
+    lines.push(...tableOf(from, to));
   }
   return lines;
 }
 
-const ratioColumns = 4;
+const columnsOfPage = 80;
 
 function thousands(value: number): string {
   return Math.round(value).toLocaleString('en-US');

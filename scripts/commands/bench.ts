@@ -5,7 +5,7 @@ import { version } from '../../shared/version.ts';
 import { checkThreads } from '../../worker/team.ts';
 import { machineHere, runBench } from '../bench/bench.ts';
 import { defaultKernels, loadSets } from '../bench/kernel-sets.ts';
-import { type BenchPlan, estimateSeconds } from '../bench/plan.ts';
+import { type BenchPlan, benchRecipe, estimateSeconds } from '../bench/plan.ts';
 import { headLines, limitLines, missingLines, recipeLines } from '../bench/report.ts';
 import { FlagValues } from './flag-values.ts';
 import { chooseRecipe } from './recipe-fields.ts';
@@ -58,22 +58,23 @@ export async function benchCommand(argument: string | undefined, flags: FlagValu
 }
 
 function readPlan(argument: string | undefined, flags: FlagValues): BenchPlan {
-  const batchSizes = readList(flags, 'batch-size', (text, where) =>
-    checkNumber(parseNumber(text), { kind: 'integer', min: 1, max: largestBatch }, where, text),
-  );
+  const batchSizes =
+    readList(flags, 'batch-size', (text, where) =>
+      checkNumber(parseNumber(text), { kind: 'integer', min: 1, max: largestBatch }, where, text),
+    ) ?? defaultBatchSizes;
   const threads = readList(flags, 'threads', (text, where) => checkThreads(parseNumber(text), where, text));
   const kernels = flags.text('kernels');
   // Recipes are as they are: none of their fields is a flag here, and a variable for train is not for this.
   const noFlags = new FlagValues([], {}, {});
   return {
     recipes: (argument === undefined ? defaultRecipes : [argument]).map((name) =>
-      chooseRecipe(name, noFlags),
+      benchRecipe(chooseRecipe(name, noFlags), batchSizes),
     ),
-    batchSizes: batchSizes ?? defaultBatchSizes,
+    batchSizes,
     threads: (threads ?? defaultThreads(availableParallelism())).sort((a, b) => a - b),
     kernels: kernels === undefined ? defaultKernels() : loadSets(kernels.split(','), flags.label('kernels')),
     rounds: readNumber(flags, 'rounds', { kind: 'integer', min: 1, max: 1000 }) ?? defaultRounds,
-    seconds: readNumber(flags, 'seconds', { kind: 'number', min: 0.01, max: 600 }) ?? defaultSeconds,
+    seconds: readNumber(flags, 'seconds', { kind: 'number', above: 0, max: 600 }) ?? defaultSeconds,
   };
 }
 

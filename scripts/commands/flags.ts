@@ -188,7 +188,7 @@ export const benchFlags: readonly Flag[] = [
     help: 'auto, native, wasm, exact, or a set by its full name; exact only if it is named',
     otherwise: 'auto,wasm',
   },
-  { name: 'seconds', kind: 'number', value: 'S', help: 'of one turn, 0.01 to 600', otherwise: '0.5' },
+  { name: 'seconds', kind: 'number', value: 'S', help: 'of one turn, at most 600', otherwise: '0.5' },
   {
     name: 'rounds',
     kind: 'number',
