@@ -1,5 +1,5 @@
-/** Builds what tsc does not: the kernels, from AssemblyScript to two WebAssembly modules. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** Builds what tsc does not: the kernels, from AssemblyScript to two WebAssembly modules; and copies the Python peers. */
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
@@ -47,6 +47,13 @@ if (!isBuilt || readStamp() !== stamp) {
     }
   }
   writeFileSync(stampFile, stamp);
+}
+
+// tsc leaves out what is not TypeScript.
+const peers = join('scripts', 'bench', 'peers');
+mkdirSync(join(root, 'dist', peers), { recursive: true });
+for (const name of readdirSync(join(root, peers)).filter((name) => name.endsWith('.py'))) {
+  copyFileSync(join(root, peers, name), join(root, 'dist', peers, name));
 }
 
 function readStamp(): string | null {
