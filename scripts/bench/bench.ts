@@ -33,13 +33,13 @@ export async function runBench(
   for (const recipe of plan.recipes) {
     const ofRecipe: GroupResult[] = [];
     for (const draft of recipe.drafts) {
-      ofRecipe.push(await measureGroup({ plan, limits, recipe, draft, peers: [], signal, onStatus }));
+      ofRecipe.push(await measureGroup({ plan, limits, recipe, draft, signal, onStatus }));
     }
     onRecipe?.(ofRecipe);
     groups.push(...ofRecipe);
   }
   const { rounds, seconds } = plan;
-  return { version, machine: machineHere(), rounds, seconds, limits, groups, missing: [] };
+  return { version, machine: machineHere(), rounds, seconds, limits, groups, missing: plan.missing };
 }
 
 export function machineHere(): Machine {

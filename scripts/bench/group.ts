@@ -5,37 +5,37 @@ import type { PhaseSeconds } from '../../worker/profile.ts';
 import { flopsOf } from './flops.ts';
 import { interleave, type Side } from './interleave.ts';
 import { benchSamples, type Configuration, Measurement } from './measure.ts';
+import { PeerSides } from './peer-sides.ts';
 import { type BenchPlan, type BenchRecipe, shapesOf } from './plan.ts';
 import { measureProducts } from './products.ts';
-import { type GroupResult, type Limits, type ProductResult, peerResult, sideResults } from './results.ts';
-
-/** Somebody else's training of the same. */
-export interface PeerSetting {
-  readonly name: string;
-  /** Starts it on these data; it is closed by who started it. */
-  start(draft: Draft, source: DatasetSource, signal: AbortSignal | undefined): Promise<Side>;
-}
+import {
+  type FailedPeer,
+  type GroupResult,
+  type Limits,
+  type PeerFacts,
+  type ProductResult,
+  peerResult,
+  sideResults,
+} from './results.ts';
 
 export interface GroupSettings {
   readonly plan: BenchPlan;
   readonly limits: Limits;
   readonly recipe: BenchRecipe;
   readonly draft: Draft;
-  /** Those that are here. */
-  readonly peers: readonly PeerSetting[];
   readonly signal: AbortSignal | undefined;
   readonly onStatus: ((text: string) => void) | undefined;
 }
 
 /** Measures a group; nothing of it is left running. @throws LockstepError, or the signal's reason */
 export async function measureGroup(settings: GroupSettings): Promise<GroupResult> {
-  const { plan, limits, recipe, draft, peers } = settings;
+  const { plan, limits, recipe, draft } = settings;
   const source = await benchSamples(recipe.source, draft.batchSize);
   const { label } = recipe;
   const ours: Configuration[] = plan.kernels.flatMap((kernels) =>
     plan.threads.map((threads) => ({ draft, source, kernels, threads, label })),
   );
-  const readings = await measureSides(settings, ours, source);
+  const { readings, peers, failed } = await measureSides(settings, ours, source);
   const phases: PhaseSeconds[] = [];
   for (const one of ours) phases.push(await measurePhases(settings, one));
   const flops = flopsOf(shapesOf(draft));
@@ -52,31 +52,51 @@ export async function measureGroup(settings: GroupSettings): Promise<GroupResult
     flops,
     sides,
     products: measureLayers(settings),
-    peers: peers.map(({ name }, i) => peerResult(name, readings[ours.length + i], sides)),
+    peers: peers.map((facts, i) => peerResult(facts, readings[ours.length + i], sides)),
+    failed,
   };
 }
 
-/** Samples a second by side and round, ours first. */
+interface Measured {
+  /** Samples a second by side and round: ours, then those of the peers. */
+  readonly readings: number[][];
+  readonly peers: readonly PeerFacts[];
+  readonly failed: readonly FailedPeer[];
+}
+
 async function measureSides(
   settings: GroupSettings,
   ours: readonly Configuration[],
   source: DatasetSource,
-): Promise<number[][]> {
-  const { plan, draft, peers, signal } = settings;
-  const sides: Side[] = [];
+): Promise<Measured> {
+  const { plan, draft, recipe, signal } = settings;
+  const open: { close(): Promise<void> }[] = [];
   try {
+    const sides: Side[] = [];
     for (const one of ours) {
       say(settings, `starting ${one.kernels.set}, ${plural(one.threads, 'thread')}`);
-      sides.push(await Measurement.start(one));
+      const side = await Measurement.start(one);
+      open.push(side);
+      sides.push(side);
     }
-    for (const peer of peers) {
-      say(settings, `starting ${peer.name}`);
-      sides.push(await peer.start(draft, source, signal));
-    }
-    const onTurn = (done: number, all: number) => say(settings, `turn ${done + 1} of ${all}`);
-    return await interleave(sides, { rounds: plan.rounds, seconds: plan.seconds, signal, onTurn });
+    const peers = await PeerSides.start({
+      launches: plan.peers,
+      draft,
+      source,
+      kernels: plan.kernels[0],
+      label: recipe.label,
+      onStart: (title) => say(settings, `starting ${title}`),
+    });
+    open.push(peers);
+    const readings = await interleave([...sides, ...peers.sides], {
+      rounds: plan.rounds,
+      seconds: plan.seconds,
+      signal,
+      onTurn: (done, all) => say(settings, `turn ${done + 1} of ${all}`),
+    });
+    return { readings, peers: peers.sides.map(({ facts }) => facts), failed: peers.failed };
   } finally {
-    await Promise.allSettled(sides.map((side) => side.close()));
+    await Promise.allSettled(open.map((one) => one.close()));
   }
 }
 

@@ -5,6 +5,8 @@ import type { KernelModule } from '../../shared/kernels/load.ts';
 import { parseArchitecture } from '../../shared/model/architecture.ts';
 import { type Draft, draftRecipe, type Label } from '../../shared/recipe/resolve.ts';
 import { type DenseShape, denseShapes } from './flops.ts';
+import type { PeerLaunch } from './peers/peer.ts';
+import type { MissingPeer } from './results.ts';
 
 export interface BenchPlan {
   readonly recipes: readonly BenchRecipe[];
@@ -15,6 +17,9 @@ export interface BenchPlan {
   readonly rounds: number;
   /** Of a turn. */
   readonly seconds: number;
+  /** Others to measure, each in its ways, and those that are not here. */
+  readonly peers: readonly PeerLaunch[];
+  readonly missing: readonly MissingPeer[];
 }
 
 export interface BenchRecipe {
@@ -38,11 +43,12 @@ export function benchRecipe(
   return { name, label, source: openDataset(drafts[0].data, knownDatasets, label('data')), drafts };
 }
 
-/** Roughly: starting a team, measuring the limits of a set and the products of a layer. */
-const startSeconds = 0.5;
+/** Roughly: starting a team or a peer, measuring the limits of a set and the products of a layer. */
+const startSeconds = 0.2;
+const peerStartSeconds = 3;
 const limitSeconds = 0.3;
-const memorySeconds = 3;
-const productSeconds = 0.6;
+const memorySeconds = 1;
+const productSeconds = 0.5;
 
 /** About how many seconds the whole will take. */
 export function estimateSeconds({
@@ -52,9 +58,12 @@ export function estimateSeconds({
   kernels,
   rounds,
   seconds,
+  peers,
 }: BenchPlan): number {
   const sides = threads.length * kernels.length;
-  const perGroup = sides * (2 * startSeconds + seconds * (rounds + 1) + 2 * seconds);
+  const ofTurns = seconds * (rounds + 1);
+  const perGroup =
+    sides * (2 * startSeconds + ofTurns + 2 * seconds) + peers.length * (peerStartSeconds + ofTurns);
   const products = recipes.reduce((sum, { drafts }) => sum + shapesOf(drafts[0]).length, 0);
   return (
     memorySeconds +

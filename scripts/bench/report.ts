@@ -1,7 +1,7 @@
 /** The tables of a benchmark, for 80 columns. */
 import { phases } from '../../worker/profile.ts';
 import { wrapped } from '../commands/wrap.ts';
-import type { BenchResult, GroupResult, Limits, MissingPeer } from './results.ts';
+import type { BenchResult, GroupResult, Limits, MissingPeer, PeerResult } from './results.ts';
 import { type Column, table } from './table.ts';
 
 const group: Column = { title: 'batch', align: 'right' };
@@ -61,7 +61,7 @@ export function recipeLines(groups: readonly GroupResult[]): string[] {
 export function missingLines(missing: readonly MissingPeer[]): string[] {
   return missing.length === 0
     ? []
-    : ['Not found here:', ...missing.map(({ name, install }) => `  ${name}: ${install}`)];
+    : ['Not here, and how it would be:', ...missing.map(({ name, install }) => `  ${name}: ${install}`)];
 }
 
 function speedLines(groups: readonly GroupResult[]): string[] {
@@ -132,16 +132,15 @@ function productLines(groups: readonly GroupResult[]): string[] {
 /** Ours over theirs, in as many tables as it takes to fit all columns. */
 function peerLines(groups: readonly GroupResult[]): string[] {
   const all = groups.flatMap(({ batchSize, peers }) => peers.map((peer) => ({ batchSize, ...peer })));
-  if (all.length === 0) return [];
+  if (all.length === 0) return failedLines(groups);
   const ours = all[0].ratios.map(({ kernels, threads }) => `${kernels.replace('native:', '')} ${threads}`);
   const tableOf = (from: number, to: number) =>
     table(
-      [group, { title: 'peer', align: 'left' }, ...numbers('samples/s', '±', ...ours.slice(from, to))],
-      all.map(({ batchSize, name, samplesPerSecond, spread, ratios }) => [
+      [group, { title: 'peer', align: 'left' }, ...numbers('samples/s', ...ours.slice(from, to))],
+      all.map(({ batchSize, name, samplesPerSecond, ratios }) => [
         String(batchSize),
-        name,
+        name.replace('DistributedDataParallel', 'DDP'),
         thousands(samplesPerSecond),
-        share(spread),
         ...ratios.slice(from, to).map(({ ratio }) => ratio.toFixed(2)),
       ]),
     );
@@ -150,7 +149,23 @@ function peerLines(groups: readonly GroupResult[]): string[] {
     while (to > from + 1 && tableOf(from, to).some((line) => line.length > columnsOfPage)) to -= 1;
     lines.push(...tableOf(from, to));
   }
-  return lines;
+  return [...lines, ...adviceLines(all), ...failedLines(groups)];
+}
+
+/** Whoever could be faster is told how, once. */
+function adviceLines(peers: readonly PeerResult[]): string[] {
+  const advice = peers.flatMap(({ name, advice }) =>
+    advice === null ? [] : [`${name.split(',')[0]}: ${advice}`],
+  );
+  return [...new Set(advice)].flatMap((text) => wrapped(text, columnsOfPage));
+}
+
+function failedLines(groups: readonly GroupResult[]): string[] {
+  return groups.flatMap(({ batchSize, failed }) =>
+    failed.flatMap(({ name, reason }) =>
+      wrapped(`Not measured at batch ${batchSize}: ${name}; ${reason}`, columnsOfPage),
+    ),
+  );
 }
 
 const columnsOfPage = 80;

@@ -41,6 +41,7 @@ export interface GroupResult {
   readonly sides: readonly SideResult[];
   readonly products: readonly ProductResult[];
   readonly peers: readonly PeerResult[];
+  readonly failed: readonly FailedPeer[];
 }
 
 /** Samples a second of every round, their median, and how far they lie from it. */
@@ -71,8 +72,17 @@ export interface ProductResult extends ProductSpeeds {
   readonly peak: number | null;
 }
 
-export interface PeerResult extends Speeds {
+/** Who a peer is and how it trains. */
+export interface PeerFacts {
   readonly name: string;
+  readonly version: string;
+  /** In words. */
+  readonly settings: string;
+  /** What keeps it from being as fast here as it could be; null if nothing is known. */
+  readonly advice: string | null;
+}
+
+export interface PeerResult extends PeerFacts, Speeds {
   /** Ours over theirs. */
   readonly ratios: readonly Ratio[];
 }
@@ -83,8 +93,15 @@ export interface Ratio {
   readonly ratio: number;
 }
 
+/** A peer that is here and was not measured. */
+export interface FailedPeer {
+  readonly name: string;
+  readonly reason: string;
+}
+
 export interface MissingPeer {
   readonly name: string;
+  readonly reason: string;
   readonly install: string;
 }
 
@@ -122,7 +139,7 @@ export function sideResults(
 
 /** A peer beside each set of kernels, on the fewest and on the most threads. */
 export function peerResult(
-  name: string,
+  facts: PeerFacts,
   readings: readonly number[],
   sides: readonly SideResult[],
 ): PeerResult {
@@ -130,7 +147,7 @@ export function peerResult(
   const counts = sides.map(({ threads }) => threads);
   const ends = [Math.min(...counts), Math.max(...counts)];
   return {
-    name,
+    ...facts,
     ...theirs,
     ratios: sides
       .filter(({ threads }) => ends.includes(threads))

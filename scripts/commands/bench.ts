@@ -5,6 +5,7 @@ import { version } from '../../shared/version.ts';
 import { checkThreads } from '../../worker/team.ts';
 import { machineHere, runBench } from '../bench/bench.ts';
 import { defaultKernels, loadSets } from '../bench/kernel-sets.ts';
+import { findPeers } from '../bench/peers/peers.ts';
 import { type BenchPlan, benchRecipe, estimateSeconds } from '../bench/plan.ts';
 import { headLines, limitLines, missingLines, recipeLines } from '../bench/report.ts';
 import { FlagValues } from './flag-values.ts';
@@ -16,6 +17,7 @@ const defaultRecipes = ['note', 'mnist'];
 const defaultBatchSizes = [64, 256, 1024];
 const defaultRounds = 5;
 const defaultSeconds = 0.5;
+const defaultPeersFolder = '.bench';
 /** As for a recipe. */
 const largestBatch = 65_536;
 
@@ -25,7 +27,7 @@ export async function benchCommand(argument: string | undefined, flags: FlagValu
   const quiet = flags.isOn('quiet');
   const screen = new Screen(json ? process.stderr : process.stdout, quiet);
   const progress = new Screen(process.stderr, quiet);
-  const plan = readPlan(argument, flags);
+  const plan = { ...readPlan(argument, flags), ...(await choosePeers(flags)) };
   const lines = (some: readonly string[]) =>
     progress.aside(() => {
       for (const line of [...some, '']) screen.line(line);
@@ -57,7 +59,18 @@ export async function benchCommand(argument: string | undefined, flags: FlagValu
   }
 }
 
-function readPlan(argument: string | undefined, flags: FlagValues): BenchPlan {
+/** Others, if they are asked for: those that are here in all their ways, and those that are not. */
+async function choosePeers(flags: FlagValues): Promise<Pick<BenchPlan, 'peers' | 'missing'>> {
+  if (!flags.isOn('peers')) return { peers: [], missing: [] };
+  const folder = flags.text('peers-folder') ?? defaultPeersFolder;
+  const { found, missing } = await findPeers({ folder, cores: availableParallelism() });
+  return {
+    peers: found.flatMap(({ launches }) => launches),
+    missing: missing.map(({ title, reason, install }) => ({ name: title, reason, install })),
+  };
+}
+
+function readPlan(argument: string | undefined, flags: FlagValues): Omit<BenchPlan, 'peers' | 'missing'> {
   const batchSizes =
     readList(flags, 'batch-size', (text, where) =>
       checkNumber(parseNumber(text), { kind: 'integer', min: 1, max: largestBatch }, where, text),

@@ -28,7 +28,7 @@ function group(batchSize: number): GroupResult {
     sets.map(({ threads }) => (threads === 16 ? null : phases)),
   );
   const product = { layer: 'dense(200)', inputs: 784, outputs: 200, forward: 171.23, update: 99.5 };
-  const names = ['PyTorch 1.13, 1 thread', 'PyTorch 1.13, DDP over Gloo, 64 processes'];
+  const names = ['PyTorch, 1 thread', 'PyTorch, DistributedDataParallel, 64 processes'];
   return {
     recipe: 'note',
     model: 'dense(200) sigmoid batchnorm(epsilon=0.000001,scale=uniform) dense(10) affine',
@@ -39,7 +39,19 @@ function group(batchSize: number): GroupResult {
       { ...product, kernels: 'native:avx512', peak: 183.4, backward: null },
       { ...product, kernels: 'wasm', peak: null, backward: 50.04 },
     ],
-    peers: names.map((name) => peerResult(name, [1e6, 2e6], sides)),
+    peers: names.map((name) =>
+      peerResult(
+        { name, version: '1.13', settings: 'so', advice: 'install another BLAS' },
+        [1e6, 2e6],
+        sides,
+      ),
+    ),
+    failed: [
+      {
+        name: 'NumPy, 1 thread',
+        reason: 'it computes something else, and says so in many more words than fit',
+      },
+    ],
   };
 }
 
@@ -82,8 +94,13 @@ t.test('ratios of every side at the ends, in as many tables as they need', (t) =
     titles.flatMap((line) => line.match(/(avx512|wasm) \d+/g)),
     ['avx512 1', 'avx512 64', 'wasm 1', 'wasm 64'],
   );
-  t.ok(rows.some((line) => / PyTorch 1\.13, 1 thread +1,500,000 +33 % +0\.82/.test(line)));
-  t.notMatch(recipeLines([{ ...group(64), peers: [] }]).join('\n'), 'over others');
+  t.ok(rows.some((line) => / PyTorch, 1 thread +1,500,000 +0\.82/.test(line)));
+  t.equal(rows.filter((line) => line === 'PyTorch: install another BLAS').length, 1, 'advice is given once');
+  const without = recipeLines([{ ...group(64), peers: [] }]).join('\n');
+  t.notMatch(without, 'over others');
+  for (const text of [without, lines.join('\n')]) {
+    t.match(text, /Not measured at batch 64: NumPy, 1 thread; it computes/, 'what failed is said');
+  }
   t.end();
 });
 
@@ -98,8 +115,8 @@ t.test('limits, the machine, and what is missing', (t) => {
     'Some Processor',
   ]);
   t.same(missingLines([]), []);
-  t.same(missingLines([{ name: 'NumPy', install: 'pip install numpy' }]), [
-    'Not found here:',
+  t.same(missingLines([{ name: 'NumPy', reason: 'none', install: 'pip install numpy' }]), [
+    'Not here, and how it would be:',
     '  NumPy: pip install numpy',
   ]);
   t.end();

@@ -43,7 +43,7 @@ t.test('a speed-up is over one thread with the same kernels, if that was measure
 });
 
 t.test('a peer is compared with the fewest and the most threads', (t) => {
-  t.match(peerResult('other', [6e6], sides), {
+  t.match(peerResult({ name: 'other', version: '1', settings: 'two', advice: null }, [6e6], sides), {
     name: 'other',
     samplesPerSecond: 6e6,
     ratios: [
