@@ -18,6 +18,9 @@ import {
   sideResults,
 } from './results.ts';
 
+/** Of a run of a product, of which there are some for each: long enough for a core to come up to its frequency. */
+const productSeconds = 0.02;
+
 export interface GroupSettings {
   readonly plan: BenchPlan;
   readonly limits: Limits;
@@ -118,7 +121,7 @@ function measureLayers(settings: GroupSettings): ProductResult[] {
     plan.kernels.map((kernels) => {
       const { layer, inputs, outputs } = shape;
       say(settings, `${layer} with ${kernels.set} kernels`);
-      const speeds = measureProducts(kernels, shape, draft);
+      const speeds = measureProducts(kernels, shape, draft, Math.min(plan.seconds, productSeconds));
       const peak = limits.peaks[kernels.set] ?? null;
       return { layer, inputs, outputs, kernels: kernels.set, peak, ...speeds };
     }),
