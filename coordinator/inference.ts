@@ -3,7 +3,7 @@
 import { classCount, imageShape } from '../shared/data/dataset.ts';
 import { fillScaleTable, type Scale } from '../shared/data/scale.ts';
 import { usageError } from '../shared/errors.ts';
-import type { KernelModule } from '../shared/kernels/load.ts';
+import type { LoadedKernels } from '../shared/kernels/load.ts';
 import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import { featureCount } from '../shared/model/layer.ts';
 import { evaluationShard, type MemoryPlan, newMemory } from '../shared/model/memory-plan.ts';
@@ -25,7 +25,7 @@ export class Inference {
   /** @param samples the most samples that are looked at in one go */
   constructor(
     model: { readonly text: string; readonly scale: Scale; readonly snapshot: Snapshot },
-    kernels: KernelModule,
+    kernels: LoadedKernels,
     samples: number,
   ) {
     const setup: Setup = {
@@ -45,7 +45,7 @@ export class Inference {
     const { architecture, plan } = planSetup(setup);
     this.plan = plan;
     this.memory = newMemory(plan);
-    this.#training = new Training(setup, kernels.module, this.memory, 0, 1);
+    this.#training = new Training(setup, kernels, this.memory, 0, 1);
     fillScaleTable(new Float32Array(this.memory.buffer, plan.scaleTable, 256), model.scale);
     const flat = new Float32Array(this.memory.buffer, plan.replicas[0].flat, architecture.flatSize);
     restoreSnapshot(architecture, model.snapshot, flat);

@@ -11,7 +11,7 @@ import {
 import { drawSubset } from '../shared/data/sampler.ts';
 import { fillScaleTable } from '../shared/data/scale.ts';
 import { dataError, usageError } from '../shared/errors.ts';
-import { instantiateKernels, type KernelModule } from '../shared/kernels/load.ts';
+import { instantiateKernels, type LoadedKernels } from '../shared/kernels/load.ts';
 import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import type { Architecture } from '../shared/model/architecture.ts';
 import { initialise } from '../shared/model/initialisation.ts';
@@ -31,7 +31,7 @@ import { planSetup, type Setup } from '../shared/training.ts';
 /** A training that is ready to begin. */
 export interface Run {
   readonly recipe: Recipe;
-  readonly kernels: KernelModule;
+  readonly kernels: LoadedKernels;
   readonly setup: Setup;
   readonly architecture: Architecture;
   readonly plan: MemoryPlan;
@@ -47,7 +47,7 @@ export interface Run {
 export interface RunOptions {
   readonly draft: Draft;
   readonly source: DatasetSource;
-  readonly kernels: KernelModule;
+  readonly kernels: LoadedKernels;
   readonly threads: number;
   /** The model to start from, for an `init` that is its digest. */
   readonly initial: Snapshot | null;
@@ -143,7 +143,7 @@ function fillFirstReplica(
     }
     restoreSnapshot(architecture, initial, flat);
   } else {
-    const functions = instantiateKernels(kernels.module, memory);
+    const functions = instantiateKernels(kernels, memory);
     initialise(architecture, recipe.init, recipe.seed, functions, memory, flat, plan.gradient);
   }
   const reset = recipe.resetRunningStats !== 'never';

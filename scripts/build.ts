@@ -1,9 +1,10 @@
-/** Builds what tsc does not: the kernels, from AssemblyScript to two WebAssembly modules; and copies the Python peers. */
+/** Builds what tsc does not: the kernels, WebAssembly and native ones; and copies the Python peers. */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 import { sha256 } from '../shared/digest.ts';
+import { buildNative } from './build-native.ts';
 
 // This file runs from dist/scripts.
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -48,6 +49,7 @@ if (!isBuilt || readStamp() !== stamp) {
   }
   writeFileSync(stampFile, stamp);
 }
+await buildNative(root);
 
 // tsc leaves out what is not TypeScript.
 const peers = join('scripts', 'bench', 'peers');

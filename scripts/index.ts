@@ -148,7 +148,7 @@ export async function trainFields(fields: unknown, settings: RunSettings): Promi
       ? openDataset(draft.data, knownDatasets, label('data'))
       : memoryDataset(data);
   const run = await prepareRun({ draft, source, kernels, threads, initial, label });
-  const team = await Team.start({ setup: run.setup, module: kernels.module, memory: run.memory });
+  const team = await Team.start({ setup: run.setup, kernels, memory: run.memory });
   try {
     const outcome = await coordinate(run, team, hooks);
     const summary = summarise(run, outcome, (performance.now() - startMs) / 1000);

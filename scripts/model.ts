@@ -6,7 +6,7 @@ import { Inference, type Prediction } from '../coordinator/inference.ts';
 import { classCount, imageShape } from '../shared/data/dataset.ts';
 import { openRegularFile, readAt, shownPath } from '../shared/data/regular-file.ts';
 import { dataError, reasonOf, usageError } from '../shared/errors.ts';
-import { type KernelModule, loadKernels } from '../shared/kernels/load.ts';
+import { type LoadedKernels, loadKernels } from '../shared/kernels/load.ts';
 import { type Architecture, parseArchitecture } from '../shared/model/architecture.ts';
 import { evaluationShard } from '../shared/model/memory-plan.ts';
 import {
@@ -51,7 +51,7 @@ export class TrainedModel {
   }
 
   /** The model over a memory of its own, for `samples` samples in one go. */
-  inference(kernels: KernelModule, samples: number): Inference {
+  inference(kernels: LoadedKernels, samples: number): Inference {
     const { model, scale } = this.recipe;
     return new Inference({ text: model, scale, snapshot: this.snapshot }, kernels, samples);
   }

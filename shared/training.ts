@@ -1,7 +1,7 @@
 /** What one thread holds of a training, and the steps it takes: the same code for one thread and for many. */
 
-import { instantiateKernels } from './kernels/load.ts';
-import type { CompiledModule, SharedMemory } from './kernels/webassembly.ts';
+import { instantiateKernels, type LoadedKernels } from './kernels/load.ts';
+import type { SharedMemory } from './kernels/webassembly.ts';
 import { type Architecture, parseArchitecture } from './model/architecture.ts';
 import type { BatchNormMode, Shape } from './model/layer.ts';
 import { evaluationShard, type MemoryPlan, planMemory, type Sizes } from './model/memory-plan.ts';
@@ -64,9 +64,9 @@ export class Training {
   readonly #span: Span;
 
   /** Binds a setup for one of `size` threads over a memory of its plan. */
-  constructor(setup: Setup, module: CompiledModule, memory: SharedMemory, rank: number, size: number) {
+  constructor(setup: Setup, loaded: LoadedKernels, memory: SharedMemory, rank: number, size: number) {
     const { architecture, plan } = planSetup(setup);
-    const kernels = instantiateKernels(module, memory);
+    const kernels = instantiateKernels(loaded, memory);
     this.plan = plan;
     this.architecture = architecture;
     this.nonFinite = new NonFinite(memory, plan.nonFinite);

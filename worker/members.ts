@@ -10,7 +10,8 @@ import { setTimeout } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { LockstepError, reasonOf } from '../shared/errors.ts';
-import type { CompiledModule, SharedMemory } from '../shared/kernels/webassembly.ts';
+import type { LoadedKernels } from '../shared/kernels/load.ts';
+import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import type { Setup } from '../shared/training.ts';
 import { abortBarrier, resetBarrier } from './barrier.ts';
 import { type Control, kinds, own, words } from './control.ts';
@@ -19,7 +20,7 @@ import type { ThreadTask } from './thread.ts';
 
 export interface MembersOptions {
   readonly setup: Setup;
-  readonly module: CompiledModule;
+  readonly kernels: LoadedKernels;
   readonly memory: SharedMemory;
   /** True to measure the phases of steps, at the cost of reading the clock some 30 times a step. */
   readonly profile?: boolean;
@@ -149,11 +150,11 @@ export class Members {
   }
 
   #launch(rank: number): Member {
-    const { setup, module, memory, profile = false } = this.#options;
+    const { setup, kernels, memory, profile = false } = this.#options;
     const failpoint = this.#failpoints.findIndex((point) => point.rank === rank);
     const task: ThreadTask = {
       setup,
-      module,
+      kernels,
       memory,
       profile,
       rank,

@@ -126,8 +126,8 @@ export class Team {
     const step = this.step;
     nonFinite.turnTo(this.committed);
     if (step < end && nonFinite.found()) {
-      const { setup, module, memory } = this.#options;
-      const alone = new Training(setup, module, memory, 0, 1);
+      const { setup, kernels, memory } = this.#options;
+      const alone = new Training(setup, kernels, memory, 0, 1);
       return { kind: 'nonFinite', step, where: alone.describeNonFinite(step, this.committed) };
     }
     return { kind: step < end ? 'stopped' : 'done', step };

@@ -1,7 +1,8 @@
 /** What one thread of a team runs: it takes commands from shared memory until it is told to end. */
 
 import { threadId } from 'node:worker_threads';
-import type { CompiledModule, SharedMemory } from '../shared/kernels/webassembly.ts';
+import type { LoadedKernels } from '../shared/kernels/load.ts';
+import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import { type Group, LocalGroup } from '../shared/reduction/group.ts';
 import type { StepModel } from '../shared/step.ts';
 import { type Setup, Training } from '../shared/training.ts';
@@ -13,7 +14,7 @@ import { TeamProgress } from './progress.ts';
 
 export interface ThreadTask {
   readonly setup: Setup;
-  readonly module: CompiledModule;
+  readonly kernels: LoadedKernels;
   readonly memory: SharedMemory;
   readonly profile: boolean;
   readonly rank: number;
@@ -30,7 +31,7 @@ const idleMs = 10_000;
 export default function thread(task: ThreadTask): void {
   const { rank, setup, failpoint } = task;
   const size = setup.sizes.threads;
-  const training = new Training(setup, task.module, task.memory, rank, size);
+  const training = new Training(setup, task.kernels, task.memory, rank, size);
   const control = new Control(task.memory, training.plan);
   const progress = new TeamProgress(control, rank);
   const barrier = new Barrier(control.words, size, task.cores, task.barrierDeadlineMs);

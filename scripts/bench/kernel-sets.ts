@@ -1,16 +1,16 @@
-/** Which sets of kernels there are to measure. */
+/** Which sets of kernels are measured. */
 import { quoted, suggestion, usageError } from '../../shared/errors.ts';
-import { type KernelChoice, type KernelModule, loadKernels } from '../../shared/kernels/load.ts';
-
-/** The sets that can run here, by name. */
-export function kernelSets(): readonly string[] {
-  return loadKernels('auto').set === 'exact' ? ['exact'] : ['wasm', 'exact'];
-}
+import {
+  kernelChoices,
+  type LoadedKernels,
+  loadKernels,
+  runnableKernels,
+} from '../../shared/kernels/load.ts';
 
 /** The sets that are measured where nothing is said: the best one and WebAssembly. */
-export function defaultKernels(): KernelModule[] {
+export function defaultKernels(): LoadedKernels[] {
   const best = loadKernels('auto');
-  return best.set === 'wasm' || !kernelSets().includes('wasm') ? [best] : [best, loadKernels('wasm')];
+  return best.set === 'wasm' || !runnableKernels().includes('wasm') ? [best] : [best, loadKernels('wasm')];
 }
 
 /**
@@ -18,16 +18,16 @@ export function defaultKernels(): KernelModule[] {
  * @param where for messages: `--kernels`
  * @throws LockstepError (USAGE) for a set that there is not, or that cannot run here
  */
-export function loadSets(names: readonly string[], where: string): KernelModule[] {
-  const known = ['auto', 'native', ...new Set(['wasm', 'exact', ...kernelSets()])];
-  const modules = new Map<string, KernelModule>();
+export function loadSets(names: readonly string[], where: string): LoadedKernels[] {
+  const loaded = new Map<string, LoadedKernels>();
   for (const name of names) {
-    if (!known.includes(name)) {
-      const hint = suggestion(name, known) || `, expected some of ${known.join(', ')}`;
+    const choice = kernelChoices.find((candidate) => candidate === name);
+    if (choice === undefined) {
+      const hint = suggestion(name, kernelChoices) || `, expected some of ${kernelChoices.join(', ')}`;
       throw usageError(`${where}: got ${quoted(name)}${hint}`);
     }
-    const loaded = loadKernels(name as KernelChoice);
-    modules.set(loaded.set, loaded);
+    const kernels = loadKernels(choice);
+    loaded.set(kernels.set, kernels);
   }
-  return [...modules.values()];
+  return [...loaded.values()];
 }

@@ -1,7 +1,6 @@
 /** What this machine can do at most: fused multiply-adds of each set of kernels, and bytes to and from memory. */
 
-import type { Kernels } from '../../shared/kernels/kernels.ts';
-import { instantiateKernels, type KernelModule } from '../../shared/kernels/load.ts';
+import { instantiateKernels, type LoadedKernels } from '../../shared/kernels/load.ts';
 import { wasm } from '../../shared/kernels/webassembly.ts';
 
 /** The best of so many runs counts: a limit is what is reached when nothing else is in the way. */
@@ -42,15 +41,11 @@ export function bestRate(
   return best;
 }
 
-/** The most GFLOP/s of one thread with these kernels, in registers; null if the set cannot tell. */
-export function measurePeak({ module }: KernelModule): number | null {
+/** The most GFLOP/s of one thread with these kernels, in registers. */
+export function measurePeak(loaded: LoadedKernels): number {
   const memory = new wasm.Memory({ initial: 1, maximum: 1, shared: true });
-  const kernels: Kernels & { peak?: (rounds: number, out: number) => number } = instantiateKernels(
-    module,
-    memory,
-  );
-  const { peak } = kernels;
-  return peak === undefined ? null : bestRate((rounds) => peak(1000 * rounds, 64)) / 1e9;
+  const kernels = instantiateKernels(loaded, memory);
+  return bestRate((rounds) => kernels.peak(1000 * rounds, 64)) / 1e9;
 }
 
 /** What one thread gets from memory: by `memmove` and by `memcmp`, as they are in this machine's C library. */

@@ -3,7 +3,7 @@ import { prepareRun, type Run } from '../../coordinator/prepare.ts';
 import { type DatasetSource, imageShape, memoryDataset } from '../../shared/data/dataset.ts';
 import { drawOrder } from '../../shared/data/sampler.ts';
 import { LockstepError } from '../../shared/errors.ts';
-import type { KernelModule } from '../../shared/kernels/load.ts';
+import type { LoadedKernels } from '../../shared/kernels/load.ts';
 import { featureCount } from '../../shared/model/layer.ts';
 import type { Draft, Label } from '../../shared/recipe/resolve.ts';
 import { type Phase, type PhaseSeconds, phases } from '../../worker/profile.ts';
@@ -16,7 +16,7 @@ const epochSamples = 8192;
 export interface Configuration {
   readonly draft: Draft;
   readonly source: DatasetSource;
-  readonly kernels: KernelModule;
+  readonly kernels: LoadedKernels;
   readonly threads: number;
   readonly label: Label;
   /** True to measure phases, which takes a little time itself. */
@@ -58,7 +58,7 @@ export class Measurement implements Side {
   static async start({ profile = false, ...options }: Configuration): Promise<Measurement> {
     const run = await prepareRun({ ...options, initial: null });
     const { setup, memory } = run;
-    return new Measurement(run, await Team.start({ setup, module: run.kernels.module, memory, profile }));
+    return new Measurement(run, await Team.start({ setup, kernels: run.kernels, memory, profile }));
   }
 
   /**

@@ -5,7 +5,7 @@ import { prepareRun, type Run } from '../../coordinator/prepare.ts';
 import { classCount, type DatasetSource, imageShape } from '../../shared/data/dataset.ts';
 import { idxHeader } from '../../shared/data/idx.ts';
 import type { Scale } from '../../shared/data/scale.ts';
-import type { KernelModule } from '../../shared/kernels/load.ts';
+import type { LoadedKernels } from '../../shared/kernels/load.ts';
 import { type LayerSpec, parseArchitecture } from '../../shared/model/architecture.ts';
 import { featureCount } from '../../shared/model/layer.ts';
 import { parseOptimizer } from '../../shared/model/optimizer.ts';
@@ -51,7 +51,7 @@ export async function writePeerTask(
     kernels,
     label,
     folder,
-  }: { source: DatasetSource; kernels: KernelModule; label: Label; folder: string },
+  }: { source: DatasetSource; kernels: LoadedKernels; label: Label; folder: string },
 ): Promise<PeerTask> {
   const layers = layersOf(draft.model);
   const model = layers.map(({ text }) => text).join(' ');
@@ -122,7 +122,7 @@ function nameOf(text: string): string {
 function firstLossOf({ setup, kernels, memory, plan, samples }: Run): number {
   new Uint32Array(memory.buffer, plan.order, samples.length).set(samples);
   let first = Number.NaN;
-  const training = new Training(setup, kernels.module, memory, 0, 1);
+  const training = new Training(setup, kernels, memory, 0, 1);
   training.nonFinite.clear();
   training.trainSteps(soloGroup(), 0, 1, {
     committed: 0,

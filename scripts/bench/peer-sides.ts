@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { DatasetSource } from '../../shared/data/dataset.ts';
 import { LockstepError } from '../../shared/errors.ts';
-import type { KernelModule } from '../../shared/kernels/load.ts';
+import type { LoadedKernels } from '../../shared/kernels/load.ts';
 import type { Draft, Label } from '../../shared/recipe/resolve.ts';
 import type { Reading, Side } from './interleave.ts';
 import { type PeerTask, peerObstacle, writePeerTask } from './peer-job.ts';
@@ -16,7 +16,7 @@ export interface PeersOptions {
   readonly launches: readonly PeerLaunch[];
   readonly draft: Draft;
   readonly source: DatasetSource;
-  readonly kernels: KernelModule;
+  readonly kernels: LoadedKernels;
   readonly label: Label;
   /** Called before one is started; may throw to end it all. */
   readonly onStart: (title: string) => void;

@@ -1,7 +1,7 @@
 /** What is to be measured, how, and about how long that takes. */
 import { classCount, type DatasetSource, imageShape, openDataset } from '../../shared/data/dataset.ts';
 import { knownDatasets } from '../../shared/data/known-datasets.ts';
-import type { KernelModule } from '../../shared/kernels/load.ts';
+import type { LoadedKernels } from '../../shared/kernels/load.ts';
 import { parseArchitecture } from '../../shared/model/architecture.ts';
 import { type Draft, draftRecipe, type Label } from '../../shared/recipe/resolve.ts';
 import { type DenseShape, denseShapes } from './flops.ts';
@@ -13,7 +13,7 @@ export interface BenchPlan {
   readonly batchSizes: readonly number[];
   /** Ascending. */
   readonly threads: readonly number[];
-  readonly kernels: readonly KernelModule[];
+  readonly kernels: readonly LoadedKernels[];
   readonly rounds: number;
   /** Of a turn. */
   readonly seconds: number;

@@ -1,5 +1,5 @@
 /** The dense products of a training, each by itself on one thread: how near the kernels come to their peak. */
-import type { KernelModule } from '../../shared/kernels/load.ts';
+import type { LoadedKernels } from '../../shared/kernels/load.ts';
 import { newMemory } from '../../shared/model/memory-plan.ts';
 import { soloGroup } from '../../shared/reduction/group.ts';
 import { assignSpan, newSpan } from '../../shared/reduction/span.ts';
@@ -25,7 +25,7 @@ export interface ProductSizes {
 
 /** Measures one layer's products on this thread, over a memory of their own. */
 export function measureProducts(
-  kernels: KernelModule,
+  kernels: LoadedKernels,
   { inputs, outputs, isFirst }: DenseShape,
   { batchSize, shardSize, optimizer }: ProductSizes,
   seconds?: number,
@@ -46,7 +46,7 @@ export function measureProducts(
   new Float32Array(memory.buffer, plan.replicas[0].flat, (plan.gradient - plan.replicas[0].flat) / 4).fill(
     2 ** -10,
   );
-  const { model } = new Training(setup, kernels.module, memory, 0, 1);
+  const { model } = new Training(setup, kernels, memory, 0, 1);
   const group = soloGroup();
   const span = newSpan(shardSize);
   [span.current, span.next] = plan.replicas;

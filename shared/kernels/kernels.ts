@@ -1,20 +1,23 @@
 /**
- * What a set of kernels can do. Every implementation (relaxed and exact WebAssembly, the slow twin) works on
- * one shared memory, takes byte offsets into it, and gives the same bits.
+ * What a set of kernels can do. Every implementation (relaxed and exact WebAssembly, native code, the slow twin)
+ * works on one shared memory, takes byte offsets into it, and gives the same bits.
  *
  * Layouts, used by all of them:
- * - A *row-major* matrix has `stride` bytes from row to row, its columns padded to whole panels of 8.
- * - A *panelled* matrix (depth, width) is cut into panels of 8 columns: element (k, 8p + j) is float
- *   `(p · depth + k) · 8 + j`. Padding columns hold zero and stay zero.
+ * - A matrix (rows, width) is *panelled*: cut into panels of 16 columns. Element (n, 16p + j) stands at byte
+ *   `offset + p · stride + 4 · (16n + j)`. So every kernel streams memory in order, along rows and along columns.
+ *   Weights (depth, width) lie panel behind panel, `stride` = 64 · depth; for activations it is given.
+ * - The last panel is filled up with padding columns. Those of weights and vectors hold zero and stay zero; those of
+ *   activations hold anything finite.
  * - `order` is a list of u32 sample numbers, or 0 for the samples as they lie.
- * - Offsets of vectors are multiples of 32 bytes, so a kernel may touch a vector's padding.
+ * - Offsets of matrices and vectors and strides are multiples of 64 bytes, so a kernel may touch the padding.
+ * - Offsets of a run of rows of a matrix are those of its first row; other rows and panels are not touched.
  */
 export interface Kernels {
   // products (shared/kernels/assembly/products.ts)
 
   /**
-   * y (rows, 8·panels) = bias + x (rows, depth) · w, panelled (depth, 8·panels). Each sum starts from the bias
-   * (from +0 where `bias` is 0) and runs over k in order, one fused multiply-add a term.
+   * y (rows, 16·panels) = bias + x (rows, depth) · w (depth, 16·panels). Each sum starts from the bias (from +0
+   * where `bias` is 0) and runs over k in order, one fused multiply-add a term.
    */
   dense(
     x: number,
@@ -29,9 +32,9 @@ export interface Kernels {
   ): void;
 
   /**
-   * dW = xᵀ · dY for floats `from … to` of the panelled gradient (multiples of 8): each shard's sum runs over
-   * its samples in order, the shards `lo … hi−1` merge by the tree. Writes at `out` (the place of float `from`);
-   * `stack` is scratch of `stackBytes`.
+   * dW = xᵀ · dY for floats `from … to` of the panelled gradient (multiples of 16): each shard's sum starts from +0
+   * and runs over its samples in order, the shards `lo … hi−1` merge by the tree. Writes at `out` (the place of
+   * float `from`); `stack` is scratch of `stackBytes`.
    */
   denseWeightGradient(
     x: number,
@@ -49,7 +52,29 @@ export interface Kernels {
     stack: number,
   ): void;
 
-  /** The column sums of dY, columns `from … to`, in the same order as {@link denseWeightGradient}. */
+  /**
+   * What {@link denseWeightGradient} over all shards and then {@link sgd} give, tile by tile, so that no gradient is
+   * stored. `w`, `v`, `newW` and `newV` are the places of float `from`. Returns 1 if a new value is not finite.
+   */
+  denseWeightUpdate(
+    x: number,
+    xStride: number,
+    dy: number,
+    dyStride: number,
+    rows: number,
+    shardSize: number,
+    depth: number,
+    from: number,
+    to: number,
+    w: number,
+    v: number,
+    newW: number,
+    newV: number,
+    rule: number,
+    stack: number,
+  ): number;
+
+  /** The column sums of dY, columns `from … to` (multiples of 16), in the order of {@link denseWeightGradient}. */
   columnSums(
     dy: number,
     dyStride: number,
@@ -63,12 +88,12 @@ export interface Kernels {
     stack: number,
   ): void;
 
-  /** Panelled w (depth, width) → panelled wᵀ (width, depth), its padding columns zero. */
+  /** w (depth, width) → wᵀ (width, depth), its padding columns zero. */
   transpose(w: number, depth: number, width: number, out: number): void;
 
-  // merging partials (merging.ts)
+  // merging partials (merging.ts); both return 1 if a merged value is not finite, else 0
 
-  /** Columns `from … to` of the tree's sum over slots `lo … hi−1`, which lie `slotStride` bytes apart. */
+  /** Columns `from … to` (multiples of 16) of the tree's sum over slots `lo … hi−1`, `slotStride` bytes apart. */
   mergeSums(
     slots: number,
     slotStride: number,
@@ -78,11 +103,11 @@ export interface Kernels {
     to: number,
     out: number,
     stack: number,
-  ): void;
+  ): number;
 
   /**
-   * Merges the moments of shards `lo … hi−1` by Chan, Golub and LeVeque (1979), columns `from … to`. A slot
-   * holds `width` means and then `width` M2s; a shard's count follows from `rows` and `shardSize`. Where
+   * Merges the moments of shards `lo … hi−1` by Chan, Golub and LeVeque (1979), columns `from … to` (multiples of
+   * 16). A slot holds `width` means and then `width` M2s; a shard's count follows from `rows` and `shardSize`. Where
    * `outMean` or `outM2` is 0 that half is not written.
    */
   mergeMoments(
@@ -98,15 +123,18 @@ export interface Kernels {
     outMean: number,
     outM2: number,
     stack: number,
-  ): void;
+  ): number;
 
-  // batch normalisation (normalisation.ts); width is a multiple of 8
+  // batch normalisation (normalisation.ts) over `panels` panels; x, y, dy and dx have the same stride
 
-  /** Mean and M2 (the sum of squared distances from it) of each column of x (rows, width), in two passes. */
-  moments(x: number, stride: number, rows: number, width: number, mean: number, m2: number): void;
+  /**
+   * Mean and M2 (the sum of squared distances from it) of each column of x, in two passes. Returns 1 if one of
+   * them is not finite, else 0.
+   */
+  moments(x: number, stride: number, rows: number, panels: number, mean: number, m2: number): number;
 
   /** out = 1 ÷ √(m2 ÷ count + ε), count as binary32. */
-  inverseDeviation(m2: number, count: number, epsilon: number, width: number, out: number): void;
+  inverseDeviation(m2: number, count: number, epsilon: number, panels: number, out: number): void;
 
   /** y = x̂ · scale + shift with x̂ = (x − mean) · inverseDeviation. */
   normalise(
@@ -114,25 +142,25 @@ export interface Kernels {
     y: number,
     stride: number,
     rows: number,
-    width: number,
+    panels: number,
     mean: number,
     inverseDeviation: number,
     scale: number,
     shift: number,
   ): void;
 
-  /** Σ dy and Σ dy · x̂ of each column, in sample order. */
+  /** Σ dy and Σ dy · x̂ of each column, in sample order. Returns 1 if one of them is not finite, else 0. */
   normaliseSums(
     x: number,
     dy: number,
     stride: number,
     rows: number,
-    width: number,
+    panels: number,
     mean: number,
     inverseDeviation: number,
     sumDy: number,
     sumDyXhat: number,
-  ): void;
+  ): number;
 
   /** dx = scale · inverseDeviation · (dy − Σdy ÷ count − x̂ · Σdy·x̂ ÷ count); dx may be dy. */
   normaliseBackward(
@@ -141,7 +169,7 @@ export interface Kernels {
     dx: number,
     stride: number,
     rows: number,
-    width: number,
+    panels: number,
     mean: number,
     inverseDeviation: number,
     scale: number,
@@ -150,27 +178,43 @@ export interface Kernels {
     count: number,
   ): void;
 
-  // activations (activations.ts); count is a multiple of 4, outputs may overwrite inputs
+  // activations (activations.ts) of matrices with the same stride; outputs may overwrite inputs
 
   /** y = x > 0 ? x : +0. */
-  relu(x: number, y: number, count: number): void;
+  relu(x: number, y: number, stride: number, rows: number, panels: number): void;
   /** dx = y > 0 ? dy : +0. */
-  reluBackward(y: number, dy: number, dx: number, count: number): void;
+  reluBackward(y: number, dy: number, dx: number, stride: number, rows: number, panels: number): void;
   /** y = 1 ÷ (1 + exp(−x)). */
-  sigmoid(x: number, y: number, count: number): void;
+  sigmoid(x: number, y: number, stride: number, rows: number, panels: number): void;
   /** dx = dy · (y · (1 − y)). */
-  sigmoidBackward(y: number, dy: number, dx: number, count: number): void;
-  tanh(x: number, y: number, count: number): void;
+  sigmoidBackward(y: number, dy: number, dx: number, stride: number, rows: number, panels: number): void;
+  tanh(x: number, y: number, stride: number, rows: number, panels: number): void;
   /** dx = dy · (1 − y · y). */
-  tanhBackward(y: number, dy: number, dx: number, count: number): void;
+  tanhBackward(y: number, dy: number, dx: number, stride: number, rows: number, panels: number): void;
   /** y = slope · x + intercept, fused. */
-  affine(x: number, y: number, count: number, slope: number, intercept: number): void;
+  affine(
+    x: number,
+    y: number,
+    stride: number,
+    rows: number,
+    panels: number,
+    slope: number,
+    intercept: number,
+  ): void;
   /** dx = slope · dy. */
-  affineBackward(dy: number, dx: number, count: number, slope: number): void;
+  affineBackward(
+    dy: number,
+    dx: number,
+    stride: number,
+    rows: number,
+    panels: number,
+    slope: number,
+  ): void;
+  /** Elementwise over `count` floats, a multiple of 4. */
   exp(x: number, y: number, count: number): void;
   log(x: number, y: number, count: number): void;
 
-  // loss (loss.ts)
+  // loss (loss.ts); logits and what is written beside them have the same stride
 
   /**
    * Softmax cross-entropy of logits (rows, classes) against `labels` (bytes, through `order` from `first` on):
@@ -194,25 +238,15 @@ export interface Kernels {
   /** The first largest of each row of logits (rows, classes) as a byte. */
   argmax(logits: number, stride: number, classes: number, rows: number, out: number): void;
 
-  // update (update.ts); count is a multiple of 8; each returns 1 if it wrote a value that is not finite
+  // update (update.ts); count is a multiple of 16; each returns 1 if it wrote a value that is not finite, else 0
 
   /**
    * One step of stochastic gradient descent, the new values beside the old, in PyTorch's order:
    * g += decay · w; v' = momentum · v + g; d = nesterov ? g + momentum · v' : v'; w' = w − rate · d.
-   * Where decay is 0 its term is left out; where momentum is 0, d = g and no velocity is read or written.
+   * `rule` holds four floats: rate, momentum, decay, and 1 for nesterov or 0. Where decay is 0 its term is left out;
+   * where momentum is 0, d = g and no velocity is read or written.
    */
-  sgd(
-    w: number,
-    g: number,
-    v: number,
-    newW: number,
-    newV: number,
-    count: number,
-    rate: number,
-    momentum: number,
-    decay: number,
-    nesterov: number,
-  ): number;
+  sgd(w: number, g: number, v: number, newW: number, newV: number, count: number, rule: number): number;
 
   /** out = momentum · old + (1 − momentum) · (value ÷ divisor). */
   movingAverage(
@@ -224,12 +258,15 @@ export interface Kernels {
     divisor: number,
   ): number;
 
-  /** 1 if any of `count` floats is NaN or infinite, else 0. */
+  /** 1 if any of `count` floats (any number) is NaN or infinite, else 0. */
   nonFinite(x: number, count: number): number;
 
   // data (data.ts)
 
-  /** x (rows, pixels) = table[image byte] for samples `first … first+rows−1` of the order. */
+  /**
+   * x (rows, pixels) = table[image byte] for samples `first … first+rows−1` of the order; padding columns +0.
+   * 16 bytes beyond the last image may be read.
+   */
   gather(
     images: number,
     pixels: number,
@@ -251,17 +288,34 @@ export interface Kernels {
 
   // the probe (probe.ts)
 
-  /** out = a · b + c, fused. */
+  /** out = a · b + c, fused, over `count` floats, a multiple of 4. */
   multiplyAdd(a: number, b: number, c: number, out: number, count: number): void;
+
+  /**
+   * The most fused multiply-adds that this set can do: `rounds` rounds of independent ones in registers, whose
+   * result is written to 64 bytes at `out`. Returns the floating-point operations done.
+   */
+  peak(rounds: number, out: number): number;
 }
 
 /** Columns of a panel; widths are padded to whole panels. */
-export const panelWidth = 8;
+export const panelWidth = 16;
 
-/** Scratch that the merging kernels need: a tile of four panel rows for each level of a tree of 2³² shards. */
-export const stackBytes = 33 * 128;
+/** Bytes of a row of a panel, and of a vector of 16 floats. */
+export const panelBytes = 4 * panelWidth;
+
+/** Rows by panels of the largest register tile of a gradient, over all sets of kernels. */
+const largestTile = 24;
+
+/** Scratch that the merging kernels need: a tile for each level of a tree of 2³² shards, and one beside. */
+export const stackBytes = 34 * largestTile * panelBytes;
+
+/** The number of panels that hold so many columns. */
+export function panelCount(width: number): number {
+  return Math.ceil(width / panelWidth);
+}
 
 /** The padded number of columns. */
 export function padded(width: number): number {
-  return Math.ceil(width / panelWidth) * panelWidth;
+  return panelCount(width) * panelWidth;
 }

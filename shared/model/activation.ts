@@ -2,44 +2,55 @@
 import type { OptionSpecs } from '../calls.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import type { Span } from '../reduction/span.ts';
-import type { Layer, LayerKind, LayerOptions, LayerPlace } from './layer.ts';
+import { type Layer, type LayerKind, type LayerOptions, type LayerPlace, rowOf } from './layer.ts';
 
-/** y from x, and dx from y and dy, over `count` floats at byte offsets. */
+/** How many values: `rows` rows of `panels` panels that lie `stride` bytes apart. */
+interface Extent {
+  readonly stride: number;
+  readonly rows: number;
+  readonly panels: number;
+}
+
+/** y from x, and dx (over dy) from y and dy, byte offsets of the first row. */
 interface Elementwise {
-  forward(kernels: Kernels, x: number, y: number, count: number, options: LayerOptions): void;
-  backward(kernels: Kernels, y: number, dy: number, count: number, options: LayerOptions): void;
+  forward(kernels: Kernels, x: number, y: number, extent: Extent, options: LayerOptions): void;
+  backward(kernels: Kernels, y: number, dy: number, extent: Extent, options: LayerOptions): void;
 }
 
 export const relu = activation(
   {},
   {
-    forward: (kernels, x, y, count) => kernels.relu(x, y, count),
-    backward: (kernels, y, dy, count) => kernels.reluBackward(y, dy, dy, count),
+    forward: (kernels, x, y, { stride, rows, panels }) => kernels.relu(x, y, stride, rows, panels),
+    backward: (kernels, y, dy, { stride, rows, panels }) =>
+      kernels.reluBackward(y, dy, dy, stride, rows, panels),
   },
 );
 
 export const sigmoid = activation(
   {},
   {
-    forward: (kernels, x, y, count) => kernels.sigmoid(x, y, count),
-    backward: (kernels, y, dy, count) => kernels.sigmoidBackward(y, dy, dy, count),
+    forward: (kernels, x, y, { stride, rows, panels }) => kernels.sigmoid(x, y, stride, rows, panels),
+    backward: (kernels, y, dy, { stride, rows, panels }) =>
+      kernels.sigmoidBackward(y, dy, dy, stride, rows, panels),
   },
 );
 
 export const tanh = activation(
   {},
   {
-    forward: (kernels, x, y, count) => kernels.tanh(x, y, count),
-    backward: (kernels, y, dy, count) => kernels.tanhBackward(y, dy, dy, count),
+    forward: (kernels, x, y, { stride, rows, panels }) => kernels.tanh(x, y, stride, rows, panels),
+    backward: (kernels, y, dy, { stride, rows, panels }) =>
+      kernels.tanhBackward(y, dy, dy, stride, rows, panels),
   },
 );
 
 export const affine = activation(
   { slope: { kind: 'number', default: 1 }, intercept: { kind: 'number', default: 0 } },
   {
-    forward: (kernels, x, y, count, { slope, intercept }) =>
-      kernels.affine(x, y, count, Number(slope), Number(intercept)),
-    backward: (kernels, _y, dy, count, { slope }) => kernels.affineBackward(dy, dy, count, Number(slope)),
+    forward: (kernels, x, y, { stride, rows, panels }, { slope, intercept }) =>
+      kernels.affine(x, y, stride, rows, panels, Number(slope), Number(intercept)),
+    backward: (kernels, _y, dy, { stride, rows, panels }, { slope }) =>
+      kernels.affineBackward(dy, dy, stride, rows, panels, Number(slope)),
   },
 );
 
@@ -71,22 +82,26 @@ class Activation implements Layer {
     this.infer(0, span.firstRow, span.endRow);
   }
 
-  // Rows lie one behind the other, padding included, so a run of rows is one vector.
   infer(_parameters: number, from: number, to: number): void {
     const { kernels, input, output, options } = this.#place;
-    const start = from * output.stride;
-    const count = ((to - from) * output.stride) / 4;
-    this.#functions.forward(kernels, input.offset + start, output.offset + start, count, options);
+    const { stride, panels } = output;
+    const extent = { stride, rows: to - from, panels };
+    this.#functions.forward(kernels, rowOf(input, from), rowOf(output, from), extent, options);
   }
 
-  backward(span: Span): void {
+  backward({ firstRow, endRow }: Span): void {
     const { kernels, output, outputGradient, options } = this.#place;
-    const start = span.firstRow * output.stride;
-    const count = ((span.endRow - span.firstRow) * output.stride) / 4;
-    this.#functions.backward(kernels, output.offset + start, outputGradient.offset + start, count, options);
+    const { stride, panels } = output;
+    const extent = { stride, rows: endRow - firstRow, panels };
+    const dy = rowOf(outputGradient, firstRow);
+    this.#functions.backward(kernels, rowOf(output, firstRow), dy, extent, options);
   }
 
   gradient(): void {
+    throw new Error(`${this.name} has no tensors`);
+  }
+
+  update(): number {
     throw new Error(`${this.name} has no tensors`);
   }
 }

@@ -1,8 +1,8 @@
 import { padded } from '../kernels/kernels.ts';
 import type { Exchange } from '../reduction/group.ts';
 import { type Span, shardRows, shardStart } from '../reduction/span.ts';
-import { featureCount, type Layer, type LayerKind, type LayerPlace } from './layer.ts';
-import type { Segment } from './tensors.ts';
+import { featureCount, type Layer, type LayerKind, type LayerPlace, rowOf } from './layer.ts';
+import { isTrained, type Segment } from './tensors.ts';
 
 /**
  * Batch normalisation, y = scale · (x − mean) ÷ √(variance + ε) + shift (Ioffe and Szegedy, 2015). In `sync`
@@ -40,7 +40,8 @@ class BatchNorm implements Layer {
   readonly backwardExchange: Exchange | null;
   readonly #place: LayerPlace;
   readonly #epsilon: number;
-  /** Padded columns, and the bytes of one vector of them. */
+  /** Panels of columns, padded columns, and the bytes of one vector of them. */
+  readonly #panels: number;
   readonly #width: number;
   readonly #vector: number;
   /** Slots by shard, each two vectors. */
@@ -55,6 +56,7 @@ class BatchNorm implements Layer {
     this.name = place.name;
     this.#place = place;
     this.#epsilon = Number(place.options.epsilon);
+    this.#panels = place.input.panels;
     this.#width = padded(place.input.width);
     this.#vector = 4 * this.#width;
     const shardCount = place.shardCount;
@@ -103,7 +105,7 @@ class BatchNorm implements Layer {
   infer(parameters: number, from: number, to: number): void {
     const [, , runningMean, runningVariance] = this.#place.tensors;
     const variance = parameters + 4 * runningVariance.offset;
-    this.#place.kernels.inverseDeviation(variance, 1, this.#epsilon, this.#width, this.#inverse);
+    this.#place.kernels.inverseDeviation(variance, 1, this.#epsilon, this.#panels, this.#inverse);
     this.#normalise(parameters, from, to - from, parameters + 4 * runningMean.offset);
   }
 
@@ -134,15 +136,33 @@ class BatchNorm implements Layer {
     );
   }
 
+  update(span: Span, segment: Segment): number {
+    const { kernels, optimizer, options, gradient } = this.#place;
+    const { tensor, from, to } = segment;
+    const at = 4 * (tensor.offset + from);
+    const total = gradient + at;
+    this.gradient(span, 0, span.shardCount, segment, total);
+    if (isTrained(tensor.role)) return optimizer.update(span, at, total, to - from);
+    // The total of the variance is M2, the sum of squares; PyTorch's unbiased variance divides it by n − 1.
+    const squares = options.variance === 'unbiased' ? Math.max(span.rows - 1, 1) : span.rows;
+    const divisor = tensor.role === 'runningMean' ? 1 : squares;
+    const momentum = Number(options.momentum);
+    return kernels.movingAverage(
+      span.current.flat + at,
+      total,
+      span.next.flat + at,
+      to - from,
+      momentum,
+      divisor,
+    );
+  }
+
   #momentsExchange(): Exchange {
     const { kernels, stack } = this.#place;
     const exchange: Exchange = {
       name: `batch moments of ${this.name}`,
       partial: (span, shard) => {
-        this.#shardMoments(span, shard);
-        if (kernels.nonFinite(this.#momentSlot(shard), 2 * this.#width)) {
-          this.#place.reportNonFinite(exchange, shard);
-        }
+        if (this.#shardMoments(span, shard)) this.#place.reportNonFinite(exchange, shard);
       },
       total: (span) => {
         const { shardCount, shardSize, rows } = span;
@@ -150,7 +170,7 @@ class BatchNorm implements Layer {
         const m2 = mean + this.#vector;
         const width = this.#width;
         const slot = 2 * this.#vector;
-        kernels.mergeMoments(
+        const bad = kernels.mergeMoments(
           this.#moments,
           slot,
           width,
@@ -164,8 +184,8 @@ class BatchNorm implements Layer {
           m2,
           stack,
         );
-        kernels.inverseDeviation(m2, rows, this.#epsilon, width, this.#inverse);
-        if (kernels.nonFinite(mean, 2 * width)) this.#place.reportNonFinite(exchange, null);
+        if (bad) this.#place.reportNonFinite(exchange, null);
+        kernels.inverseDeviation(m2, rows, this.#epsilon, this.#panels, this.#inverse);
       },
     };
     return exchange;
@@ -176,15 +196,22 @@ class BatchNorm implements Layer {
     const exchange: Exchange = {
       name: `batch gradient sums of ${this.name}`,
       partial: (span, shard) => {
-        this.#shardSums(span, shard, this.#mean);
-        if (kernels.nonFinite(this.#sumSlot(shard), 2 * this.#width)) {
-          this.#place.reportNonFinite(exchange, shard);
-        }
+        if (this.#shardSums(span, shard, this.#mean)) this.#place.reportNonFinite(exchange, shard);
       },
       total: (span) => {
+        const slot = 2 * this.#vector;
         const width = 2 * this.#width;
-        kernels.mergeSums(this.#sums, 2 * this.#vector, 0, span.shardCount, 0, width, this.#sumTotals, stack);
-        if (kernels.nonFinite(this.#sumTotals, width)) this.#place.reportNonFinite(exchange, null);
+        const bad = kernels.mergeSums(
+          this.#sums,
+          slot,
+          0,
+          span.shardCount,
+          0,
+          width,
+          this.#sumTotals,
+          stack,
+        );
+        if (bad) this.#place.reportNonFinite(exchange, null);
       },
     };
     return exchange;
@@ -198,34 +225,36 @@ class BatchNorm implements Layer {
     return this.#sums + shard * 2 * this.#vector;
   }
 
-  #shardMoments(span: Span, shard: number): void {
+  #shardMoments(span: Span, shard: number): number {
     const { kernels, input } = this.#place;
-    const x = input.offset + shardStart(span, shard) * input.stride;
+    const x = rowOf(input, shardStart(span, shard));
     const slot = this.#momentSlot(shard);
-    kernels.moments(x, input.stride, shardRows(span, shard), this.#width, slot, slot + this.#vector);
+    return kernels.moments(
+      x,
+      input.stride,
+      shardRows(span, shard),
+      this.#panels,
+      slot,
+      slot + this.#vector,
+    );
   }
 
   #shardDeviation(span: Span, shard: number): void {
     const m2 = this.#momentSlot(shard) + this.#vector;
-    this.#place.kernels.inverseDeviation(
-      m2,
-      shardRows(span, shard),
-      this.#epsilon,
-      this.#width,
-      this.#inverse,
-    );
+    const rows = shardRows(span, shard);
+    this.#place.kernels.inverseDeviation(m2, rows, this.#epsilon, this.#panels, this.#inverse);
   }
 
-  #shardSums(span: Span, shard: number, mean: number): void {
+  #shardSums(span: Span, shard: number, mean: number): number {
     const { kernels, input, outputGradient } = this.#place;
-    const start = shardStart(span, shard) * input.stride;
+    const firstRow = shardStart(span, shard);
     const slot = this.#sumSlot(shard);
-    kernels.normaliseSums(
-      input.offset + start,
-      outputGradient.offset + start,
+    return kernels.normaliseSums(
+      rowOf(input, firstRow),
+      rowOf(outputGradient, firstRow),
       input.stride,
       shardRows(span, shard),
-      this.#width,
+      this.#panels,
       mean,
       this.#inverse,
       slot,
@@ -236,11 +265,11 @@ class BatchNorm implements Layer {
   #normalise(parameters: number, firstRow: number, rows: number, mean: number): void {
     const { kernels, input, output, tensors } = this.#place;
     kernels.normalise(
-      input.offset + firstRow * input.stride,
-      output.offset + firstRow * output.stride,
+      rowOf(input, firstRow),
+      rowOf(output, firstRow),
       input.stride,
       rows,
-      this.#width,
+      this.#panels,
       mean,
       this.#inverse,
       parameters + 4 * tensors[0].offset,
@@ -257,15 +286,14 @@ class BatchNorm implements Layer {
     count: number,
   ): void {
     const { kernels, input, outputGradient, tensors } = this.#place;
-    const start = firstRow * input.stride;
-    const dy = outputGradient.offset + start;
+    const dy = rowOf(outputGradient, firstRow);
     kernels.normaliseBackward(
-      input.offset + start,
+      rowOf(input, firstRow),
       dy,
       dy,
       input.stride,
       rows,
-      this.#width,
+      this.#panels,
       mean,
       this.#inverse,
       parameters + 4 * tensors[0].offset,

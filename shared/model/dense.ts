@@ -1,7 +1,7 @@
 import type { OptionValue } from '../calls.ts';
 import { padded } from '../kernels/kernels.ts';
 import type { Span } from '../reduction/span.ts';
-import { featureCount, type Layer, type LayerKind, type LayerPlace } from './layer.ts';
+import { featureCount, type Layer, type LayerKind, type LayerPlace, rowOf } from './layer.ts';
 import type { Segment } from './tensors.ts';
 
 /** A fully connected layer, y = x · W + b; whatever shape comes in is flattened. */
@@ -47,15 +47,15 @@ class Dense implements Layer {
   infer(parameters: number, from: number, to: number): void {
     const { kernels, input, output } = this.#place;
     kernels.dense(
-      input.offset + from * input.stride,
+      rowOf(input, from),
       input.stride,
       parameters + this.#weight,
       parameters + this.#bias,
-      output.offset + from * output.stride,
+      rowOf(output, from),
       output.stride,
       to - from,
       input.width,
-      padded(output.width) / 8,
+      output.panels,
     );
   }
 
@@ -66,15 +66,15 @@ class Dense implements Layer {
     if (inputGradient === null || rows === 0) return;
     kernels.transpose(span.current.flat + this.#weight, input.width, output.width, own);
     kernels.dense(
-      outputGradient.offset + span.firstRow * outputGradient.stride,
+      rowOf(outputGradient, span.firstRow),
       outputGradient.stride,
       own,
       0,
-      inputGradient.offset + span.firstRow * inputGradient.stride,
+      rowOf(inputGradient, span.firstRow),
       inputGradient.stride,
       rows,
       output.width,
-      padded(input.width) / 8,
+      inputGradient.panels,
     );
   }
 
@@ -101,5 +101,32 @@ class Dense implements Layer {
         stack,
       );
     }
+  }
+
+  update(span: Span, segment: Segment): number {
+    const { kernels, optimizer, input, outputGradient: dy, stack, gradient } = this.#place;
+    const { tensor, from, to } = segment;
+    const at = 4 * (tensor.offset + from);
+    if (tensor.role === 'bias') {
+      this.gradient(span, 0, span.shardCount, segment, gradient + at);
+      return optimizer.update(span, at, gradient + at, to - from);
+    }
+    return kernels.denseWeightUpdate(
+      input.offset,
+      input.stride,
+      dy.offset,
+      dy.stride,
+      span.rows,
+      span.shardSize,
+      input.width,
+      from,
+      to,
+      span.current.flat + at,
+      span.current.state + at,
+      span.next.flat + at,
+      span.next.state + at,
+      optimizer.rule,
+      stack,
+    );
   }
 }

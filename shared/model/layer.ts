@@ -1,8 +1,9 @@
 /** What a layer is: first as a kind (shapes, tensors, options), then bound to memory and kernels. */
 import type { OptionSpecs, OptionValue } from '../calls.ts';
-import type { Kernels } from '../kernels/kernels.ts';
+import { type Kernels, panelBytes } from '../kernels/kernels.ts';
 import type { Exchange } from '../reduction/group.ts';
 import type { Span } from '../reduction/span.ts';
+import type { Optimizer } from './optimizer.ts';
 import type { Segment, Tensor, TensorSpec } from './tensors.ts';
 
 /** Features of one sample, for example (1, 28, 28) or (200). */
@@ -13,14 +14,23 @@ export function featureCount(shape: Shape): number {
   return shape.reduce((product, length) => product * length, 1);
 }
 
-/** A matrix of activations or their gradients, a row a sample of the batch. */
+/**
+ * A matrix of activations or their gradients, a row a sample of the batch, panelled (see kernels). All matrices of a
+ * model have the same stride.
+ */
 export interface Matrix {
   /** Byte offset of row 0. */
   readonly offset: number;
-  /** Bytes from row to row: the width padded to whole panels. */
+  /** Bytes from panel to panel. */
   readonly stride: number;
   /** Columns that count. */
   readonly width: number;
+  readonly panels: number;
+}
+
+/** Byte offset of a row of a matrix in its first panel. */
+export function rowOf(matrix: Matrix, row: number): number {
+  return matrix.offset + row * panelBytes;
 }
 
 export type BatchNormMode = 'sync' | 'ghost';
@@ -52,6 +62,7 @@ export type LayerOptions = Readonly<Record<string, OptionValue>>;
 /** Where a layer works. */
 export interface LayerPlace {
   readonly kernels: Kernels;
+  readonly optimizer: Optimizer;
   readonly options: LayerOptions;
   /** For messages: `layer 2 (batchnorm)`. */
   readonly name: string;
@@ -65,6 +76,8 @@ export interface LayerPlace {
   readonly own: number;
   /** Scratch of `stackBytes` for merging kernels, this thread's own. */
   readonly stack: number;
+  /** Room for a total gradient as long as the flat vector. */
+  readonly gradient: number;
   /** Most shards of a batch. */
   readonly shardCount: number;
   readonly batchNorm: BatchNormMode;
@@ -89,4 +102,9 @@ export interface Layer {
    * offset `out`. Needs the activations and gradients of these shards from all threads.
    */
   gradient(span: Span, lo: number, hi: number, segment: Segment, out: number): void;
+  /**
+   * Writes the new values of a run of one of this layer's tensors beside the old, from the total of its gradient
+   * over all shards. Returns 1 if a new value is not finite, else 0.
+   */
+  update(span: Span, segment: Segment): number;
 }

@@ -4,11 +4,12 @@
  */
 
 import { reasonOf, usageError } from '../errors.ts';
-import { padded, stackBytes } from '../kernels/kernels.ts';
+import { panelBytes, panelCount, stackBytes } from '../kernels/kernels.ts';
 import { type SharedMemory, wasm } from '../kernels/webassembly.ts';
 import type { Replica } from '../reduction/span.ts';
 import type { Architecture } from './architecture.ts';
 import { featureCount, type Matrix } from './layer.ts';
+import { ruleBytes } from './optimizer.ts';
 import { valueCount } from './tensors.ts';
 
 export interface Sizes {
@@ -52,9 +53,11 @@ export interface MemoryPlan {
   readonly order: number;
   /** The scaled values of the 256 byte values. */
   readonly scaleTable: number;
+  /** The optimizer's numbers. */
+  readonly rule: number;
   /** Flat vectors and optimizer states, each twice: the step reads one and writes the other. */
   readonly replicas: readonly Replica[];
-  /** The total gradient, as long as the flat vector. */
+  /** Room for a total gradient as long as the flat vector; those of weights are not stored in a step. */
   readonly gradient: number;
   /** Activations: the model's input, then each layer's output. */
   readonly activations: readonly Matrix[];
@@ -111,9 +114,11 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
   const shardCount = Math.ceil(batchSize / sizes.shardSize);
   const stepCount = Math.ceil(sizes.epochSamples / batchSize);
   const largestSplit = Math.max(sizes.samples.train, sizes.samples.test, sizes.threads * evaluationShard);
-  const matrix = (width: number, height: number): Matrix => {
-    const stride = 4 * padded(width);
-    return { offset: take(height * stride), stride, width };
+  // An odd number of rows: panels at a power of two from each other would fall into the same lines of a cache.
+  const stride = panelBytes * (rows | 1);
+  const matrix = (width: number): Matrix => {
+    const panels = panelCount(width);
+    return { offset: take(panels * stride), stride, width, panels };
   };
   const workspaces = layers.map(({ kind, input, output }, i) =>
     kind.workspace({ input, output, shardCount, isFirst: i === 0 }),
@@ -122,16 +127,14 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
   const control = take(controlBytes(sizes.threads));
   const nonFinite = take(8);
   const scaleTable = take(256 * 4);
+  const rule = take(ruleBytes);
   const flatBytes = 4 * architecture.flatSize;
   const replicas = [0, 1].map(() => ({ flat: take(flatBytes), state: take(flatBytes) }));
   // Also room for any tensor in file order, when values are drawn or read.
   const gradient = take(Math.max(flatBytes, 4 * Math.max(0, ...architecture.tensors.map(valueCount))));
   const widths = [architecture.input, ...layers.map(({ output }) => output)].map(featureCount);
-  const activations = widths.map((width) => matrix(width, rows));
-  const activationGradients = gradientMatrices(architecture, (i) =>
-    // Evaluation computes the gradient of the logits too.
-    matrix(widths[i], i === layers.length ? rows : batchSize),
-  );
+  const activations = widths.map(matrix);
+  const activationGradients = gradientMatrices(architecture, (i) => matrix(widths[i]));
   const layersShared = workspaces.map(({ shared }) => take(shared));
   const threads = Array.from({ length: sizes.threads }, () => ({
     stack: take(stackBytes),
@@ -161,6 +164,7 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
     test,
     order,
     scaleTable,
+    rule,
     replicas,
     gradient,
     activations,

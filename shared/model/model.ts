@@ -1,14 +1,14 @@
 /** A model bound to memory and kernels, as one thread of a group uses it. */
 
-import type { Kernels } from '../kernels/kernels.ts';
+import { type Kernels, panelWidth } from '../kernels/kernels.ts';
 import type { SharedMemory } from '../kernels/webassembly.ts';
 import type { Exchange } from '../reduction/group.ts';
 import { type Span, shardRows, shardStart } from '../reduction/span.ts';
 import type { Architecture } from './architecture.ts';
-import type { BatchNormMode, Layer } from './layer.ts';
+import { type BatchNormMode, type Layer, rowOf } from './layer.ts';
 import { evaluationShard, lossSlotBytes, type MemoryPlan, type SplitPlace } from './memory-plan.ts';
 import type { Finding, NonFinite } from './non-finite.ts';
-import { bindOptimizer, type Optimizer } from './optimizer.ts';
+import { bindOptimizer } from './optimizer.ts';
 import { type Segment, sliceOf } from './tensors.ts';
 
 export interface ModelSettings {
@@ -31,12 +31,10 @@ export class Model {
   readonly gradients: Exchange;
   /** The points of a step at which a number can turn out not to be finite, in order. */
   readonly places: readonly string[];
-  readonly #architecture: Architecture;
   readonly #plan: MemoryPlan;
   readonly #kernels: Kernels;
   readonly #nonFinite: NonFinite;
   readonly #floats: Float32Array;
-  readonly #optimizer: Optimizer;
   readonly #rank: number;
   #batchLoss = Number.NaN;
   /** What this thread sums, updates and checks of the flat vector. */
@@ -51,17 +49,17 @@ export class Model {
   ) {
     const { architecture } = settings;
     const own = plan.threads[rank];
-    this.#architecture = architecture;
     this.#plan = plan;
     this.#kernels = kernels;
     this.#nonFinite = nonFinite;
     this.#floats = new Float32Array(memory.buffer);
-    this.#optimizer = bindOptimizer(settings.optimizer, kernels);
     this.#rank = rank;
     this.#slice = sliceOf(architecture.tensors, rank, size);
+    const optimizer = bindOptimizer(settings.optimizer, kernels, memory, plan.rule);
     this.layers = architecture.layers.map((spec, i) =>
       spec.kind.bind({
         kernels,
+        optimizer,
         options: spec.options,
         name: spec.name,
         tensors: spec.tensors,
@@ -72,6 +70,7 @@ export class Model {
         shared: plan.layersShared[i],
         own: own.layers[i],
         stack: own.stack,
+        gradient: plan.gradient,
         shardCount: plan.shardCount,
         batchNorm: settings.batchNorm,
         reportNonFinite: (exchange, shard) => nonFinite.report(this.places.indexOf(exchange.name), shard),
@@ -79,8 +78,9 @@ export class Model {
     );
     this.gradients = {
       name: 'gradient',
-      partial: () => {}, // sums over samples and shards are done together, from the activations
-      total: (span) => this.#totalGradient(span),
+      // A thread sums its slice over samples and shards where it updates it; the activations are all it needs.
+      partial: () => {},
+      total: (span) => this.#totalLoss(span),
     };
     const named = (exchange: Exchange | null) => (exchange === null ? [] : [exchange.name]);
     this.places = [
@@ -103,7 +103,7 @@ export class Model {
       span.firstSample + span.firstRow,
       span.endRow - span.firstRow,
       scaleTable,
-      input.offset + span.firstRow * input.stride,
+      rowOf(input, span.firstRow),
       input.stride,
     );
   }
@@ -116,7 +116,7 @@ export class Model {
     for (let shard = span.firstShard; shard < span.endShard; shard++) {
       const row = shardStart(span, shard);
       const loss = this.#kernels.softmaxCrossEntropy(
-        logits.offset + row * logits.stride,
+        rowOf(logits, row),
         logits.stride,
         logits.width,
         shardRows(span, shard),
@@ -124,7 +124,7 @@ export class Model {
         order,
         span.firstSample + row,
         span.rows,
-        gradient.offset + row * gradient.stride,
+        rowOf(gradient, row),
       );
       this.#floats[(batchLosses + shard * lossSlotBytes) / 4] = loss;
       if (!Number.isFinite(loss)) this.#nonFinite.report(this.places.indexOf('loss'), shard);
@@ -136,10 +136,10 @@ export class Model {
     return this.#batchLoss;
   }
 
-  /** Writes the new values of this thread's slice beside the old ones. */
+  /** Sums the gradient of this thread's slice and writes the slice's new values beside the old ones. */
   update(span: Span): void {
     let bad = 0;
-    for (const segment of this.#slice) bad |= this.#updateSegment(span, segment);
+    for (const segment of this.#slice) bad |= this.layers[segment.tensor.layer].update(span, segment);
     if (bad !== 0) this.#nonFinite.report(this.places.indexOf('update'), null);
   }
 
@@ -156,9 +156,9 @@ export class Model {
     const input = activations[0];
     const logits = activations[activations.length - 1];
     const gradient = presentMatrix(activationGradients[activations.length - 1]);
-    const logitRows = logits.offset + firstRow * logits.stride;
+    const logitRows = rowOf(logits, firstRow);
     const kernels = this.#kernels;
-    const inputRows = input.offset + firstRow * input.stride;
+    const inputRows = rowOf(input, firstRow);
     kernels.gather(split.images, input.width, 0, first, rows, scaleTable, inputRows, input.stride);
     for (const layer of this.layers) layer.infer(flat, firstRow, firstRow + rows);
     this.#floats[(evaluationLosses + shard * lossSlotBytes) / 4] = kernels.softmaxCrossEntropy(
@@ -170,7 +170,7 @@ export class Model {
       0,
       first,
       1,
-      gradient.offset + firstRow * gradient.stride,
+      rowOf(gradient, firstRow),
     );
     kernels.argmax(logitRows, logits.stride, logits.width, rows, predictions + first);
   }
@@ -181,12 +181,14 @@ export class Model {
     const logits = activations[activations.length - 1];
     const out = presentMatrix(activationGradients[activations.length - 1]);
     const firstRow = this.#evaluationRow(shard);
-    const start = out.offset + firstRow * out.stride;
-    this.#kernels.softmax(logits.offset + firstRow * logits.stride, logits.stride, logits.width, rows, start);
-    return Array.from({ length: rows }, (_, row) => {
-      const at = (start + row * out.stride) / 4;
-      return this.#floats.slice(at, at + out.width);
-    });
+    const start = rowOf(out, firstRow);
+    this.#kernels.softmax(rowOf(logits, firstRow), logits.stride, logits.width, rows, start);
+    return Array.from({ length: rows }, (_, row) =>
+      Float32Array.from({ length: out.width }, (_, column) => {
+        const panel = Math.floor(column / panelWidth);
+        return this.#floats[(rowOf(out, firstRow + row) + panel * out.stride) / 4 + (column % panelWidth)];
+      }),
+    );
   }
 
   /**
@@ -218,47 +220,21 @@ export class Model {
     return slot * evaluationShard;
   }
 
-  #totalGradient(span: Span): void {
-    if (this.#rank === 0) this.#totalLoss(span);
-    for (const segment of this.#slice) {
-      const out = this.#plan.gradient + 4 * (segment.tensor.offset + segment.from);
-      this.layers[segment.tensor.layer].gradient(span, 0, span.shardCount, segment, out);
-    }
-  }
-
   #totalLoss(span: Span): void {
+    if (this.#rank !== 0) return;
     const { stack, loss } = this.#plan.threads[this.#rank];
-    this.#kernels.mergeSums(this.#plan.batchLosses, lossSlotBytes, 0, span.shardCount, 0, 8, loss, stack);
+    this.#kernels.mergeSums(
+      this.#plan.batchLosses,
+      lossSlotBytes,
+      0,
+      span.shardCount,
+      0,
+      panelWidth,
+      loss,
+      stack,
+    );
     this.#batchLoss = Math.fround(this.#floats[loss / 4] / span.rows);
     if (!Number.isFinite(this.#batchLoss)) this.#nonFinite.report(this.places.indexOf('loss'), null);
-  }
-
-  #updateSegment(span: Span, { tensor, from, to }: Segment): number {
-    const at = 4 * (tensor.offset + from);
-    const gradient = this.#plan.gradient + at;
-    const current = span.current.flat + at;
-    const next = span.next.flat + at;
-    const { options } = this.#architecture.layers[tensor.layer];
-    switch (tensor.role) {
-      case 'runningMean':
-        return this.#kernels.movingAverage(current, gradient, next, to - from, Number(options.momentum), 1);
-      case 'runningVariance': {
-        // The total is M2, the sum of squares; PyTorch's unbiased variance divides it by n − 1.
-        const divisor = options.variance === 'unbiased' ? Math.max(span.rows - 1, 1) : span.rows;
-        return this.#kernels.movingAverage(
-          current,
-          gradient,
-          next,
-          to - from,
-          Number(options.momentum),
-          divisor,
-        );
-      }
-      default: {
-        const state = span.current.state + at;
-        return this.#optimizer.update(current, gradient, state, next, span.next.state + at, to - from);
-      }
-    }
   }
 }
 

@@ -2,6 +2,8 @@
 import { type Call, type CallTable, formatCall, parseCall } from '../calls.ts';
 import { usageError } from '../errors.ts';
 import type { Kernels } from '../kernels/kernels.ts';
+import type { SharedMemory } from '../kernels/webassembly.ts';
+import type { Span } from '../reduction/span.ts';
 
 const optimizers: CallTable = {
   sgd: {
@@ -34,30 +36,41 @@ export function parseOptimizer(text: string, where: string): Call {
   return call;
 }
 
+/** Bytes of an optimizer's rule. */
+export const ruleBytes = 16;
+
 /** An optimizer bound to kernels; state is kept per float of the flat vector. */
 export interface Optimizer {
+  /** Byte offset of the numbers that a kernel needs for the update (see `sgd` of the kernels). */
+  readonly rule: number;
   /**
-   * Writes the new values of `count` parameters (and their state) beside the old, from their total gradient.
-   * All are byte offsets. Returns 1 if a new value is not finite.
+   * Writes the new values of `count` parameters, which begin `at` bytes into the flat vector, and their state beside
+   * the old, from their total gradient at a byte offset. Returns 1 if a new value is not finite.
    */
-  update(
-    current: number,
-    gradient: number,
-    state: number,
-    next: number,
-    nextState: number,
-    count: number,
-  ): number;
+  update({ current, next }: Span, at: number, gradient: number, count: number): number;
 }
 
-export function bindOptimizer(text: string, kernels: Kernels): Optimizer {
-  const { options } = parseOptimizer(text, 'optimizer');
-  const rate = Number(options.lr);
-  const momentum = Number(options.momentum);
-  const decay = Number(options.weightDecay);
-  const nesterov = options.nesterov ? 1 : 0;
+/** @param rule byte offset of `ruleBytes`; every thread writes the same numbers there */
+export function bindOptimizer(
+  text: string,
+  kernels: Kernels,
+  memory: SharedMemory,
+  rule: number,
+): Optimizer {
+  const { lr, momentum, weightDecay, nesterov } = parseOptimizer(text, 'optimizer').options;
+  const numbers = [Number(lr), Number(momentum), Number(weightDecay), nesterov ? 1 : 0];
+  new Float32Array(memory.buffer, rule, numbers.length).set(numbers);
   return {
-    update: (current, gradient, state, next, nextState, count) =>
-      kernels.sgd(current, gradient, state, next, nextState, count, rate, momentum, decay, nesterov),
+    rule,
+    update: ({ current, next }, at, gradient, count) =>
+      kernels.sgd(
+        current.flat + at,
+        gradient,
+        current.state + at,
+        next.flat + at,
+        next.state + at,
+        count,
+        rule,
+      ),
   };
 }

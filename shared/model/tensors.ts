@@ -1,8 +1,8 @@
 /**
  * All tensors of a model in one flat vector of binary32, in model order: what is updated, sent and saved are its
- * bytes. Weights are panelled (see kernels), so a dense layer's (out, in) of a file is (in, out) in panels of 8.
+ * bytes. Weights are panelled (see kernels), so a dense layer's (out, in) of a file is (in, out) in panels.
  */
-import { padded } from '../kernels/kernels.ts';
+import { padded, panelWidth } from '../kernels/kernels.ts';
 
 export type Role = 'weight' | 'bias' | 'scale' | 'shift' | 'runningMean' | 'runningVariance';
 
@@ -20,11 +20,11 @@ export interface Tensor extends TensorSpec {
   readonly layer: number;
   /** First float of the tensor in the flat vector. */
   readonly offset: number;
-  /** Floats in the flat vector, padding included; a multiple of 8. */
+  /** Floats in the flat vector, padding included; a multiple of 16. */
   readonly size: number;
 }
 
-/** A run of floats within one tensor, relative to its beginning; multiples of 8. */
+/** A run of floats within one tensor, relative to its beginning; multiples of 16. */
 export interface Segment {
   readonly tensor: Tensor;
   readonly from: number;
@@ -70,8 +70,8 @@ export function valueCount(tensor: TensorSpec): number {
   return tensor.shape.reduce((product, length) => product * length, 1);
 }
 
-/** Slices begin at multiples of this many floats, so that the gradient's tiles of four panel rows stay whole. */
-const sliceUnit = 32;
+/** Slices begin at multiples of this many floats: the sixteen rows of a weight's panel that meet a panel of x. */
+const sliceUnit = panelWidth * panelWidth;
 
 /** The slice of the flat vector that one of `size` threads owns, cut into runs within one tensor. */
 export function sliceOf(tensors: readonly Tensor[], rank: number, size: number): Segment[] {
@@ -108,7 +108,8 @@ function forEachPlace(tensor: Tensor, visit: (index: number, place: number) => v
   const [out, depth = 1] = tensor.shape;
   for (let o = 0; o < out; o++) {
     for (let k = 0; k < depth; k++) {
-      visit(o * depth + k, ((o >> 3) * depth + k) * 8 + (o & 7));
+      const panel = Math.floor(o / panelWidth);
+      visit(o * depth + k, (panel * depth + k) * panelWidth + (o % panelWidth));
     }
   }
 }

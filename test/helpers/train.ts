@@ -42,7 +42,7 @@ export async function startTraining(
   });
   const team = await Team.start({
     setup: run.setup,
-    module: run.kernels.module,
+    kernels: run.kernels,
     memory: run.memory,
     ...(failpoints === undefined ? {} : { failpoints }),
     ...(stepTimeoutMs === undefined ? {} : { stepTimeoutMs }),

@@ -47,7 +47,7 @@ function lossesIn(threads: number): { losses: number[]; bytes: number; evaluated
     flat[i] = Math.fround((((i * 31) % 101) - 50) / 2000);
   });
   resetRunningStats(architecture, flat);
-  const training = new Training(setup, loadKernels('auto').module, memory, 0, 1);
+  const training = new Training(setup, loadKernels('auto'), memory, 0, 1);
   const losses: number[] = [];
   const progress: Progress & { committed: number } = {
     committed: 0,

@@ -1,4 +1,4 @@
-export { columnSums, dense, denseWeightGradient, transpose } from './products';
+export { columnSums, dense, denseWeightGradient, denseWeightUpdate, transpose } from './products';
 export { mergeMoments, mergeSums } from './merging';
 export { inverseDeviation, moments, normalise, normaliseBackward, normaliseSums } from './normalisation';
 export {
@@ -8,4 +8,9 @@ export { argmax, softmax, softmaxCrossEntropy } from './loss';
 export { movingAverage, nonFinite, sgd } from './update';
 export { gather } from './data';
 export { normal, uniform } from './random';
-export { multiplyAdd } from './probe';
+export { multiplyAdd, peak } from './probe';
+// Functions of their own, so that the engine neither unrolls their loops nor runs out of registers in them.
+export {
+  denseTile1, denseTile2, denseTile3, denseTile4, denseTile5, denseTile6,
+  sumShard1, sumShard2, sumShard3, sumShard4, sumShard5, sumShard6,
+} from './products';

@@ -1,12 +1,25 @@
 // Softmax, cross-entropy and what is predicted, row by row.
 import { exp4, log4 } from './mathematics';
+import { PANEL_BYTES } from './products';
+
+// Where class `j` of a row stands.
+// @ts-ignore: decorator
+@inline
+function classAt(row: usize, stride: usize, j: i32): usize {
+  return row + <usize>(j >> 4) * stride + ((<usize>(j & 15)) << 2);
+}
 
 // @ts-ignore: decorator
 @inline
-function largest(row: usize, classes: i32): i32 {
+function largest(row: usize, stride: usize, classes: i32): i32 {
   let best = 0;
+  let peak = load<f32>(row);
   for (let j = 1; j < classes; j++) {
-    if (load<f32>(row + ((<usize>j) << 2)) > load<f32>(row + ((<usize>best) << 2))) best = j;
+    const value = load<f32>(classAt(row, stride, j));
+    if (value > peak) {
+      best = j;
+      peak = value;
+    }
   }
   return best;
 }
@@ -14,12 +27,12 @@ function largest(row: usize, classes: i32): i32 {
 // Writes exp(logit − peak) and returns the sum in class order. The padding is written too: callers overwrite it.
 // @ts-ignore: decorator
 @inline
-function exponentials(row: usize, classes: i32, peak: f32, out: usize): f32 {
-  for (let i: usize = 0; i < ((<usize>classes) << 2); i += 16) {
-    v128.store(out + i, exp4(f32x4.sub(v128.load(row + i), f32x4.splat(peak))));
+function exponentials(row: usize, stride: usize, classes: i32, peak: f32, out: usize): f32 {
+  for (let j = 0; j < classes; j += 4) {
+    v128.store(classAt(out, stride, j), exp4(f32x4.sub(v128.load(classAt(row, stride, j)), f32x4.splat(peak))));
   }
   let sum: f32 = 0;
-  for (let j = 0; j < classes; j++) sum += load<f32>(out + ((<usize>j) << 2));
+  for (let j = 0; j < classes; j++) sum += load<f32>(classAt(out, stride, j));
   return sum;
 }
 
@@ -31,43 +44,49 @@ export function softmaxCrossEntropy(
   for (let r = 0; r < rows; r++) {
     const sample = order != 0 ? load<u32>(order + ((<usize>(first + r)) << 2)) : <u32>(first + r);
     const label = <i32>load<u8>(labels + <usize>sample);
-    const peak = load<f32>(logits + ((<usize>largest(logits, classes)) << 2));
-    const sum = exponentials(logits, classes, peak, gradient);
-    const target = load<f32>(logits + ((<usize>label) << 2)) - peak;
+    const peak = load<f32>(classAt(logits, stride, largest(logits, stride, classes)));
+    const sum = exponentials(logits, stride, classes, peak, gradient);
+    const target = load<f32>(classAt(logits, stride, label)) - peak;
     total += f32x4.extract_lane(log4(f32x4.splat(sum)), 0) - target;
-    for (let j = 0; j < classes; j++) {
-      const at = gradient + ((<usize>j) << 2);
-      const probability = load<f32>(at) / sum;
-      store<f32>(at, (j == label ? probability - 1 : probability) / divisor);
-    }
-    clearPadding(gradient, classes, stride);
-    logits += stride;
-    gradient += stride;
+    divideRow(gradient, stride, classes, sum);
+    const own = classAt(gradient, stride, label);
+    store<f32>(own, load<f32>(own) - 1);
+    divideRow(gradient, stride, classes, divisor);
+    clearPadding(gradient, stride, classes);
+    logits += PANEL_BYTES;
+    gradient += PANEL_BYTES;
   }
   return total;
 }
 
 export function softmax(logits: usize, stride: usize, classes: i32, rows: i32, out: usize): void {
   for (let r = 0; r < rows; r++) {
-    const peak = load<f32>(logits + ((<usize>largest(logits, classes)) << 2));
-    const sum = exponentials(logits, classes, peak, out);
-    for (let j = 0; j < classes; j++) {
-      const at = out + ((<usize>j) << 2);
-      store<f32>(at, load<f32>(at) / sum);
-    }
-    clearPadding(out, classes, stride);
-    logits += stride;
-    out += stride;
+    const peak = load<f32>(classAt(logits, stride, largest(logits, stride, classes)));
+    const sum = exponentials(logits, stride, classes, peak, out);
+    divideRow(out, stride, classes, sum);
+    clearPadding(out, stride, classes);
+    logits += PANEL_BYTES;
+    out += PANEL_BYTES;
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function clearPadding(row: usize, classes: i32, stride: usize): void {
-  const used = (<usize>classes) << 2;
-  memory.fill(row + used, 0, stride - used);
+function divideRow(row: usize, stride: usize, classes: i32, by: f32): void {
+  for (let j = 0; j < classes; j += 4) {
+    const at = classAt(row, stride, j);
+    v128.store(at, f32x4.div(v128.load(at), f32x4.splat(by)));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function clearPadding(row: usize, stride: usize, classes: i32): void {
+  for (let j = classes; (j & 15) != 0; j++) store<f32>(classAt(row, stride, j), 0);
 }
 
 export function argmax(logits: usize, stride: usize, classes: i32, rows: i32, out: usize): void {
-  for (let r = 0; r < rows; r++, logits += stride) store<u8>(out + <usize>r, <u8>largest(logits, classes));
+  for (let r = 0; r < rows; r++, logits += PANEL_BYTES) {
+    store<u8>(out + <usize>r, <u8>largest(logits, stride, classes));
+  }
 }

@@ -1,21 +1,28 @@
 // Partials of shards become totals of tree nodes.
 import { fma } from './arithmetic';
-import { copyVectors, foldStack, pushPanel } from './products';
+import { foldStack, pushPair } from './products';
+import { isBad, stillFinite } from './update';
 
 export function mergeSums(
   slots: usize, slotStride: usize, lo: i32, hi: i32, from: i32, to: i32, out: usize, stack: usize,
-): void {
+): i32 {
+  let finite = f32x4.splat(0);
   for (let column = from; column < to; column += 8) {
     let top = stack;
     let slot = slots + <usize>lo * slotStride + ((<usize>column) << 2);
     for (let shard = lo; shard < hi; shard++) {
-      top = pushPanel(top, shard - lo + 1, v128.load(slot), v128.load(slot, 16));
+      top = pushPair(top, shard - lo + 1, v128.load(slot), v128.load(slot, 16));
       slot += slotStride;
     }
     foldStack(stack, top, 32);
-    copyVectors(out, stack, 32);
+    const a = v128.load(stack);
+    const b = v128.load(stack, 16);
+    v128.store(out, a);
+    v128.store(out, b, 16);
+    finite = stillFinite(stillFinite(finite, a), b);
     out += 32;
   }
+  return isBad(finite);
 }
 
 // @ts-ignore: decorator
@@ -25,7 +32,8 @@ const LEVEL_BYTES: usize = 48; // count, mean and M2 of four columns
 export function mergeMoments(
   slots: usize, slotStride: usize, width: i32, rows: i32, shardSize: i32, lo: i32, hi: i32, from: i32, to: i32,
   outMean: usize, outM2: usize, stack: usize,
-): void {
+): i32 {
+  let finite = f32x4.splat(0);
   const toM2 = (<usize>width) << 2;
   for (let column = from; column < to; column += 4) {
     let top = stack;
@@ -45,15 +53,19 @@ export function mergeMoments(
       top -= LEVEL_BYTES;
       mergeLevel(top);
     }
+    const mean = v128.load(stack, 16);
+    const m2 = v128.load(stack, 32);
+    finite = stillFinite(stillFinite(finite, mean), m2);
     if (outMean != 0) {
-      v128.store(outMean, v128.load(stack, 16));
+      v128.store(outMean, mean);
       outMean += 16;
     }
     if (outM2 != 0) {
-      v128.store(outM2, v128.load(stack, 32));
+      v128.store(outM2, m2);
       outM2 += 16;
     }
   }
+  return isBad(finite);
 }
 
 // Chan, Golub, LeVeque (1979), with one order of operations: n = a + b; δ = mean_b − mean_a; s = b ÷ n;

@@ -1,195 +1,357 @@
 // Matrix products. Vectors run across outputs, never across the terms of a sum.
+//
+// A tile is up to six rows by half a panel: twelve vectors of sums. With two of weights and one value spread over a
+// vector that is all that an engine's fifteen vector registers on x86-64 hold. ROWS is a constant wherever a
+// tile is called, and what lies beyond it falls away.
 import { fma, splat } from './arithmetic';
+import { sgd } from './update';
 
 // @ts-ignore: decorator
 @inline
-const PANEL_BYTES: usize = 32;
+export const PANEL_BYTES: usize = 64;
+// @ts-ignore: decorator
+@inline
+const TILE_ROWS: i32 = 6;
+
+// The height of the next tile where so many rows are left: as few tiles as possible, as even as possible.
+// @ts-ignore: decorator
+@inline
+function nextTile(left: i32): i32 {
+  const tiles = (left + TILE_ROWS - 1) / TILE_ROWS;
+  return (left + tiles - 1) / tiles;
+}
 
 export function dense(
   x: usize, xStride: usize, w: usize, bias: usize, y: usize, yStride: usize,
   rows: i32, depth: i32, panels: i32,
 ): void {
-  const panelBytes = <usize>depth * PANEL_BYTES;
-  for (let p = 0; p < panels; p++) {
-    // A panel stays in the first-level cache while all rows pass by.
-    const panel = w + <usize>p * panelBytes;
-    const start = <usize>p * PANEL_BYTES;
-    const left = bias != 0 ? v128.load(bias + start) : f32x4.splat(0);
-    const right = bias != 0 ? v128.load(bias + start, 16) : f32x4.splat(0);
-    let r = 0;
-    for (; r + 4 <= rows; r += 4) {
-      denseTile(x + <usize>r * xStride, xStride, panel, left, right, y + <usize>r * yStride + start, yStride, panelBytes);
+  const weightStride = <usize>depth * PANEL_BYTES;
+  const end = w + <usize>panels * weightStride;
+  // Rows stay in the first-level cache while all weights stream by.
+  for (let left = rows; left > 0; ) {
+    const height = nextTile(left);
+    let column = bias;
+    let out = y;
+    for (let panel = w; panel < end; panel += weightStride) {
+      denseTile(height, x, xStride, panel, column, out, weightStride);
+      denseTile(height, x, xStride, panel + 32, column != 0 ? column + 32 : 0, out + 32, weightStride);
+      if (column != 0) column += PANEL_BYTES;
+      out += yStride;
     }
-    for (; r < rows; r++) {
-      denseRow(x + <usize>r * xStride, panel, left, right, y + <usize>r * yStride + start, panelBytes);
-    }
+    left -= height;
+    x += <usize>height * PANEL_BYTES;
+    y += <usize>height * PANEL_BYTES;
   }
 }
 
-// Four rows by one panel, held in eight registers.
+function denseTile(
+  height: i32, x: usize, xStride: usize, w: usize, bias: usize, y: usize, weightStride: usize,
+): void {
+  switch (height) {
+    case 6: denseTile6(x, xStride, w, bias, y, weightStride); break;
+    case 5: denseTile5(x, xStride, w, bias, y, weightStride); break;
+    case 4: denseTile4(x, xStride, w, bias, y, weightStride); break;
+    case 3: denseTile3(x, xStride, w, bias, y, weightStride); break;
+    case 2: denseTile2(x, xStride, w, bias, y, weightStride); break;
+    default: denseTile1(x, xStride, w, bias, y, weightStride);
+  }
+}
+
+export function denseTile1(x: usize, xStride: usize, w: usize, bias: usize, y: usize, weightStride: usize): void {
+  denseRows(1, x, xStride, w, bias, y, weightStride);
+}
+export function denseTile2(x: usize, xStride: usize, w: usize, bias: usize, y: usize, weightStride: usize): void {
+  denseRows(2, x, xStride, w, bias, y, weightStride);
+}
+export function denseTile3(x: usize, xStride: usize, w: usize, bias: usize, y: usize, weightStride: usize): void {
+  denseRows(3, x, xStride, w, bias, y, weightStride);
+}
+export function denseTile4(x: usize, xStride: usize, w: usize, bias: usize, y: usize, weightStride: usize): void {
+  denseRows(4, x, xStride, w, bias, y, weightStride);
+}
+export function denseTile5(x: usize, xStride: usize, w: usize, bias: usize, y: usize, weightStride: usize): void {
+  denseRows(5, x, xStride, w, bias, y, weightStride);
+}
+export function denseTile6(x: usize, xStride: usize, w: usize, bias: usize, y: usize, weightStride: usize): void {
+  denseRows(6, x, xStride, w, bias, y, weightStride);
+}
+
 // @ts-ignore: decorator
 @inline
-function denseTile(
-  x: usize, xStride: usize, w: usize, left: v128, right: v128, y: usize, yStride: usize, panelBytes: usize,
+function denseRows(
+  ROWS: i32, x: usize, xStride: usize, w: usize, bias: usize, y: usize, weightStride: usize,
 ): void {
-  let x0 = x;
-  let x1 = x0 + xStride;
-  let x2 = x1 + xStride;
-  let x3 = x2 + xStride;
-  let a0 = left, b0 = right, a1 = left, b1 = right, a2 = left, b2 = right, a3 = left, b3 = right;
-  const end = w + panelBytes;
-  for (; w < end; w += PANEL_BYTES) {
+  const left = bias != 0 ? v128.load(bias) : f32x4.splat(0);
+  const right = bias != 0 ? v128.load(bias, 16) : f32x4.splat(0);
+  let a0 = left, b0 = right;
+  let a1 = left, b1 = right;
+  let a2 = left, b2 = right;
+  let a3 = left, b3 = right;
+  let a4 = left, b4 = right;
+  let a5 = left, b5 = right;
+  for (const end = w + weightStride; w < end; w += PANEL_BYTES) {
     const u = v128.load(w);
     const v = v128.load(w, 16);
-    let s = splat(x0);
+    let s = v128.load32_splat(x);
     a0 = fma(s, u, a0);
     b0 = fma(s, v, b0);
-    s = splat(x1);
-    a1 = fma(s, u, a1);
-    b1 = fma(s, v, b1);
-    s = splat(x2);
-    a2 = fma(s, u, a2);
-    b2 = fma(s, v, b2);
-    s = splat(x3);
-    a3 = fma(s, u, a3);
-    b3 = fma(s, v, b3);
-    x0 += 4;
-    x1 += 4;
-    x2 += 4;
-    x3 += 4;
+    if (ROWS > 1) {
+      s = v128.load32_splat(x, 64);
+      a1 = fma(s, u, a1);
+      b1 = fma(s, v, b1);
+    }
+    if (ROWS > 2) {
+      s = v128.load32_splat(x, 128);
+      a2 = fma(s, u, a2);
+      b2 = fma(s, v, b2);
+    }
+    if (ROWS > 3) {
+      s = v128.load32_splat(x, 192);
+      a3 = fma(s, u, a3);
+      b3 = fma(s, v, b3);
+    }
+    if (ROWS > 4) {
+      s = v128.load32_splat(x, 256);
+      a4 = fma(s, u, a4);
+      b4 = fma(s, v, b4);
+    }
+    if (ROWS > 5) {
+      s = v128.load32_splat(x, 320);
+      a5 = fma(s, u, a5);
+      b5 = fma(s, v, b5);
+    }
+    x += 4;
+    // The next panel of x begins where this one's row ends.
+    if ((x & 63) == 0) x += xStride - PANEL_BYTES;
   }
   v128.store(y, a0);
   v128.store(y, b0, 16);
-  y += yStride;
-  v128.store(y, a1);
-  v128.store(y, b1, 16);
-  y += yStride;
-  v128.store(y, a2);
-  v128.store(y, b2, 16);
-  y += yStride;
-  v128.store(y, a3);
-  v128.store(y, b3, 16);
-}
-
-// @ts-ignore: decorator
-@inline
-function denseRow(x: usize, w: usize, left: v128, right: v128, y: usize, panelBytes: usize): void {
-  const end = w + panelBytes;
-  for (; w < end; w += PANEL_BYTES) {
-    const s = splat(x);
-    left = fma(s, v128.load(w), left);
-    right = fma(s, v128.load(w, 16), right);
-    x += 4;
+  if (ROWS > 1) {
+    v128.store(y, a1, 64);
+    v128.store(y, b1, 80);
   }
-  v128.store(y, left);
-  v128.store(y, right, 16);
+  if (ROWS > 2) {
+    v128.store(y, a2, 128);
+    v128.store(y, b2, 144);
+  }
+  if (ROWS > 3) {
+    v128.store(y, a3, 192);
+    v128.store(y, b3, 208);
+  }
+  if (ROWS > 4) {
+    v128.store(y, a4, 256);
+    v128.store(y, b4, 272);
+  }
+  if (ROWS > 5) {
+    v128.store(y, a5, 320);
+    v128.store(y, b5, 336);
+  }
 }
 
 export function denseWeightGradient(
   x: usize, xStride: usize, dy: usize, dyStride: usize, rows: i32, shardSize: i32, lo: i32, hi: i32,
   depth: i32, from: i32, to: i32, out: usize, stack: usize,
 ): void {
-  let position = from >> 3;
-  const end = to >> 3;
-  while (position < end) {
-    const panel = position / depth;
-    const k = position - panel * depth;
-    const column = dy + <usize>panel * PANEL_BYTES;
-    const row = x + ((<usize>k) << 2);
-    if (k + 4 <= depth && position + 4 <= end) {
-      gradientTile(row, xStride, column, dyStride, rows, shardSize, lo, hi, out, stack);
-      position += 4;
-      out += 4 * PANEL_BYTES;
-    } else {
-      gradientRow(row, xStride, column, dyStride, rows, shardSize, lo, hi, out, stack);
-      position += 1;
-      out += PANEL_BYTES;
+  const first = from >> 4;
+  const end = to >> 4;
+  // All that needs a panel of x is computed while it is in the cache.
+  for (let k = 0; k < depth; k += 16, x += xStride) {
+    for (let p = first / depth; p * depth < end; p++) {
+      // Rows k … k+15 of panel p, as far as they are asked for.
+      const begin = max(p * depth + k, first);
+      const stop = min(p * depth + min(k + 16, depth), end);
+      if (begin >= stop) continue;
+      const column = x + ((<usize>(begin - p * depth - k)) << 2);
+      gradientBlock(stop - begin, column, dy + <usize>p * dyStride, rows, shardSize, lo, hi, stack);
+      copyVectors(out + <usize>(begin - first) * PANEL_BYTES, stack, <usize>(stop - begin) * PANEL_BYTES);
     }
   }
 }
 
-// Four rows of a gradient panel: each shard is summed in eight registers, then merged with the finished
-// subtrees on the stack as a binary counter is incremented, which is the tree's order.
-// @ts-ignore: decorator
-@inline
-function gradientTile(
-  x: usize, xStride: usize, dy: usize, dyStride: usize, rows: i32, shardSize: i32, lo: i32, hi: i32,
-  out: usize, stack: usize,
+export function denseWeightUpdate(
+  x: usize, xStride: usize, dy: usize, dyStride: usize, rows: i32, shardSize: i32, depth: i32, from: i32, to: i32,
+  w: usize, v: usize, newW: usize, newV: usize, rule: usize, stack: usize,
+): i32 {
+  const shards = (rows + shardSize - 1) / shardSize;
+  const first = from >> 4;
+  const end = to >> 4;
+  let bad = 0;
+  for (let k = 0; k < depth; k += 16, x += xStride) {
+    for (let p = first / depth; p * depth < end; p++) {
+      const begin = max(p * depth + k, first);
+      const stop = min(p * depth + min(k + 16, depth), end);
+      if (begin >= stop) continue;
+      const column = x + ((<usize>(begin - p * depth - k)) << 2);
+      gradientBlock(stop - begin, column, dy + <usize>p * dyStride, rows, shardSize, 0, shards, stack);
+      const here = <usize>(begin - first) * PANEL_BYTES;
+      bad |= sgd(w + here, stack, v + here, newW + here, newV + here, (stop - begin) << 4, rule);
+    }
+  }
+  return bad;
+}
+
+// Up to sixteen rows of a panel of the gradient, summed over shards and left at the bottom of the stack. A shard's
+// sums merge with the finished subtrees on the stack as a binary counter is incremented, which is the tree's order.
+function gradientBlock(
+  height: i32, x: usize, dy: usize, rows: i32, shardSize: i32, lo: i32, hi: i32, stack: usize,
 ): void {
+  const bytes = <usize>height * PANEL_BYTES;
   let top = stack;
   for (let shard = lo; shard < hi; shard++) {
-    const first = shard * shardSize;
-    const last = min(first + shardSize, rows);
-    let px = x + <usize>first * xStride;
-    let pd = dy + <usize>first * dyStride;
-    let a0 = f32x4.splat(0), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
-    for (let n = first; n < last; n++) {
-      const u = v128.load(pd);
-      const v = v128.load(pd, 16);
-      let s = splat(px);
-      a0 = fma(s, u, a0);
-      b0 = fma(s, v, b0);
-      s = splat(px + 4);
+    const first = <usize>(shard * shardSize) * PANEL_BYTES;
+    const end = dy + <usize>min((shard + 1) * shardSize, rows) * PANEL_BYTES;
+    let column = x + first;
+    let leaf = top;
+    for (let left = height; left > 0; left -= TILE_ROWS) {
+      const rowCount = min(left, TILE_ROWS);
+      sumShard(rowCount, column, dy + first, end, leaf);
+      sumShard(rowCount, column, dy + first + 32, end + 32, leaf + 32);
+      column += TILE_ROWS * 4;
+      leaf += TILE_ROWS * PANEL_BYTES;
+    }
+    top += bytes;
+    const count = shard - lo + 1;
+    if ((count & 3) != 0) continue;
+    top -= 3 * bytes;
+    addFour(top - bytes, bytes);
+    for (let nodes = count >> 2; (nodes & 1) == 0; nodes >>= 1) {
+      top -= bytes;
+      addVectors(top - bytes, top, bytes);
+    }
+  }
+  // Two or three leaves are left that did not make four.
+  const rest = <usize>((hi - lo) & 3) * bytes;
+  if (rest >= 2 * bytes) {
+    addVectors(top - rest, top - rest + bytes, bytes);
+    if (rest == 3 * bytes) copyVectors(top - 2 * bytes, top - bytes, bytes);
+    top -= bytes;
+  }
+  foldStack(stack, top, bytes);
+}
+
+// @ts-ignore: decorator
+@inline
+function sumShard(height: i32, x: usize, dy: usize, end: usize, out: usize): void {
+  switch (height) {
+    case 6: sumShard6(x, dy, end, out); break;
+    case 5: sumShard5(x, dy, end, out); break;
+    case 4: sumShard4(x, dy, end, out); break;
+    case 3: sumShard3(x, dy, end, out); break;
+    case 2: sumShard2(x, dy, end, out); break;
+    default: sumShard1(x, dy, end, out);
+  }
+}
+
+export function sumShard1(x: usize, dy: usize, end: usize, out: usize): void {
+  sumRows(1, x, dy, end, out);
+}
+export function sumShard2(x: usize, dy: usize, end: usize, out: usize): void {
+  sumRows(2, x, dy, end, out);
+}
+export function sumShard3(x: usize, dy: usize, end: usize, out: usize): void {
+  sumRows(3, x, dy, end, out);
+}
+export function sumShard4(x: usize, dy: usize, end: usize, out: usize): void {
+  sumRows(4, x, dy, end, out);
+}
+export function sumShard5(x: usize, dy: usize, end: usize, out: usize): void {
+  sumRows(5, x, dy, end, out);
+}
+export function sumShard6(x: usize, dy: usize, end: usize, out: usize): void {
+  sumRows(6, x, dy, end, out);
+}
+
+// @ts-ignore: decorator
+@inline
+function sumRows(ROWS: i32, x: usize, dy: usize, end: usize, out: usize): void {
+  const zero = f32x4.splat(0);
+  let a0 = zero, b0 = zero;
+  let a1 = zero, b1 = zero;
+  let a2 = zero, b2 = zero;
+  let a3 = zero, b3 = zero;
+  let a4 = zero, b4 = zero;
+  let a5 = zero, b5 = zero;
+  for (; dy < end; x += PANEL_BYTES, dy += PANEL_BYTES) {
+    const u = v128.load(dy);
+    const v = v128.load(dy, 16);
+    let s = v128.load32_splat(x);
+    a0 = fma(s, u, a0);
+    b0 = fma(s, v, b0);
+    if (ROWS > 1) {
+      s = v128.load32_splat(x, 4);
       a1 = fma(s, u, a1);
       b1 = fma(s, v, b1);
-      s = splat(px + 8);
+    }
+    if (ROWS > 2) {
+      s = v128.load32_splat(x, 8);
       a2 = fma(s, u, a2);
       b2 = fma(s, v, b2);
-      s = splat(px + 12);
+    }
+    if (ROWS > 3) {
+      s = v128.load32_splat(x, 12);
       a3 = fma(s, u, a3);
       b3 = fma(s, v, b3);
-      px += xStride;
-      pd += dyStride;
     }
-    for (let count = shard - lo + 1; (count & 1) == 0; count >>= 1) {
-      top -= 128;
-      a0 = f32x4.add(v128.load(top), a0);
-      b0 = f32x4.add(v128.load(top, 16), b0);
-      a1 = f32x4.add(v128.load(top, 32), a1);
-      b1 = f32x4.add(v128.load(top, 48), b1);
-      a2 = f32x4.add(v128.load(top, 64), a2);
-      b2 = f32x4.add(v128.load(top, 80), b2);
-      a3 = f32x4.add(v128.load(top, 96), a3);
-      b3 = f32x4.add(v128.load(top, 112), b3);
+    if (ROWS > 4) {
+      s = v128.load32_splat(x, 16);
+      a4 = fma(s, u, a4);
+      b4 = fma(s, v, b4);
     }
-    v128.store(top, a0);
-    v128.store(top, b0, 16);
-    v128.store(top, a1, 32);
-    v128.store(top, b1, 48);
-    v128.store(top, a2, 64);
-    v128.store(top, b2, 80);
-    v128.store(top, a3, 96);
-    v128.store(top, b3, 112);
-    top += 128;
+    if (ROWS > 5) {
+      s = v128.load32_splat(x, 20);
+      a5 = fma(s, u, a5);
+      b5 = fma(s, v, b5);
+    }
   }
-  foldStack(stack, top, 128);
-  copyVectors(out, stack, 128);
+  v128.store(out, a0);
+  v128.store(out, b0, 16);
+  if (ROWS > 1) {
+    v128.store(out, a1, 64);
+    v128.store(out, b1, 80);
+  }
+  if (ROWS > 2) {
+    v128.store(out, a2, 128);
+    v128.store(out, b2, 144);
+  }
+  if (ROWS > 3) {
+    v128.store(out, a3, 192);
+    v128.store(out, b3, 208);
+  }
+  if (ROWS > 4) {
+    v128.store(out, a4, 256);
+    v128.store(out, b4, 272);
+  }
+  if (ROWS > 5) {
+    v128.store(out, a5, 320);
+    v128.store(out, b5, 336);
+  }
 }
 
+// Four leaves, the first at `first`, become their node there. Merged one by one they would go through memory more often.
+function addFour(first: usize, bytes: usize): void {
+  const second = first + bytes;
+  const third = second + bytes;
+  const fourth = third + bytes;
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const left = f32x4.add(v128.load(first + i), v128.load(second + i));
+    v128.store(first + i, f32x4.add(left, f32x4.add(v128.load(third + i), v128.load(fourth + i))));
+  }
+}
+
+// A few vectors; `memory.copy` leaves WebAssembly for that and takes longer.
 // @ts-ignore: decorator
 @inline
-function gradientRow(
-  x: usize, xStride: usize, dy: usize, dyStride: usize, rows: i32, shardSize: i32, lo: i32, hi: i32,
-  out: usize, stack: usize,
-): void {
-  let top = stack;
-  for (let shard = lo; shard < hi; shard++) {
-    const first = shard * shardSize;
-    const last = min(first + shardSize, rows);
-    let px = x + <usize>first * xStride;
-    let pd = dy + <usize>first * dyStride;
-    let a = f32x4.splat(0), b = a;
-    for (let n = first; n < last; n++) {
-      const s = splat(px);
-      a = fma(s, v128.load(pd), a);
-      b = fma(s, v128.load(pd, 16), b);
-      px += xStride;
-      pd += dyStride;
-    }
-    top = pushPanel(top, shard - lo + 1, a, b);
+function copyVectors(to: usize, from: usize, bytes: usize): void {
+  for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, v128.load(from + i));
+}
+
+// left += right, over some vectors.
+// @ts-ignore: decorator
+@inline
+function addVectors(left: usize, right: usize, bytes: usize): void {
+  for (let i: usize = 0; i < bytes; i += 16) {
+    v128.store(left + i, f32x4.add(v128.load(left + i), v128.load(right + i)));
   }
-  foldStack(stack, top, PANEL_BYTES);
-  copyVectors(out, stack, PANEL_BYTES);
 }
 
 export function columnSums(
@@ -197,65 +359,82 @@ export function columnSums(
   out: usize, stack: usize,
 ): void {
   for (let column = from; column < to; column += 8) {
+    const start = dy + <usize>(column >> 4) * dyStride + ((<usize>(column & 8)) << 2);
     let top = stack;
     for (let shard = lo; shard < hi; shard++) {
       const first = shard * shardSize;
       const last = min(first + shardSize, rows);
-      let pd = dy + <usize>first * dyStride + ((<usize>column) << 2);
+      let pd = start + <usize>first * PANEL_BYTES;
       let a = f32x4.splat(0), b = a;
       for (let n = first; n < last; n++) {
         a = f32x4.add(a, v128.load(pd));
         b = f32x4.add(b, v128.load(pd, 16));
-        pd += dyStride;
+        pd += PANEL_BYTES;
       }
-      top = pushPanel(top, shard - lo + 1, a, b);
+      top = pushPair(top, shard - lo + 1, a, b);
     }
-    foldStack(stack, top, PANEL_BYTES);
-    copyVectors(out, stack, PANEL_BYTES);
-    out += PANEL_BYTES;
+    foldStack(stack, top, 32);
+    v128.store(out, v128.load(stack));
+    v128.store(out, v128.load(stack, 16), 16);
+    out += 32;
   }
 }
 
-// Merges a leaf with the finished subtrees to its left, `count` leaves having been seen; returns the new top.
+// Merges a leaf of two vectors with the finished subtrees to its left, `count` leaves having been seen; returns the
+// new top.
 // @ts-ignore: decorator
 @inline
-export function pushPanel(top: usize, count: i32, a: v128, b: v128): usize {
+export function pushPair(top: usize, count: i32, a: v128, b: v128): usize {
   for (; (count & 1) == 0; count >>= 1) {
-    top -= PANEL_BYTES;
+    top -= 32;
     a = f32x4.add(v128.load(top), a);
     b = f32x4.add(v128.load(top, 16), b);
   }
   v128.store(top, a);
   v128.store(top, b, 16);
-  return top + PANEL_BYTES;
+  return top + 32;
 }
 
 // Merges what is left on the stack from right to left, always left + right; the result is at its bottom.
 export function foldStack(stack: usize, top: usize, bytes: usize): void {
   for (let right = top - bytes; right > stack; right -= bytes) {
-    const left = right - bytes;
-    for (let i: usize = 0; i < bytes; i += 16) {
-      v128.store(left + i, f32x4.add(v128.load(left + i), v128.load(right + i)));
-    }
+    addVectors(right - bytes, right, bytes);
   }
-}
-
-// A few vectors; `memory.copy` leaves WebAssembly for that and takes longer.
-// @ts-ignore: decorator
-@inline
-export function copyVectors(to: usize, from: usize, bytes: usize): void {
-  for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, v128.load(from + i));
 }
 
 export function transpose(w: usize, depth: i32, width: i32, out: usize): void {
-  for (let k0 = 0; k0 < depth; k0 += 8) {
-    for (let o = 0; o < width; o++) {
-      const source = w + (<usize>(o >> 3) * <usize>depth + <usize>k0) * PANEL_BYTES + ((<usize>(o & 7)) << 2);
-      for (let j = 0; j < 8; j++) {
-        const value = k0 + j < depth ? load<f32>(source + <usize>j * PANEL_BYTES) : 0;
-        store<f32>(out + ((<usize>j) << 2), value);
-      }
-      out += PANEL_BYTES;
+  const outStride = <usize>width * PANEL_BYTES;
+  for (let k = 0; k < depth; k += 4) {
+    const target = out + <usize>(k >> 4) * outStride + ((<usize>(k & 15)) << 2);
+    for (let o = 0; o < width; o += 4) {
+      const source = w + (<usize>(o >> 4) * <usize>depth + <usize>k) * PANEL_BYTES + ((<usize>(o & 15)) << 2);
+      transposeBlock(source, depth - k, target + <usize>o * PANEL_BYTES, width - o);
     }
   }
+  // The columns of the last panel beyond those four.
+  const last = out + <usize>(depth >> 4) * outStride;
+  for (let k = (depth + 3) & 12; k > 0 && k < 16; k += 4) {
+    for (let o = 0; o < width; o++) {
+      v128.store(last + <usize>o * PANEL_BYTES + ((<usize>k) << 2), f32x4.splat(0));
+    }
+  }
+}
+
+// Four rows by four columns; rows beyond `rows` count as zero, of columns beyond `columns` nothing is written.
+// @ts-ignore: decorator
+@inline
+function transposeBlock(w: usize, rows: i32, out: usize, columns: i32): void {
+  const zero = f32x4.splat(0);
+  const a = v128.load(w);
+  const b = rows > 1 ? v128.load(w, PANEL_BYTES) : zero;
+  const c = rows > 2 ? v128.load(w, 2 * PANEL_BYTES) : zero;
+  const d = rows > 3 ? v128.load(w, 3 * PANEL_BYTES) : zero;
+  const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
+  const ab1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+  const cd0 = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
+  const cd1 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+  v128.store(out, v128.shuffle<i64>(ab0, cd0, 0, 2));
+  if (columns > 1) v128.store(out, v128.shuffle<i64>(ab0, cd0, 1, 3), PANEL_BYTES);
+  if (columns > 2) v128.store(out, v128.shuffle<i64>(ab1, cd1, 0, 2), 2 * PANEL_BYTES);
+  if (columns > 3) v128.store(out, v128.shuffle<i64>(ab1, cd1, 1, 3), 3 * PANEL_BYTES);
 }

@@ -1,19 +1,27 @@
-// The new values beside the old. A value times zero is NaN where it is not finite, so one sum finds them all.
-import { fma } from './arithmetic';
+// The new values beside the old.
+import { fma, splat } from './arithmetic';
+
+// A value times zero is NaN where it is not finite, and one such makes the sum NaN.
+// @ts-ignore: decorator
+@inline
+export function stillFinite(finite: v128, value: v128): v128 {
+  return fma(value, f32x4.splat(0), finite);
+}
 
 // @ts-ignore: decorator
 @inline
-function isBad(sum: v128): i32 {
-  return v128.any_true(f32x4.ne(sum, sum)) ? 1 : 0;
+export function isBad(finite: v128): i32 {
+  return v128.any_true(f32x4.ne(finite, finite)) ? 1 : 0;
 }
 
 export function sgd(
-  w: usize, g: usize, v: usize, newW: usize, newV: usize, count: i32,
-  rate: f32, momentum: f32, decay: f32, nesterov: i32,
+  w: usize, g: usize, v: usize, newW: usize, newV: usize, count: i32, rule: usize,
 ): i32 {
-  const zero = f32x4.splat(0);
-  const minusRate = f32x4.splat(-rate);
-  let finite = zero;
+  const minusRate = f32x4.neg(splat(rule));
+  const momentum = load<f32>(rule, 4);
+  const decay = load<f32>(rule, 8);
+  const nesterov = load<f32>(rule, 12);
+  let finite = f32x4.splat(0);
   for (let i: usize = 0; i < ((<usize>count) << 2); i += 16) {
     const weight = v128.load(w + i);
     let direction = v128.load(g + i);
@@ -21,12 +29,12 @@ export function sgd(
     if (momentum != 0) {
       const velocity = fma(f32x4.splat(momentum), v128.load(v + i), direction);
       v128.store(newV + i, velocity);
-      finite = f32x4.add(finite, f32x4.mul(velocity, zero));
-      direction = nesterov ? fma(f32x4.splat(momentum), velocity, direction) : velocity;
+      finite = stillFinite(finite, velocity);
+      direction = nesterov != 0 ? fma(f32x4.splat(momentum), velocity, direction) : velocity;
     }
     const updated = fma(minusRate, direction, weight);
     v128.store(newW + i, updated);
-    finite = f32x4.add(finite, f32x4.mul(updated, zero));
+    finite = stillFinite(finite, updated);
   }
   return isBad(finite);
 }
@@ -34,27 +42,21 @@ export function sgd(
 export function movingAverage(
   old: usize, value: usize, out: usize, count: i32, momentum: f32, divisor: f32,
 ): i32 {
-  const zero = f32x4.splat(0);
   const rest = f32x4.splat((<f32>1) - momentum);
-  let finite = zero;
+  let finite = f32x4.splat(0);
   for (let i: usize = 0; i < ((<usize>count) << 2); i += 16) {
     const share = f32x4.mul(rest, f32x4.div(v128.load(value + i), f32x4.splat(divisor)));
     const updated = fma(f32x4.splat(momentum), v128.load(old + i), share);
     v128.store(out + i, updated);
-    finite = f32x4.add(finite, f32x4.mul(updated, zero));
+    finite = stillFinite(finite, updated);
   }
   return isBad(finite);
 }
 
 export function nonFinite(x: usize, count: i32): i32 {
-  const zero = f32x4.splat(0);
-  let finite = zero;
+  let finite = f32x4.splat(0);
   const whole = ((<usize>count) >> 2) << 4;
-  for (let i: usize = 0; i < whole; i += 16) {
-    finite = f32x4.add(finite, f32x4.mul(v128.load(x + i), zero));
-  }
-  for (let i = whole; i < ((<usize>count) << 2); i += 4) {
-    finite = f32x4.add(finite, f32x4.mul(v128.load32_splat(x + i), zero));
-  }
+  for (let i: usize = 0; i < whole; i += 16) finite = stillFinite(finite, v128.load(x + i));
+  for (let i = whole; i < ((<usize>count) << 2); i += 4) finite = stillFinite(finite, splat(x + i));
   return isBad(finite);
 }

@@ -33,3 +33,8 @@ export function roundToEven(x: number): number {
   if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1;
   return floor % 2 === 0 ? floor : floor + 1;
 }
+
+/** 1 if a value is NaN or infinite, else 0. */
+export function nonFinite(value: number): number {
+  return Number.isFinite(value) ? 0 : 1;
+}

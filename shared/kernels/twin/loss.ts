@@ -1,54 +1,55 @@
-import type { Kernels } from '../kernels.ts';
+import { type Kernels, padded } from '../kernels.ts';
 import { f } from './arithmetic.ts';
 import { exp, log } from './mathematics.ts';
-import type { Views } from './memory.ts';
+import { at, type Views } from './memory.ts';
 
 export function loss(m: Views): Pick<Kernels, 'softmaxCrossEntropy' | 'softmax' | 'argmax'> {
-  /** Writes exp(logit − peak) of one row and returns their sum. */
-  const exponentials = (row: number, classes: number, peak: number, out: number): number => {
-    let sum = 0;
-    for (let c = 0; c < 4 * classes; c += 4) {
-      const value = exp(f(m.get(row + c) - peak));
-      m.set(out + c, value);
-      sum = f(sum + value);
-    }
-    return sum;
-  };
-  const largest = (row: number, classes: number): number => {
-    let best = 0;
-    for (let j = 1; j < classes; j++) if (m.get(row + 4 * j) > m.get(row + 4 * best)) best = j;
-    return best;
+  /** The values of one row; what is not among its columns is never read. */
+  const rowOf = (matrix: number, stride: number, row: number, columns: number): number[] =>
+    Array.from({ length: columns }, (_, j) => m.get(at(matrix, stride, row, j)));
+  const put = (matrix: number, stride: number, row: number, values: number[]): void => {
+    for (let j = 0; j < padded(values.length); j++) m.set(at(matrix, stride, row, j), values[j] ?? 0);
   };
   return {
     softmaxCrossEntropy(logits, stride, classes, rows, labels, order, first, divisor, gradient) {
       let total = 0;
       for (let r = 0; r < rows; r++) {
-        const row = logits + r * stride;
-        const out = gradient + r * stride;
         const label = m.bytes[labels + m.sample(order, first + r)];
-        const peak = m.get(row + 4 * largest(row, classes));
-        const sum = exponentials(row, classes, peak, out);
-        total = f(total + f(log(sum) - f(m.get(row + 4 * label) - peak)));
-        for (let c = 0; c < stride; c += 4) {
-          const probability = f(m.get(out + c) / sum);
-          const difference = c === 4 * label ? f(probability - 1) : probability;
-          m.set(out + c, c < 4 * classes ? f(difference / f(divisor)) : 0);
-        }
+        const row = rowOf(logits, stride, r, classes);
+        const { exponentials, sum, peak } = softmaxParts(row);
+        total = f(total + f(log(sum) - f(row[label] - peak)));
+        const differences = exponentials.map((value, j) => {
+          const probability = f(value / sum);
+          return f((j === label ? f(probability - 1) : probability) / f(divisor));
+        });
+        put(gradient, stride, r, differences);
       }
       return total;
     },
 
     softmax(logits, stride, classes, rows, out) {
       for (let r = 0; r < rows; r++) {
-        const row = logits + r * stride;
-        const to = out + r * stride;
-        const sum = exponentials(row, classes, m.get(row + 4 * largest(row, classes)), to);
-        for (let c = 0; c < stride; c += 4) m.set(to + c, c < 4 * classes ? f(m.get(to + c) / sum) : 0);
+        const { exponentials, sum } = softmaxParts(rowOf(logits, stride, r, classes));
+        const probabilities = exponentials.map((value) => f(value / sum));
+        put(out, stride, r, probabilities);
       }
     },
 
     argmax(logits, stride, classes, rows, out) {
-      for (let r = 0; r < rows; r++) m.bytes[out + r] = largest(logits + r * stride, classes);
+      for (let r = 0; r < rows; r++) m.bytes[out + r] = largest(rowOf(logits, stride, r, classes));
     },
   };
+}
+
+/** exp(logit − peak) of a row, and their sum in class order. */
+function softmaxParts(row: number[]): { exponentials: number[]; sum: number; peak: number } {
+  const peak = row[largest(row)];
+  const exponentials = row.map((logit) => exp(f(logit - peak)));
+  return { exponentials, sum: exponentials.reduce((sum, value) => f(sum + value), 0), peak };
+}
+
+function largest(row: number[]): number {
+  let best = 0;
+  for (const [j, logit] of row.entries()) if (logit > row[best]) best = j;
+  return best;
 }

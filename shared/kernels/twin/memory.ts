@@ -1,3 +1,5 @@
+import { panelBytes, panelWidth } from '../kernels.ts';
+
 /** The shared memory as the twin sees it: by byte offset, like the kernels. */
 export class Views {
   readonly bytes: Uint8Array;
@@ -22,4 +24,10 @@ export class Views {
   sample(order: number, place: number): number {
     return order === 0 ? place : this.words[order / 4 + place];
   }
+}
+
+/** The byte at which element (row, column) of a panelled matrix stands. */
+export function at(matrix: number, stride: number, row: number, column: number): number {
+  const panel = Math.floor(column / panelWidth);
+  return matrix + panel * stride + row * panelBytes + (column % panelWidth) * 4;
 }

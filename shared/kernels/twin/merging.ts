@@ -1,6 +1,6 @@
 import { foldTree } from '../../reduction/tree.ts';
 import type { Kernels } from '../kernels.ts';
-import { f, fma } from './arithmetic.ts';
+import { f, fma, nonFinite } from './arithmetic.ts';
 import type { Views } from './memory.ts';
 
 export interface Moments {
@@ -24,16 +24,18 @@ export function mergeTwo(a: Moments, b: Moments): Moments {
 export function merging(m: Views): Pick<Kernels, 'mergeSums' | 'mergeMoments'> {
   return {
     mergeSums(slots, slotStride, lo, hi, from, to, out) {
+      let bad = 0;
       for (let column = from; column < to; column++) {
         const leaf = (shard: number) => m.get(slots + shard * slotStride + 4 * column);
-        m.set(
-          out + 4 * (column - from),
-          foldTree(lo, hi, leaf, (left, right) => f(left + right)),
-        );
+        const sum = foldTree(lo, hi, leaf, (left, right) => f(left + right));
+        m.set(out + 4 * (column - from), sum);
+        bad |= nonFinite(sum);
       }
+      return bad;
     },
 
     mergeMoments(slots, slotStride, width, rows, shardSize, lo, hi, from, to, outMean, outM2) {
+      let bad = 0;
       for (let column = from; column < to; column++) {
         const leaf = (shard: number): Moments => ({
           count: Math.min((shard + 1) * shardSize, rows) - shard * shardSize,
@@ -43,7 +45,9 @@ export function merging(m: Views): Pick<Kernels, 'mergeSums' | 'mergeMoments'> {
         const total = foldTree(lo, hi, leaf, mergeTwo);
         if (outMean !== 0) m.set(outMean + 4 * (column - from), total.mean);
         if (outM2 !== 0) m.set(outM2 + 4 * (column - from), total.m2);
+        bad |= nonFinite(total.mean) | nonFinite(total.m2);
       }
+      return bad;
     },
   };
 }

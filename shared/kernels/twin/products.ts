@@ -1,37 +1,61 @@
 import { foldTree } from '../../reduction/tree.ts';
-import type { Kernels } from '../kernels.ts';
+import { type Kernels, padded, panelBytes, panelWidth } from '../kernels.ts';
 import { f, fma } from './arithmetic.ts';
-import type { Views } from './memory.ts';
+import { at, type Views } from './memory.ts';
+import { update } from './update.ts';
 
-type Products = Pick<Kernels, 'dense' | 'denseWeightGradient' | 'columnSums' | 'transpose'>;
+type Products = Pick<
+  Kernels,
+  'dense' | 'denseWeightGradient' | 'denseWeightUpdate' | 'columnSums' | 'transpose'
+>;
 
 export function products(m: Views): Products {
+  const { sgd } = update(m);
   return {
     dense(x, xStride, w, bias, y, yStride, rows, depth, panels) {
       for (let r = 0; r < rows; r++) {
-        for (let o = 0; o < panels * 8; o++) {
+        for (let o = 0; o < panels * panelWidth; o++) {
           let sum = bias === 0 ? 0 : m.get(bias + 4 * o);
           for (let k = 0; k < depth; k++) {
-            sum = fma(m.get(x + r * xStride + 4 * k), m.get(w + 4 * panelled(k, o, depth)), sum);
+            sum = fma(m.get(at(x, xStride, r, k)), m.get(at(w, panelBytes * depth, k, o)), sum);
           }
-          m.set(y + r * yStride + 4 * o, sum);
+          m.set(at(y, yStride, r, o), sum);
         }
       }
     },
 
     denseWeightGradient(x, xStride, dy, dyStride, rows, shardSize, lo, hi, depth, from, to, out) {
       for (let i = from; i < to; i++) {
-        const row = Math.floor(i / 8) % depth;
-        const column = Math.floor(i / (8 * depth)) * 8 + (i % 8);
-        const leaf = (shard: number) => {
-          let sum = 0;
-          for (let n = shard * shardSize; n < Math.min((shard + 1) * shardSize, rows); n++) {
-            sum = fma(m.get(x + n * xStride + 4 * row), m.get(dy + n * dyStride + 4 * column), sum);
-          }
-          return sum;
-        };
-        m.set(out + 4 * (i - from), foldTree(lo, hi, leaf, add));
+        const gradient = weightGradient(m, x, xStride, dy, dyStride, rows, shardSize, lo, hi, depth, i);
+        m.set(out + 4 * (i - from), gradient);
       }
+    },
+
+    denseWeightUpdate(
+      x,
+      xStride,
+      dy,
+      dyStride,
+      rows,
+      shardSize,
+      depth,
+      from,
+      to,
+      w,
+      v,
+      newW,
+      newV,
+      rule,
+      stack,
+    ) {
+      const shards = Math.ceil(rows / shardSize);
+      let bad = 0;
+      for (let i = from; i < to; i++) {
+        const here = 4 * (i - from);
+        m.set(stack, weightGradient(m, x, xStride, dy, dyStride, rows, shardSize, 0, shards, depth, i));
+        bad |= sgd(w + here, stack, v + here, newW + here, newV + here, 1, rule);
+      }
+      return bad;
     },
 
     columnSums(dy, dyStride, rows, shardSize, lo, hi, from, to, out) {
@@ -39,7 +63,7 @@ export function products(m: Views): Products {
         const leaf = (shard: number) => {
           let sum = 0;
           for (let n = shard * shardSize; n < Math.min((shard + 1) * shardSize, rows); n++) {
-            sum = add(sum, m.get(dy + n * dyStride + 4 * column));
+            sum = add(sum, m.get(at(dy, dyStride, n, column)));
           }
           return sum;
         };
@@ -49,17 +73,39 @@ export function products(m: Views): Products {
 
     transpose(w, depth, width, out) {
       for (let o = 0; o < width; o++) {
-        for (let k = 0; k < Math.ceil(depth / 8) * 8; k++) {
-          m.set(out + 4 * panelled(o, k, width), k < depth ? m.get(w + 4 * panelled(k, o, depth)) : 0);
+        for (let k = 0; k < padded(depth); k++) {
+          const value = k < depth ? m.get(at(w, panelBytes * depth, k, o)) : 0;
+          m.set(at(out, panelBytes * width, o, k), value);
         }
       }
     },
   };
 }
 
-/** The place of element (k, column) in a panelled matrix with `depth` rows. */
-function panelled(k: number, column: number, depth: number): number {
-  return (Math.floor(column / 8) * depth + k) * 8 + (column % 8);
+/** Float `i` of the panelled gradient (depth, width): each shard's sum over its samples, merged by the tree. */
+function weightGradient(
+  m: Views,
+  x: number,
+  xStride: number,
+  dy: number,
+  dyStride: number,
+  rows: number,
+  shardSize: number,
+  lo: number,
+  hi: number,
+  depth: number,
+  i: number,
+): number {
+  const k = Math.floor(i / panelWidth) % depth;
+  const column = Math.floor(i / (panelWidth * depth)) * panelWidth + (i % panelWidth);
+  const leaf = (shard: number) => {
+    let sum = 0;
+    for (let n = shard * shardSize; n < Math.min((shard + 1) * shardSize, rows); n++) {
+      sum = fma(m.get(at(x, xStride, n, k)), m.get(at(dy, dyStride, n, column)), sum);
+    }
+    return sum;
+  };
+  return foldTree(lo, hi, leaf, add);
 }
 
 function add(left: number, right: number): number {

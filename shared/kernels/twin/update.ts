@@ -8,19 +8,20 @@ export function update(m: Views): Pick<Kernels, 'sgd' | 'movingAverage' | 'nonFi
     return 0;
   };
   return {
-    sgd(w, g, v, newW, newV, count, rate, momentum, decay, nesterov) {
+    sgd(w, g, v, newW, newV, count, rule) {
+      const [rate, momentum, decay, nesterov] = [0, 4, 8, 12].map((i) => m.get(rule + i));
       let bad = 0;
       for (let i = 0; i < 4 * count; i += 4) {
         const weight = m.get(w + i);
         let direction = m.get(g + i);
-        if (f(decay) !== 0) direction = fma(f(decay), weight, direction);
-        if (f(momentum) !== 0) {
-          const velocity = fma(f(momentum), m.get(v + i), direction);
+        if (decay !== 0) direction = fma(decay, weight, direction);
+        if (momentum !== 0) {
+          const velocity = fma(momentum, m.get(v + i), direction);
           m.set(newV + i, velocity);
           bad |= nonFinite(newV + i, 1);
-          direction = nesterov ? fma(f(momentum), velocity, direction) : velocity;
+          direction = nesterov !== 0 ? fma(momentum, velocity, direction) : velocity;
         }
-        m.set(newW + i, fma(-f(rate), direction, weight));
+        m.set(newW + i, fma(-rate, direction, weight));
         bad |= nonFinite(newW + i, 1);
       }
       return bad;

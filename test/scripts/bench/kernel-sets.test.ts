@@ -1,6 +1,6 @@
 /** Lists of sets of kernels. */
 import t from 'tap';
-import { defaultKernels, kernelSets, loadSets } from '../../../scripts/bench/kernel-sets.ts';
+import { defaultKernels, loadSets } from '../../../scripts/bench/kernel-sets.ts';
 import { loadKernels } from '../../../shared/kernels/load.ts';
 import { refusal } from '../../helpers/refusal.ts';
 
@@ -10,7 +10,6 @@ t.test('the best set comes first, and WebAssembly beside it', (t) => {
   const sets = defaultKernels().map(({ set }) => set);
   t.equal(sets[0], best);
   t.same(sets, [...new Set(sets)], 'each once');
-  t.ok(kernelSets().includes('exact'), 'which runs everywhere');
   t.end();
 });
 

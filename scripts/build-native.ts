@@ -1,0 +1,100 @@
+/** Builds the native kernels where there is a C++ compiler; where there is none, Lockstep works without them. */
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { sha256 } from '../shared/digest.ts';
+
+const run = promisify(execFile);
+
+/** Only what changes bits or finds the processor's instructions is out of the ordinary here. */
+export const compilerOptions = [
+  ...['-std=c++17', '-O2', '-fPIC', '-fvisibility=hidden', '-fno-exceptions', '-fno-rtti'],
+  // A multiplication and an addition are fused where the source says so and nowhere else.
+  '-ffp-contract=off',
+];
+
+/** The files of a processor and what each may use. */
+const sources: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  x64: {
+    'addon.cc': [],
+    'avx512.cc': ['-mavx512f', '-mavx512dq', '-mavx2', '-mfma'],
+    'avx2.cc': ['-mavx2', '-mfma'],
+  },
+  arm64: { 'addon.cc': [], 'neon.cc': [] },
+};
+
+const linking: Readonly<Record<string, readonly string[]>> = {
+  // Nothing of the C++ library is used, so none is loaded.
+  linux: ['-shared', '-s', '-Wl,--as-needed'],
+  darwin: ['-bundle', '-undefined', 'dynamic_lookup'],
+};
+
+/** Builds `lockstep-<platform>-<arch>.node` unless it is there and nothing changed. */
+export async function buildNative(root: string): Promise<void> {
+  const folder = join(root, 'shared', 'kernels', 'native');
+  const target = join(root, 'dist', 'shared', 'kernels');
+  const platform = `${process.platform}-${process.arch}`;
+  const addon = join(target, `lockstep-${platform}.node`);
+  const stampFile = join(target, 'native.stamp');
+  try {
+    const files = sources[process.arch];
+    const link = linking[process.platform];
+    if (files === undefined || link === undefined) throw new Error(`there are none for ${platform}`);
+    const headers = findHeaders();
+    const { compiler, version } = await findCompiler();
+    const contents = readdirSync(folder).sort().map((name) => readFileSync(join(folder, name)));
+    const stamp = sha256(...contents, JSON.stringify([compilerOptions, files, link, compiler, version]));
+    if (existsSync(addon) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
+    rmSync(addon, { force: true });
+    const [command, ...first] = [...compiler, ...architecture()];
+    const objects = join(root, 'dist', 'native');
+    mkdirSync(objects, { recursive: true });
+    const built = Object.entries(files).map(async ([name, features]) => {
+      const object = join(objects, `${name}.o`);
+      const flags = [...compilerOptions, ...features, `-I${headers}`];
+      await run(command, [...first, ...flags, '-c', join(folder, name), '-o', object]);
+      return object;
+    });
+    await run(command, [...first, ...link, ...(await Promise.all(built)), '-o', addon]);
+    writeFileSync(stampFile, stamp);
+  } catch (error) {
+    rmSync(addon, { force: true });
+    process.stderr.write(`native kernels are not built: ${reasonOf(error)}; the others are used\n`);
+  }
+}
+
+/** One line: the compiler's first error, where it was one. */
+function reasonOf(error: unknown): string {
+  const lines = (error instanceof Error ? error.message : String(error)).split('\n');
+  return lines.find((line) => line.includes('error:')) ?? lines[0];
+}
+
+/** Where Node-API's headers are. */
+function findHeaders(): string {
+  const manifest = createRequire(import.meta.url).resolve('node-api-headers/package.json');
+  return join(dirname(manifest), 'include');
+}
+
+/** The first C++ compiler that runs; `CXX` may name one, with arguments. */
+async function findCompiler(): Promise<{ compiler: readonly string[]; version: string }> {
+  const asked = process.env['CXX']?.split(' ').filter((word) => word !== '') ?? [];
+  for (const compiler of [asked, ['c++'], ['g++'], ['clang++']]) {
+    const [command, ...first] = compiler;
+    if (command === undefined) continue;
+    try {
+      const { stdout } = await run(command, [...first, '--version']);
+      return { compiler, version: stdout };
+    } catch {
+      // not there; the next may be
+    }
+  }
+  throw new Error('no C++ compiler was found (CXX, c++, g++, clang++)');
+}
+
+/** A compiler of macOS builds for the processor, which need not be the one that Node was built for. */
+function architecture(): string[] {
+  if (process.platform !== 'darwin') return [];
+  return ['-arch', process.arch === 'x64' ? 'x86_64' : process.arch];
+}
