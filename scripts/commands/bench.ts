@@ -12,6 +12,7 @@ import { FlagValues } from './flag-values.ts';
 import { chooseRecipe } from './recipe-fields.ts';
 import { clock, Screen } from './screen.ts';
 import { onSignals } from './signals.ts';
+import { wrapped } from './wrap.ts';
 
 const defaultRecipes = ['note', 'mnist'];
 const defaultBatchSizes = [64, 256, 1024];
@@ -121,11 +122,12 @@ function readNumber(
 
 /** What is going to be measured, and how long that will take. */
 function describe(plan: BenchPlan): string[] {
-  const { recipes, batchSizes, threads, kernels, rounds, seconds } = plan;
+  const { recipes, batchSizes, threads, kernels, rounds, seconds, peers } = plan;
   const names = (all: readonly { toString(): string }[]) => all.join(', ').replace(/, (?=[^,]*$)/, ' and ');
-  return [
-    `Measuring ${names(recipes.map(({ name }) => name))} with batches of ${names(batchSizes)},`,
-    `${names(threads)} ${threads.join() === '1' ? 'thread' : 'threads'}, ${names(kernels.map(({ set }) => set))} kernels: ` +
-      `${rounds} rounds of ${seconds} s a side, about ${clock(estimateSeconds(plan))} in all`,
-  ];
+  const text =
+    `Measuring ${names(recipes.map(({ name }) => name))} with batches of ${names(batchSizes)}, ` +
+    `${names(threads)} ${threads.join() === '1' ? 'thread' : 'threads'}, ` +
+    `${names(kernels.map(({ set }) => set))} kernels${peers.length === 0 ? '' : ` and ${peers.length} peers`}, ` +
+    `${rounds} rounds of ${seconds} s a side: about ${clock(estimateSeconds(plan))} in all.`;
+  return wrapped(text, 80);
 }

@@ -73,7 +73,7 @@ t.test('everything that was asked for is in the JSON, and nothing is left behind
   }
   t.match(
     result.stderr,
-    /Measuring tiny with batches of 64 and 16,\n1 and 2 threads, .* about 0:\d\d in all/,
+    /Measuring tiny with batches of 64 and 16, 1 and 2 threads, [^]*: about\s0:\d\d\sin\sall/,
   );
   t.match(result.stderr, 'A step by phase', 'the tables are on stderr');
   t.same(everythingBelow(cwd), ['tiny.json']);
@@ -109,7 +109,9 @@ for (const [signal, code] of [
     async (t) => {
       if (!hasSignals(t)) return;
       const during = (child: ChildProcess) =>
-        whenShown(child.stderr, 'in all', () => whenShown(child.stderr, 'limits', () => child.kill(signal)));
+        whenShown(child.stderr, 'Measuring', () =>
+          whenShown(child.stderr, 'limits of', () => child.kill(signal)),
+        );
       const args = ['--batch-size', '64', '--threads', '2', '--rounds', '1000', '--json'];
       const result = await lockstep(['bench', 'tiny.json', ...args], { cwd: folderWithRecipe(t), during });
       t.match(result, { code, signal: null, stdout: '' });
