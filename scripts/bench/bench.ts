@@ -2,8 +2,8 @@
 import { availableParallelism, cpus } from 'node:os';
 import { version } from '../../shared/version.ts';
 import { measureGroup } from './group.ts';
-import { measureMemory, measurePeak } from './limits.ts';
-import type { BenchPlan } from './plan.ts';
+import { measureMemory, raisePeaks } from './limits.ts';
+import { type BenchPlan, limitPasses } from './plan.ts';
 import type { BenchResult, GroupResult, Limits, Machine } from './results.ts';
 
 export interface BenchHooks {
@@ -24,15 +24,16 @@ export async function runBench(
   { signal, onStatus, onLimits, onRecipe }: BenchHooks = {},
 ): Promise<BenchResult> {
   onStatus?.('the limits of this machine');
-  const limits: Limits = {
-    peaks: Object.fromEntries(plan.kernels.map((kernels) => [kernels.set, measurePeak(kernels)])),
-    memory: measureMemory(),
-  };
+  let peaks = raisePeaks({}, plan.kernels);
+  const memory = measureMemory();
+  for (let pass = 1; pass < limitPasses; pass++) peaks = raisePeaks(peaks, plan.kernels);
+  let limits: Limits = { peaks, memory };
   onLimits?.(limits);
   const groups: GroupResult[] = [];
   for (const recipe of plan.recipes) {
     const ofRecipe: GroupResult[] = [];
     for (const draft of recipe.drafts) {
+      limits = { ...limits, peaks: raisePeaks(limits.peaks, plan.kernels) };
       ofRecipe.push(await measureGroup({ plan, limits, recipe, draft, signal, onStatus }));
     }
     onRecipe?.(ofRecipe);

@@ -122,7 +122,7 @@ function measureLayers(settings: GroupSettings): ProductResult[] {
       const { layer, inputs, outputs } = shape;
       say(settings, `${layer} with ${kernels.set} kernels`);
       const speeds = measureProducts(kernels, shape, draft, Math.min(plan.seconds, productSeconds));
-      const peak = limits.peaks[kernels.set] ?? null;
+      const peak = limits.peaks[kernels.set];
       return { layer, inputs, outputs, kernels: kernels.set, peak, ...speeds };
     }),
   );

@@ -48,6 +48,19 @@ export function measurePeak(loaded: LoadedKernels): number {
   return bestRate((rounds) => kernels.peak(1000 * rounds, 64)) / 1e9;
 }
 
+/**
+ * The peaks of some sets, each at least what it was before: the longer one looks, the less the rest of the machine is
+ * in the way.
+ */
+export function raisePeaks(
+  before: Readonly<Record<string, number>>,
+  sets: readonly LoadedKernels[],
+): Record<string, number> {
+  return Object.fromEntries(
+    sets.map((loaded) => [loaded.set, Math.max(before[loaded.set] ?? 0, measurePeak(loaded))]),
+  );
+}
+
 /** What one thread gets from memory: by `memmove` and by `memcmp`, as they are in this machine's C library. */
 export function measureMemory(bytes = arrayBytes): MemoryLimits {
   const [from, to] = [Buffer.alloc(bytes, 1), Buffer.alloc(bytes, 1)];

@@ -46,7 +46,9 @@ export function benchRecipe(
 /** Roughly: starting a team or a peer, measuring the limits of a set and the products of a layer. */
 const startSeconds = 0.2;
 const peerStartSeconds = 3;
-const limitSeconds = 0.3;
+const limitSeconds = 0.2;
+/** So often peaks are measured before anything else; once more before every group. */
+export const limitPasses = 4;
 const memorySeconds = 1;
 const productSeconds = 0.5;
 
@@ -67,7 +69,7 @@ export function estimateSeconds({
   const products = recipes.reduce((sum, { drafts }) => sum + shapesOf(drafts[0]).length, 0);
   return (
     memorySeconds +
-    limitSeconds * kernels.length +
+    limitSeconds * kernels.length * (limitPasses + recipes.length * batchSizes.length) +
     recipes.length * batchSizes.length * perGroup +
     productSeconds * products * batchSizes.length * kernels.length
   );

@@ -30,7 +30,7 @@ export function limitLines({ peaks, memory }: Limits): string[] {
       [
         ...Object.entries(peaks).map(([set, peak]) => [
           `fused multiply-adds, ${set}`,
-          peak === null ? 'unknown' : `${peak.toFixed(1)} GFLOP/s`,
+          `${peak.toFixed(1)} GFLOP/s`,
         ]),
         ['memory, copied (read + written)', `${memory.copy.toFixed(1)} GB/s`],
         ['memory, read', `${memory.read.toFixed(1)} GB/s`],
@@ -113,9 +113,7 @@ function productLines(groups: readonly GroupResult[]): string[] {
     groups.flatMap(({ batchSize, products }) =>
       products.map(({ inputs, outputs, kernels: set, peak, forward, backward, update }) => {
         const speed = (value: number | null) =>
-          value === null
-            ? '–'
-            : `${value.toFixed(1)}${peak === null ? '' : ` (${share(value / peak).padStart(5)})`}`;
+          value === null ? '–' : `${value.toFixed(1)} (${share(value / peak).padStart(5)})`;
         return [
           String(batchSize),
           `${inputs} → ${outputs}`,
@@ -174,8 +172,8 @@ function thousands(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
-function share(value: number | null): string {
-  return value === null ? '–' : `${Math.round(100 * value)} %`;
+function share(value: number): string {
+  return `${Math.round(100 * value)} %`;
 }
 
 /** Three digits that count are enough. */

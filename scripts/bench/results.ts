@@ -25,8 +25,8 @@ export interface Machine {
 }
 
 export interface Limits {
-  /** GFLOP/s of one thread by set of kernels; null where a set cannot tell. */
-  readonly peaks: Readonly<Record<string, number | null>>;
+  /** The best GFLOP/s of one thread, by set of kernels. */
+  readonly peaks: Readonly<Record<string, number>>;
   /** 10⁹ bytes a second. */
   readonly memory: MemoryLimits;
 }
@@ -56,7 +56,7 @@ export interface SideResult extends Speeds {
   readonly threads: number;
   readonly gflops: number;
   /** As a share of the peak of so many threads. */
-  readonly ofPeak: number | null;
+  readonly ofPeak: number;
   /** Over one thread with the same kernels. */
   readonly speedUp: number | null;
   /** Of a step, averaged over threads; null if it was not looked at. */
@@ -69,7 +69,7 @@ export interface ProductResult extends ProductSpeeds {
   readonly outputs: number;
   readonly kernels: string;
   /** The peak that they are to be compared with. */
-  readonly peak: number | null;
+  readonly peak: number;
 }
 
 /** Who a peer is and how it trains. */
@@ -123,14 +123,13 @@ export function sideResults(
   return sides.map(({ kernels, threads, readings }, i) => {
     const speeds = speedsOf(readings);
     const gflops = (speeds.samplesPerSecond * totalOf(flops)) / 1e9;
-    const peak = peaks[kernels] ?? null;
     const single = singles.get(kernels);
     return {
       kernels,
       threads,
       ...speeds,
       gflops,
-      ofPeak: peak === null ? null : gflops / (threads * peak),
+      ofPeak: gflops / (threads * peaks[kernels]),
       speedUp: single === undefined ? null : speeds.samplesPerSecond / single,
       phases: phases[i],
     };
