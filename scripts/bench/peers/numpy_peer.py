@@ -5,7 +5,8 @@ operation. Threads are those of the BLAS that NumPy calls; the launcher sets the
 """
 
 import numpy as np
-from protocol import advice_on, describe, read_idx, read_job, read_weights, serve, settle_blas, timed
+from blas import advice_on, describe, settle_blas
+from protocol import read_idx, read_job, read_weights, serve, timed
 
 
 class Dense:

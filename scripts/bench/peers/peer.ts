@@ -52,6 +52,8 @@ export class Peer {
   #stderr = '';
   /** Set while a line is awaited; called when there may be one, or never will be. */
   #wake: (() => void) | null = null;
+  /** Its id may be another's from then on. */
+  #isGone = false;
   /** Why there will be no more lines. */
   #end: string | null = null;
 
@@ -69,8 +71,10 @@ export class Peer {
     this.#exited = new Promise((resolve) => {
       this.#child.once('exit', resolve).once('error', resolve);
     });
-    // What it has started would keep its output open.
-    this.#child.once('exit', () => this.#kill());
+    this.#child.once('exit', () => {
+      this.#kill(); // what it has started would keep its output open
+      this.#isGone = true;
+    });
     this.#child.once('error', (error) => this.#finish(`cannot be started: ${reasonOf(error)}`));
     // 'close' comes after the last of stdout and stderr, 'exit' may come before.
     this.#child.once('close', (code, signal) =>
@@ -120,10 +124,14 @@ export class Peer {
   /** Ends the process, and those that it started; safe to call again, and after any failure. */
   async close(): Promise<void> {
     this.#child.stdin.end();
-    const timer = setTimeout(() => this.#kill(), this.#limits.closeMs);
-    await this.#exited;
-    clearTimeout(timer);
-    this.#kill(); // what it has started may still be there
+    const { closeMs } = this.#limits;
+    const timers = [setTimeout(() => this.#kill(), closeMs)];
+    // A process that cannot even be killed is not waited for any longer.
+    const tooLate = new Promise((resolve) => {
+      timers.push(setTimeout(resolve, 2 * closeMs));
+    });
+    await Promise.race([this.#exited, tooLate]);
+    timers.forEach(clearTimeout);
     this.#child.stdout.destroy();
     this.#child.stderr.destroy();
   }
@@ -187,7 +195,7 @@ export class Peer {
   /** Kills the process by its id, with the group that it leads. */
   #kill(): void {
     const { pid } = this.#child;
-    if (pid === undefined) return; // it never started
+    if (pid === undefined || this.#isGone) return; // it never started, or has ended
     try {
       process.kill(hasGroups ? -pid : pid, 'SIGKILL');
     } catch (error) {

@@ -9,7 +9,8 @@ import time
 
 import torch
 import torch.distributed as dist
-from protocol import advice_on, describe, read_idx, read_job, read_weights, serve, settle_blas, timed
+from blas import advice_on, describe, settle_blas
+from protocol import read_idx, read_job, read_weights, serve, timed
 from torch import nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
