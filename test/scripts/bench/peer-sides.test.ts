@@ -134,7 +134,7 @@ t.test('its files are gone in the end, also if it is called off', async (t) => {
   };
   const settings = { draft, source, kernels, label, onStart: () => {} };
   const peers = await PeerSides.start({ ...settings, launches: [looking] });
-  const folder = /said: (.*)\/weights\.safetensors/.exec(peers.failed[0].reason)?.[1] ?? '';
+  const folder = /said: (.*)[/\\]weights\.safetensors/.exec(peers.failed[0].reason)?.[1] ?? '';
   t.ok(existsSync(folder), folder);
   await peers.close();
   t.notOk(existsSync(folder), 'gone');
