@@ -1,5 +1,5 @@
-/** Builds what tsc does not: the kernels, from AssemblyScript to two WebAssembly modules, and the native ones. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** Builds what tsc does not: the kernels, WebAssembly and native ones; and copies the Python peers. */
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
@@ -51,6 +51,13 @@ if (!isBuilt || readStamp() !== stamp) {
 }
 const missing = await buildNative(root);
 if (missing !== null) process.stderr.write(`native kernels are not built: ${missing}; the others are used\n`);
+
+// tsc leaves out what is not TypeScript.
+const peers = join('scripts', 'bench', 'peers');
+mkdirSync(join(root, 'dist', peers), { recursive: true });
+for (const name of readdirSync(join(root, peers)).filter((name) => name.endsWith('.py'))) {
+  copyFileSync(join(root, peers, name), join(root, 'dist', peers, name));
+}
 
 function readStamp(): string | null {
   try {

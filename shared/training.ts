@@ -9,7 +9,7 @@ import { Model } from './model/model.ts';
 import { type Finding, NonFinite } from './model/non-finite.ts';
 import type { Group } from './reduction/group.ts';
 import { assignSpan, newSpan, type Span } from './reduction/span.ts';
-import { trainStep } from './step.ts';
+import { type StepModel, trainStep } from './step.ts';
 
 /** Plain data that decides a training's arithmetic and its memory; it can be handed to any thread. */
 export interface Setup {
@@ -85,12 +85,19 @@ export class Training {
   /**
    * Takes the steps `first … end−1` of an epoch with the group. Ends early when progress says so, or when a
    * step met NaN or infinity: that step is not committed, and `nonFinite` says where it was.
+   * @param model this training's own, or something around it that watches
    */
-  trainSteps(group: Group, first: number, end: number, progress: Progress): void {
+  trainSteps(
+    group: Group,
+    first: number,
+    end: number,
+    progress: Progress,
+    model: StepModel = this.model,
+  ): void {
     for (let step = first; step < end; step++) {
       progress.begin(step);
       this.#prepareSpan(step, progress.committed);
-      trainStep(this.model, this.#span, group);
+      trainStep(model, this.#span, group);
       // Everything was reported before the step's last barrier, so all threads see the same here.
       if (this.nonFinite.found()) return;
       const { firstShard, endShard } = this.#span;

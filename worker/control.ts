@@ -41,12 +41,16 @@ export const own = {
   finished: 3,
   /** As binary64, at byte 16: seconds in committed steps, without waiting. */
   busySeconds: 16,
+  /** As binary64, from byte 64 on: the seconds of each phase, where the team is profiled (profile.ts). */
+  phaseSeconds: 64,
 } as const;
 
 export const kinds = { train: 1, evaluateTest: 2, evaluateTrain: 3, end: 4 } as const;
 
 const firstOwnWord = 256;
-const ownWordCount = 16;
+const ownWordCount = 32;
+/** Numbers that fit behind `phaseSeconds`. */
+const mostPhases = 8;
 
 /** Views of shared memory, by step of the epoch. */
 export interface StepResults {
@@ -76,11 +80,12 @@ export class Control {
 
   /** A view of one number: the seconds that a thread was busy. */
   busySeconds(rank: number): Float64Array {
-    return new Float64Array(
-      this.#memory.buffer,
-      this.#plan.control + 4 * this.own(rank, 0) + own.busySeconds,
-      1,
-    );
+    return this.#ownNumbers(rank, own.busySeconds, 1);
+  }
+
+  /** A view of the seconds that a thread spent in each phase of its steps. */
+  phaseSeconds(rank: number): Float64Array {
+    return this.#ownNumbers(rank, own.phaseSeconds, mostPhases);
   }
 
   /** Average losses of the epoch's steps, and the seconds they took. */
@@ -90,5 +95,10 @@ export class Control {
       losses: new Float32Array(this.#memory.buffer, this.#plan.stepLosses, count),
       seconds: new Float64Array(this.#memory.buffer, this.#plan.stepSeconds, count),
     };
+  }
+
+  #ownNumbers(rank: number, byte: number, count: number): Float64Array {
+    const offset = this.#plan.control + 4 * this.own(rank, 0) + byte;
+    return new Float64Array(this.#memory.buffer, offset, count);
   }
 }

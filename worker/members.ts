@@ -22,6 +22,8 @@ export interface MembersOptions {
   readonly setup: Setup;
   readonly kernels: LoadedKernels;
   readonly memory: SharedMemory;
+  /** True to measure the phases of steps, at the cost of reading the clock some 30 times a step. */
+  readonly profile?: boolean;
   /** JavaScript heap of a thread, in MiB. */
   readonly maxHeapMiB?: number;
   /** For tests: where threads are to fail, each once. */
@@ -148,12 +150,13 @@ export class Members {
   }
 
   #launch(rank: number): Member {
-    const { setup, kernels, memory } = this.#options;
+    const { setup, kernels, memory, profile = false } = this.#options;
     const failpoint = this.#failpoints.findIndex((point) => point.rank === rank);
     const task: ThreadTask = {
       setup,
       kernels,
       memory,
+      profile,
       rank,
       lastCommand: Atomics.load(this.#words, words.command),
       cores: availableParallelism(),

@@ -10,6 +10,7 @@ import type { Replica } from '../shared/reduction/span.ts';
 import { planSetup, type Setup, type StepsOutcome, Training, type WorkAccount } from '../shared/training.ts';
 import { Control, kinds, own, type StepResults, words } from './control.ts';
 import { Members, type MembersOptions } from './members.ts';
+import { type PhaseSeconds, phaseSeconds } from './profile.ts';
 
 export interface TeamOptions extends MembersOptions {
   /** A thread that has not moved for so long is ended and replaced. */
@@ -97,6 +98,11 @@ export class Team {
       shards: Atomics.load(this.#words, this.#control.own(rank, own.shards)),
       seconds: this.#control.busySeconds(rank)[0],
     }));
+  }
+
+  /** The seconds that each thread spent in each phase of its steps, by rank; all 0 unless `profile` is on. */
+  profile(): PhaseSeconds[] {
+    return this.plan.threads.map((_, rank) => phaseSeconds(this.#control.phaseSeconds(rank)));
   }
 
   /** Asks the team to end after the step that it is computing. */

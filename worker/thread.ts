@@ -3,17 +3,20 @@
 import { threadId } from 'node:worker_threads';
 import type { LoadedKernels } from '../shared/kernels/load.ts';
 import type { SharedMemory } from '../shared/kernels/webassembly.ts';
-import { LocalGroup } from '../shared/reduction/group.ts';
+import { type Group, LocalGroup } from '../shared/reduction/group.ts';
+import type { StepModel } from '../shared/step.ts';
 import { type Setup, Training } from '../shared/training.ts';
 import { Barrier, StepAborted } from './barrier.ts';
 import { Control, kinds, own, words } from './control.ts';
 import { type Failpoint, failAt } from './failpoint.ts';
+import { Profile } from './profile.ts';
 import { TeamProgress } from './progress.ts';
 
 export interface ThreadTask {
   readonly setup: Setup;
   readonly kernels: LoadedKernels;
   readonly memory: SharedMemory;
+  readonly profile: boolean;
   readonly rank: number;
   /** The last command that this rank need not carry out. */
   readonly lastCommand: number;
@@ -33,10 +36,12 @@ export default function thread(task: ThreadTask): void {
   const progress = new TeamProgress(control, rank);
   const barrier = new Barrier(control.words, size, task.cores, task.barrierDeadlineMs);
   const meet = () => barrier.wait();
-  const group = new LocalGroup(() => {
+  const team = new LocalGroup(() => {
     failAt(failpoint, progress.step, progress.barriers);
     progress.wait(meet);
   });
+  const profile = task.profile ? new Profile(control.phaseSeconds(rank), () => performance.now()) : null;
+  const { model, group } = profile?.watch(training.model, team) ?? { model: training.model, group: team };
   Atomics.store(control.words, control.own(rank, own.threadId), threadId);
 
   let command = task.lastCommand;
@@ -46,18 +51,27 @@ export default function thread(task: ThreadTask): void {
     progress.resume();
     const kind = Atomics.load(control.words, words.kind);
     if (kind === kinds.end) return;
-    if (kind === kinds.train) train(training, group, control.words, progress);
-    else
+    if (kind === kinds.train) {
+      profile?.start();
+      train(training, group, control.words, progress, model);
+      profile?.stop();
+    } else
       training.evaluate(kind === kinds.evaluateTest ? 'test' : 'train', progress.committed, () =>
         progress.alive(),
       );
   }
 }
 
-function train(training: Training, group: LocalGroup, control: Int32Array, progress: TeamProgress): void {
+function train(
+  training: Training,
+  group: Group,
+  control: Int32Array,
+  progress: TeamProgress,
+  model: StepModel,
+): void {
   try {
     const first = Atomics.load(control, words.firstStep);
-    training.trainSteps(group, first, Atomics.load(control, words.endStep), progress);
+    training.trainSteps(group, first, Atomics.load(control, words.endStep), progress, model);
   } catch (error) {
     // The main thread called the step off because another thread is gone; it will be run again.
     if (!(error instanceof StepAborted)) throw error;

@@ -1,6 +1,6 @@
 /** The commands: what each takes, what its help says, and the module that runs it. */
 import type { FlagValues } from './flag-values.ts';
-import { evaluateFlags, type Flag, inspectFlags, recipeFlags, runFlags } from './flags.ts';
+import { benchFlags, evaluateFlags, type Flag, inspectFlags, recipeFlags, runFlags } from './flags.ts';
 
 export interface Command {
   readonly name: string;
@@ -54,6 +54,22 @@ export const commands: readonly Command[] = [
     groups: [{ title: 'Flags:', flags: inspectFlags }],
     examples: ['lockstep inspect note', 'lockstep inspect model.safetensors --json'],
     run: async (argument = '', flags) => (await import('./inspect.ts')).inspectCommand(argument, flags),
+  },
+  {
+    name: 'bench',
+    argument: { value: 'RECIPE', needed: false },
+    summary: 'speed here, phase by phase, beside the limits',
+    about:
+      'Measures how fast this machine trains, where the time of a step goes, and how far that is from what the ' +
+      'machine can do. RECIPE is mnist, note, or a JSON file; without one, note and mnist are measured. All ' +
+      'sides run in turns, and medians are shown.',
+    groups: [{ title: 'Flags:', flags: benchFlags }],
+    examples: [
+      'lockstep bench',
+      'lockstep bench note --batch-size 64 --threads 1,2 --kernels wasm,exact',
+      'lockstep bench note --peers --json',
+    ],
+    run: async (argument, flags) => (await import('./bench.ts')).benchCommand(argument, flags),
   },
 ];
 

@@ -166,6 +166,51 @@ export const evaluateFlags: readonly Flag[] = [
 
 export const inspectFlags: readonly Flag[] = outputFlags;
 
+export const benchFlags: readonly Flag[] = [
+  {
+    name: 'batch-size',
+    kind: 'text',
+    value: 'B,…',
+    help: 'samples of a step, each measured by itself',
+    otherwise: '64,256,1024',
+  },
+  {
+    name: 'threads',
+    kind: 'text',
+    value: 'N,…',
+    help: '1 to 1024',
+    otherwise: '1, 2, 4 and so on to the cores available',
+  },
+  {
+    name: 'kernels',
+    kind: 'text',
+    value: 'SET,…',
+    help: 'auto, native, wasm, exact, or a set by its full name; exact only if it is named',
+    otherwise: 'auto,wasm',
+  },
+  { name: 'seconds', kind: 'number', value: 'S', help: 'of one turn, at most 600', otherwise: '0.5' },
+  {
+    name: 'rounds',
+    kind: 'number',
+    value: 'R',
+    help: 'turns of each side, 1 to 1000; their median counts',
+    otherwise: '5',
+  },
+  {
+    name: 'peers',
+    kind: 'switch',
+    help: 'measure PyTorch, NumPy, TensorFlow.js and jax-js too, as far as they are here',
+  },
+  {
+    name: 'peers-folder',
+    kind: 'text',
+    value: 'DIR',
+    help: 'where peers from npm are installed',
+    otherwise: '.bench',
+  },
+  ...outputFlags,
+];
+
 /** Flags of commands to come, which may already stand in somebody's environment. */
 const otherFlags = [
   ...['listen', 'workers', 'min-workers', 'worker-timeout', 'step-timeout', 'name', 'token', 'fingerprint'],
@@ -174,7 +219,9 @@ const otherFlags = [
 
 /** The name of every flag of every command. */
 export const allFlagNames: readonly string[] = [
-  ...new Set([...recipeFlags, ...runFlags, ...evaluateFlags].map(({ name }) => name).concat(otherFlags)),
+  ...new Set(
+    [...recipeFlags, ...runFlags, ...evaluateFlags, ...benchFlags].map(({ name }) => name).concat(otherFlags),
+  ),
 ];
 
 /** The environment variable of a flag: `LOCKSTEP_BATCH_SIZE` of `batch-size`. */

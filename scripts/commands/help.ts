@@ -2,6 +2,7 @@
 import { version } from '../../shared/version.ts';
 import { type Command, commands, flagsOf, usageOf } from './commands.ts';
 import { type Flag, variableOf } from './flags.ts';
+import { wrapped } from './wrap.ts';
 
 /** Narrower than this, words do not fit; wider than this, lines are hard to read. */
 const narrowest = 60;
@@ -68,18 +69,4 @@ function table(rows: readonly (readonly [string, string])[], width: number): str
   return rows.flatMap(([left, right]) =>
     wrapped(right, width - indent).map((line, i) => `  ${i === 0 ? left : ''}`.padEnd(indent) + line),
   );
-}
-
-function wrapped(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else {
-      line += line === '' ? word : ` ${word}`;
-    }
-  }
-  return [...lines, line];
 }

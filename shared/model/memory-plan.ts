@@ -85,7 +85,7 @@ export const evaluationShard = 128;
 /** A loss takes a whole panel, so that the kernels that merge sums can merge it. */
 export const lossSlotBytes = 32;
 /** Bytes for `control`: words for the team, and some for each thread. */
-export const controlBytes = (threads: number): number => 1024 + 64 * threads;
+export const controlBytes = (threads: number): number => 1024 + 128 * threads;
 
 /** WebAssembly's memory has 32-bit addresses. */
 const largestMemory = 2 ** 32 - 2 ** 16;

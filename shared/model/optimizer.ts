@@ -25,7 +25,8 @@ export function canonicalSchedule(text: string, where: string): string {
   return formatCall(parseCall(text, schedules, where), schedules);
 }
 
-function parseOptimizer(text: string, where: string): Call {
+/** The optimizer and its options. @throws LockstepError (USAGE) */
+export function parseOptimizer(text: string, where: string): Call {
   const call = parseCall(text, optimizers, where);
   if (call.options.nesterov && call.options.momentum === 0) {
     throw usageError(

@@ -33,17 +33,23 @@ export function writeTinyData(folder: string, seed = 20261123): string {
   mkdirSync(folder, { recursive: true });
   const random = randomNumbers(seed);
   const split = (samples: number, images: string, labels: string) => {
-    const pixels = new Uint8Array(samples * 784);
-    const digits = Uint8Array.from({ length: samples }, (_, i) => i % 10);
-    for (let i = 0; i < pixels.length; i++) pixels[i] = 40 + 40 * random();
-    for (const [i, digit] of digits.entries())
-      pixels.fill(220, i * 784 + digit * 56, i * 784 + digit * 56 + 56);
+    const { pixels, digits } = tinyPixels(samples, random);
     writeFileSync(join(folder, images), idxFile('images', pixels));
     writeFileSync(join(folder, labels), idxFile('labels', digits));
   };
   split(tinyTrain, idxNames.trainImages, idxNames.trainLabels);
   split(tinyTest, idxNames.testImages, idxNames.testLabels);
   return folder;
+}
+
+/** The next samples of that data. */
+export function tinyPixels(samples: number, random = randomNumbers(20261123)) {
+  const pixels = new Uint8Array(samples * 784);
+  const digits = Uint8Array.from({ length: samples }, (_, i) => i % 10);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = 40 + 40 * random();
+  for (const [i, digit] of digits.entries())
+    pixels.fill(220, i * 784 + digit * 56, i * 784 + digit * 56 + 56);
+  return { pixels, digits };
 }
 
 /** An IDX file's bytes. */

@@ -9,7 +9,8 @@ import { draftRecipe, type RecipeFields } from '../../shared/recipe/resolve.ts';
 import { Team, type TeamOptions } from '../../worker/team.ts';
 import { randomNumbers } from './reference/random-data.ts';
 
-export interface TrainOptions extends Pick<TeamOptions, 'failpoints' | 'stepTimeoutMs' | 'maxHeapMiB'> {
+export interface TrainOptions
+  extends Pick<TeamOptions, 'failpoints' | 'stepTimeoutMs' | 'maxHeapMiB' | 'profile'> {
   readonly source: DatasetSource;
   readonly threads?: number;
   readonly kernels?: KernelSet;
@@ -29,7 +30,7 @@ export const label = (key: string): string => key;
 /** A training that is ready to begin; the caller closes the team. */
 export async function startTraining(
   fields: RecipeFields,
-  { source, threads = 1, kernels = 'wasm', failpoints, stepTimeoutMs, maxHeapMiB }: TrainOptions,
+  { source, threads = 1, kernels = 'wasm', failpoints, stepTimeoutMs, maxHeapMiB, profile }: TrainOptions,
 ): Promise<{ run: Run; team: Team }> {
   const run = await prepareRun({
     draft: draftRecipe(fields, label),
@@ -46,6 +47,7 @@ export async function startTraining(
     ...(failpoints === undefined ? {} : { failpoints }),
     ...(stepTimeoutMs === undefined ? {} : { stepTimeoutMs }),
     ...(maxHeapMiB === undefined ? {} : { maxHeapMiB }),
+    ...(profile === undefined ? {} : { profile }),
   });
   return { run, team };
 }

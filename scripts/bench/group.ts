@@ -1,0 +1,139 @@
+/** What is measured in the same rounds: one recipe with one batch size, on all threads and kernels, and its peers. */
+import type { DatasetSource } from '../../shared/data/dataset.ts';
+import type { Draft } from '../../shared/recipe/resolve.ts';
+import type { PhaseSeconds } from '../../worker/profile.ts';
+import { flopsOf } from './flops.ts';
+import { interleave, type Side } from './interleave.ts';
+import { benchSamples, type Configuration, Measurement } from './measure.ts';
+import { PeerSides } from './peer-sides.ts';
+import { type BenchPlan, type BenchRecipe, shapesOf } from './plan.ts';
+import { measureProducts } from './products.ts';
+import {
+  type FailedPeer,
+  type GroupResult,
+  type Limits,
+  type PeerFacts,
+  type ProductResult,
+  peerResult,
+  sideResults,
+} from './results.ts';
+
+/** Of a run of a product, of which there are some for each: long enough for a core to come up to its frequency. */
+const productSeconds = 0.02;
+
+export interface GroupSettings {
+  readonly plan: BenchPlan;
+  readonly limits: Limits;
+  readonly recipe: BenchRecipe;
+  readonly draft: Draft;
+  readonly signal: AbortSignal | undefined;
+  readonly onStatus: ((text: string) => void) | undefined;
+}
+
+/** Measures a group; nothing of it is left running. @throws LockstepError, or the signal's reason */
+export async function measureGroup(settings: GroupSettings): Promise<GroupResult> {
+  const { plan, limits, recipe, draft } = settings;
+  const source = await benchSamples(recipe.source, draft.batchSize);
+  const { label } = recipe;
+  const ours: Configuration[] = plan.kernels.flatMap((kernels) =>
+    plan.threads.map((threads) => ({ draft, source, kernels, threads, label })),
+  );
+  const { readings, peers, failed } = await measureSides(settings, ours, source);
+  const phases: PhaseSeconds[] = [];
+  for (const one of ours) phases.push(await measurePhases(settings, one));
+  const flops = flopsOf(shapesOf(draft));
+  const named = ours.map(({ kernels, threads }, i) => ({
+    kernels: kernels.set,
+    threads,
+    readings: readings[i],
+  }));
+  const sides = sideResults(named, flops, limits.peaks, phases);
+  return {
+    recipe: recipe.name,
+    model: draft.model,
+    batchSize: draft.batchSize,
+    flops,
+    sides,
+    products: measureLayers(settings),
+    peers: peers.map((facts, i) => peerResult(facts, readings[ours.length + i], sides)),
+    failed,
+  };
+}
+
+interface Measured {
+  /** Samples a second by side and round: ours, then those of the peers. */
+  readonly readings: number[][];
+  readonly peers: readonly PeerFacts[];
+  readonly failed: readonly FailedPeer[];
+}
+
+async function measureSides(
+  settings: GroupSettings,
+  ours: readonly Configuration[],
+  source: DatasetSource,
+): Promise<Measured> {
+  const { plan, draft, recipe, signal } = settings;
+  const open: { close(): Promise<void> }[] = [];
+  try {
+    const sides: Side[] = [];
+    for (const one of ours) {
+      say(settings, `starting ${one.kernels.set}, ${plural(one.threads, 'thread')}`);
+      const side = await Measurement.start(one);
+      open.push(side);
+      sides.push(side);
+    }
+    const peers = await PeerSides.start({
+      launches: plan.peers,
+      draft,
+      source,
+      kernels: plan.kernels[0],
+      label: recipe.label,
+      onStart: (title) => say(settings, `starting ${title}`),
+    });
+    open.push(peers);
+    const readings = await interleave([...sides, ...peers.sides], {
+      rounds: plan.rounds,
+      seconds: plan.seconds,
+      signal,
+      onTurn: (done, all) => say(settings, `turn ${done + 1} of ${all}`),
+    });
+    return { readings, peers: peers.sides.map(({ facts }) => facts), failed: peers.failed };
+  } finally {
+    await Promise.allSettled(open.map((one) => one.close()));
+  }
+}
+
+/** Apart from the speeds, which reading the clock so often would lower. */
+async function measurePhases(settings: GroupSettings, configuration: Configuration): Promise<PhaseSeconds> {
+  const { kernels, threads } = configuration;
+  say(settings, `phases of ${kernels.set}, ${plural(threads, 'thread')}`);
+  const measurement = await Measurement.start({ ...configuration, profile: true });
+  try {
+    return await measurement.profile(settings.plan.seconds);
+  } finally {
+    await measurement.close();
+  }
+}
+
+function measureLayers(settings: GroupSettings): ProductResult[] {
+  const { plan, limits, draft } = settings;
+  return shapesOf(draft).flatMap((shape) =>
+    plan.kernels.map((kernels) => {
+      const { layer, inputs, outputs } = shape;
+      say(settings, `${layer} with ${kernels.set} kernels`);
+      const speeds = measureProducts(kernels, shape, draft, Math.min(plan.seconds, productSeconds));
+      const peak = limits.peaks[kernels.set];
+      return { layer, inputs, outputs, kernels: kernels.set, peak, ...speeds };
+    }),
+  );
+}
+
+/** @throws the signal's reason, if it is time to end */
+function say({ recipe, draft, signal, onStatus }: GroupSettings, what: string): void {
+  signal?.throwIfAborted();
+  onStatus?.(`${recipe.name}, batch ${draft.batchSize}: ${what}`);
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,183 @@
+/** The tables of a benchmark, for 80 columns. */
+import { phases } from '../../worker/profile.ts';
+import { wrapped } from '../commands/wrap.ts';
+import type { BenchResult, GroupResult, Limits, MissingPeer, PeerResult } from './results.ts';
+import { type Column, table } from './table.ts';
+
+const group: Column = { title: 'batch', align: 'right' };
+const kernelColumns: readonly Column[] = [
+  group,
+  { title: 'kernels', align: 'left' },
+  { title: 'threads', align: 'right' },
+];
+const numbers = (...titles: string[]): Column[] => titles.map((title) => ({ title, align: 'right' }));
+
+/** What was measured, where. */
+export function headLines({ version, machine }: Pick<BenchResult, 'version' | 'machine'>): string[] {
+  const { node, platform, processor, cores } = machine;
+  return [`Lockstep ${version}, Node ${node}, ${platform}, ${cores} cores`, processor];
+}
+
+/** What the machine can do at most. */
+export function limitLines({ peaks, memory }: Limits): string[] {
+  return [
+    'The limits of one thread',
+    ...table(
+      [
+        { title: '', align: 'left' },
+        { title: '', align: 'right' },
+      ],
+      [
+        ...Object.entries(peaks).map(([set, peak]) => [
+          `fused multiply-adds, ${set}`,
+          `${peak.toFixed(1)} GFLOP/s`,
+        ]),
+        ['memory, copied (read + written)', `${memory.copy.toFixed(1)} GB/s`],
+        ['memory, read', `${memory.read.toFixed(1)} GB/s`],
+      ],
+    ),
+  ];
+}
+
+/** All tables of one recipe, a group a batch size. */
+export function recipeLines(groups: readonly GroupResult[]): string[] {
+  const [{ recipe, model }] = groups;
+  const peers = peerLines(groups);
+  return [
+    ...wrapped(`${recipe}: ${model}`, columnsOfPage),
+    '',
+    ...speedLines(groups),
+    '',
+    'A step by phase, in microseconds, the average of its threads',
+    ...phaseLines(groups),
+    '',
+    'The dense products by themselves, GFLOP/s of one thread (share of the peak)',
+    ...productLines(groups),
+    ...(peers.length === 0 ? [] : ['', ...peers]),
+  ];
+}
+
+/** Peers that could not be run. */
+export function missingLines(missing: readonly MissingPeer[]): string[] {
+  return missing.length === 0
+    ? []
+    : ['Not here, and how it would be:', ...missing.map(({ name, install }) => `  ${name}: ${install}`)];
+}
+
+function speedLines(groups: readonly GroupResult[]): string[] {
+  const columns = [...kernelColumns, ...numbers('samples/s', '±', 'speed-up', 'GFLOP/s', 'of peak')];
+  return table(
+    columns,
+    groups.flatMap(({ batchSize, sides }) =>
+      sides.map(({ kernels, threads, samplesPerSecond, spread, speedUp, gflops, ofPeak }) => [
+        String(batchSize),
+        kernels,
+        String(threads),
+        thousands(samplesPerSecond),
+        share(spread),
+        speedUp === null ? '–' : speedUp.toFixed(2),
+        gflops.toFixed(1),
+        share(ofPeak),
+      ]),
+    ),
+  );
+}
+
+function phaseLines(groups: readonly GroupResult[]): string[] {
+  const titles = phases.map((phase) => shortNames[phase] ?? phase);
+  const [batch, kernels] = kernelColumns;
+  return table(
+    [batch, kernels, ...numbers('n', ...titles)],
+    groups.flatMap(({ batchSize, sides }) =>
+      sides.flatMap(({ kernels: set, threads, phases: found }) =>
+        found === null
+          ? []
+          : [[String(batchSize), set, String(threads), ...phases.map((phase) => microseconds(found[phase]))]],
+      ),
+    ),
+  );
+}
+
+/** Eight phases and what they are of have to fit in a line. */
+const shortNames: Readonly<Record<string, string>> = {
+  forward: 'forw.',
+  exchange: 'exch.',
+  backward: 'backw.',
+  waiting: 'wait',
+};
+
+function productLines(groups: readonly GroupResult[]): string[] {
+  const [batch, kernels] = kernelColumns;
+  return table(
+    [batch, { title: 'layer', align: 'left' }, kernels, ...numbers('forward', 'backward', 'gradient+update')],
+    groups.flatMap(({ batchSize, products }) =>
+      products.map(({ inputs, outputs, kernels: set, peak, forward, backward, update }) => {
+        const speed = (value: number | null) =>
+          value === null ? '–' : `${value.toFixed(1)} (${share(value / peak).padStart(5)})`;
+        return [
+          String(batchSize),
+          `${inputs} → ${outputs}`,
+          set,
+          speed(forward),
+          speed(backward),
+          speed(update),
+        ];
+      }),
+    ),
+  );
+}
+
+/** Ours over theirs, in as many tables as it takes to fit all columns. */
+function peerLines(groups: readonly GroupResult[]): string[] {
+  const all = groups.flatMap(({ batchSize, peers }) => peers.map((peer) => ({ batchSize, ...peer })));
+  if (all.length === 0) return failedLines(groups);
+  const ours = all[0].ratios.map(({ kernels, threads }) => `${kernels.replace('native:', '')} ${threads}`);
+  const tableOf = (from: number, to: number) =>
+    table(
+      [group, { title: 'peer', align: 'left' }, ...numbers('samples/s', ...ours.slice(from, to))],
+      all.map(({ batchSize, name, samplesPerSecond, ratios }) => [
+        String(batchSize),
+        name.replace('DistributedDataParallel', 'DDP'),
+        thousands(samplesPerSecond),
+        ...ratios.slice(from, to).map(({ ratio }) => ratio.toFixed(2)),
+      ]),
+    );
+  const lines = ['Lockstep (kernels, threads) over others: above 1, Lockstep is faster'];
+  for (let from = 0, to = ours.length; from < ours.length; from = to, to = ours.length) {
+    while (to > from + 1 && tableOf(from, to).some((line) => line.length > columnsOfPage)) to -= 1;
+    lines.push(...tableOf(from, to));
+  }
+  return [...lines, ...adviceLines(all), ...failedLines(groups)];
+}
+
+/** Whoever could be faster is told how, once. */
+function adviceLines(peers: readonly PeerResult[]): string[] {
+  const advice = peers.flatMap(({ name, advice }) =>
+    advice === null ? [] : [`${name.split(',')[0]}: ${advice}`],
+  );
+  return [...new Set(advice)].flatMap((text) => wrapped(text, columnsOfPage));
+}
+
+function failedLines(groups: readonly GroupResult[]): string[] {
+  return groups.flatMap(({ batchSize, failed }) =>
+    failed.flatMap(({ name, reason }) =>
+      wrapped(`Not measured at batch ${batchSize}: ${name}; ${reason}`, columnsOfPage),
+    ),
+  );
+}
+
+const columnsOfPage = 80;
+
+function thousands(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+function share(value: number): string {
+  return `${Math.round(100 * value)} %`;
+}
+
+/** Three digits that count are enough. */
+function microseconds(seconds: number): string {
+  const value = seconds * 1e6;
+  return value >= 99.95 ? String(Math.round(value)) : value.toFixed(1);
+}

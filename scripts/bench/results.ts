@@ -1,0 +1,159 @@
+/** What a benchmark found, as `--json` prints it; scripts rely on its fields. */
+import type { PhaseSeconds } from '../../worker/profile.ts';
+import { type Flops, totalOf } from './flops.ts';
+import { median, spread } from './interleave.ts';
+import type { MemoryLimits } from './limits.ts';
+import type { ProductSpeeds } from './products.ts';
+
+export interface BenchResult {
+  readonly version: string;
+  readonly machine: Machine;
+  readonly rounds: number;
+  /** Of a turn. */
+  readonly seconds: number;
+  readonly limits: Limits;
+  readonly groups: readonly GroupResult[];
+  /** Peers that are not here, and how they would be. */
+  readonly missing: readonly MissingPeer[];
+}
+
+export interface Machine {
+  readonly node: string;
+  readonly platform: string;
+  readonly processor: string;
+  readonly cores: number;
+}
+
+export interface Limits {
+  /** The best GFLOP/s of one thread, by set of kernels. */
+  readonly peaks: Readonly<Record<string, number>>;
+  /** 10⁹ bytes a second. */
+  readonly memory: MemoryLimits;
+}
+
+/** What was measured in the same rounds. */
+export interface GroupResult {
+  readonly recipe: string;
+  readonly model: string;
+  readonly batchSize: number;
+  /** Floating-point operations of the dense products, a sample. */
+  readonly flops: Flops;
+  readonly sides: readonly SideResult[];
+  readonly products: readonly ProductResult[];
+  readonly peers: readonly PeerResult[];
+  readonly failed: readonly FailedPeer[];
+}
+
+/** Samples a second of every round, their median, and how far they lie from it. */
+export interface Speeds {
+  readonly samplesPerSecond: number;
+  readonly spread: number;
+  readonly readings: readonly number[];
+}
+
+export interface SideResult extends Speeds {
+  readonly kernels: string;
+  readonly threads: number;
+  readonly gflops: number;
+  /** As a share of the peak of so many threads. */
+  readonly ofPeak: number;
+  /** Over one thread with the same kernels. */
+  readonly speedUp: number | null;
+  /** Of a step, averaged over threads; null if it was not looked at. */
+  readonly phases: PhaseSeconds | null;
+}
+
+export interface ProductResult extends ProductSpeeds {
+  readonly layer: string;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly kernels: string;
+  /** The peak that they are to be compared with. */
+  readonly peak: number;
+}
+
+/** Who a peer is and how it trains. */
+export interface PeerFacts {
+  readonly name: string;
+  readonly version: string;
+  /** In words. */
+  readonly settings: string;
+  /** What keeps it from being as fast here as it could be; null if nothing is known. */
+  readonly advice: string | null;
+}
+
+export interface PeerResult extends PeerFacts, Speeds {
+  /** Ours over theirs. */
+  readonly ratios: readonly Ratio[];
+}
+
+export interface Ratio {
+  readonly kernels: string;
+  readonly threads: number;
+  readonly ratio: number;
+}
+
+/** A peer that is here and was not measured. */
+export interface FailedPeer {
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface MissingPeer {
+  readonly name: string;
+  readonly reason: string;
+  readonly install: string;
+}
+
+/** The speeds of some rounds. */
+export function speedsOf(readings: readonly number[]): Speeds {
+  return { samplesPerSecond: median(readings), spread: spread(readings), readings };
+}
+
+/** Works out what the speeds of all sides of a group mean. */
+export function sideResults(
+  sides: readonly { kernels: string; threads: number; readings: readonly number[] }[],
+  flops: Flops,
+  peaks: Limits['peaks'],
+  phases: readonly (PhaseSeconds | null)[],
+): SideResult[] {
+  const singles = new Map(
+    sides.flatMap(({ kernels, threads, readings }) => (threads === 1 ? [[kernels, median(readings)]] : [])),
+  );
+  return sides.map(({ kernels, threads, readings }, i) => {
+    const speeds = speedsOf(readings);
+    const gflops = (speeds.samplesPerSecond * totalOf(flops)) / 1e9;
+    const single = singles.get(kernels);
+    return {
+      kernels,
+      threads,
+      ...speeds,
+      gflops,
+      ofPeak: gflops / (threads * peaks[kernels]),
+      speedUp: single === undefined ? null : speeds.samplesPerSecond / single,
+      phases: phases[i],
+    };
+  });
+}
+
+/** A peer beside each set of kernels, on the fewest and on the most threads. */
+export function peerResult(
+  facts: PeerFacts,
+  readings: readonly number[],
+  sides: readonly SideResult[],
+): PeerResult {
+  const theirs = speedsOf(readings);
+  const counts = sides.map(({ threads }) => threads);
+  const ends = [Math.min(...counts), Math.max(...counts)];
+  return {
+    ...facts,
+    ...theirs,
+    ratios: sides
+      .filter(({ threads }) => ends.includes(threads))
+      .map(({ kernels, threads, samplesPerSecond }) => ({
+        kernels,
+        threads,
+        ratio: samplesPerSecond / theirs.samplesPerSecond,
+      })),
+  };
+}

@@ -1,0 +1,25 @@
+/** Rows of text under their titles. */
+export interface Column {
+  readonly title: string;
+  readonly align: 'left' | 'right';
+}
+
+/**
+ * Each column is as wide as its widest cell, with one space between two where a line would not fit otherwise and two
+ * where it does. No titles at all, no line for them.
+ */
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  width = 80,
+): string[] {
+  const widths = columns.map(({ title }, i) => Math.max(title.length, ...rows.map((row) => row[i].length)));
+  const wide = widths.reduce((sum, one) => sum + one + 2, 0) <= width;
+  const gap = wide ? '  ' : ' ';
+  const line = (cells: readonly string[]) =>
+    `${wide ? gap : ''}${cells
+      .map((cell, i) => (columns[i].align === 'left' ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+      .join(gap)}`.trimEnd();
+  const titles = columns.map(({ title }) => title);
+  return [...(titles.every((title) => title === '') ? [] : [line(titles)]), ...rows.map(line)];
+}

@@ -1,0 +1,139 @@
+/** Tables for 80 columns, whatever is in them. */
+import t from 'tap';
+import { headLines, limitLines, missingLines, recipeLines } from '../../../scripts/bench/report.ts';
+import { type GroupResult, peerResult, sideResults } from '../../../scripts/bench/results.ts';
+import { table } from '../../../scripts/bench/table.ts';
+
+const flops = { forward: 317_600, backward: 4000, update: 317_600 };
+const limits = { peaks: { 'native:avx512': 183.4, wasm: 47.04 }, memory: { copy: 22.34, read: 15 } };
+const phases = {
+  gather: 780e-6,
+  forward: 86_840e-6,
+  loss: 11.14e-6,
+  exchange: 99.96e-6,
+  backward: 0.04e-6,
+  update: 139_210e-6,
+  waiting: 0,
+  other: 86.8e-6,
+};
+
+function group(batchSize: number): GroupResult {
+  const sets = ['native:avx512', 'wasm'].flatMap((kernels) =>
+    [1, 16, 64].map((threads) => ({ kernels, threads, readings: [1_234_567, 60_000, 12_345_678] })),
+  );
+  const sides = sideResults(
+    sets,
+    flops,
+    limits.peaks,
+    sets.map(({ threads }) => (threads === 16 ? null : phases)),
+  );
+  const product = { layer: 'dense(200)', inputs: 784, outputs: 200, forward: 171.23, update: 99.5 };
+  const names = ['PyTorch, 1 thread', 'PyTorch, DistributedDataParallel, 64 processes'];
+  return {
+    recipe: 'note',
+    model: 'dense(200) sigmoid batchnorm(epsilon=0.000001,scale=uniform) dense(10) affine',
+    batchSize,
+    flops,
+    sides,
+    products: [
+      { ...product, kernels: 'native:avx512', peak: 183.4, backward: null },
+      { ...product, kernels: 'wasm', peak: 47.04, backward: 50.04 },
+    ],
+    peers: names.map((name) =>
+      peerResult(
+        { name, version: '1.13', settings: 'so', advice: 'install another BLAS' },
+        [1e6, 2e6],
+        sides,
+      ),
+    ),
+    failed: [
+      {
+        name: 'NumPy, 1 thread',
+        reason: 'it computes something else, and says so in many more words than fit',
+      },
+    ],
+  };
+}
+
+const lines = recipeLines([group(64), group(65_536)]);
+
+t.test('no line is wider than 80 columns, and none ends with a space', (t) => {
+  for (const line of [...lines, ...limitLines(limits)]) {
+    t.ok(line.length <= 80 && line === line.trimEnd(), `${line.length}: ${line}`);
+  }
+  t.end();
+});
+
+t.test('speeds: the median, how far the rounds lie apart, the speed-up, the share of the peak', (t) => {
+  const row = lines.find((line) => line.includes('native:avx512') && line.includes(' 64 '));
+  t.equal(row?.trim().replace(/ +/g, ' '), '64 native:avx512 1 1,234,567 498 % 1.00 789.1 430 %');
+  t.end();
+});
+
+t.test('phases in microseconds, three digits, where they were measured', (t) => {
+  const at = lines.findIndex((line) => line.includes('A step by phase'));
+  const rows = lines.slice(at + 2, lines.indexOf('', at));
+  t.equal(rows.length, 8, 'two sets of kernels, two numbers of threads, two batch sizes');
+  t.equal(rows[0].trim().replace(/ +/g, ' '), '64 native:avx512 1 780 86840 11.1 100 0.0 139210 0.0 86.8');
+  t.end();
+});
+
+t.test('products beside the peak, where there is one', (t) => {
+  const text = lines.join('\n').replace(/ +/g, ' ');
+  t.match(text, '784 → 200 native:avx512 171.2 ( 93 %) – 99.5 ( 54 %)');
+  t.match(text, '784 → 200 wasm 171.2 (364 %) 50.0 (106 %) 99.5 (212 %)');
+  t.end();
+});
+
+t.test('ratios of every side at the ends, in as many tables as they need', (t) => {
+  const from = lines.findIndex((line) => line.includes('over others'));
+  const rows = lines.slice(from + 1);
+  const titles = rows.filter((line) => line.includes('peer'));
+  t.same(
+    titles.flatMap((line) => line.match(/(avx512|wasm) \d+/g)),
+    ['avx512 1', 'avx512 64', 'wasm 1', 'wasm 64'],
+  );
+  t.ok(rows.some((line) => / PyTorch, 1 thread +1,500,000 +0\.82/.test(line)));
+  t.equal(rows.filter((line) => line === 'PyTorch: install another BLAS').length, 1, 'advice is given once');
+  const without = recipeLines([{ ...group(64), peers: [] }]).join('\n');
+  t.notMatch(without, 'over others');
+  for (const text of [without, lines.join('\n')]) {
+    t.match(text, /Not measured at batch 64: NumPy, 1 thread; it computes/, 'what failed is said');
+  }
+  t.end();
+});
+
+t.test('limits, the machine, and what is missing', (t) => {
+  const text = limitLines(limits).join('\n');
+  t.match(text, /fused multiply-adds, native:avx512 +183\.4 GFLOP\/s\n/);
+  t.match(text, /fused multiply-adds, wasm +47\.0 GFLOP\/s\n/);
+  t.match(text, /memory, read +15\.0 GB\/s/);
+  const machine = { node: '24.1.0', platform: 'linux x64', processor: 'Some Processor', cores: 2 };
+  t.same(headLines({ version: '1.2.3', machine }), [
+    'Lockstep 1.2.3, Node 24.1.0, linux x64, 2 cores',
+    'Some Processor',
+  ]);
+  t.same(missingLines([]), []);
+  t.same(missingLines([{ name: 'NumPy', reason: 'none', install: 'pip install numpy' }]), [
+    'Not here, and how it would be:',
+    '  NumPy: pip install numpy',
+  ]);
+  t.end();
+});
+
+t.test('a table has air where there is room', (t) => {
+  const columns = [
+    { title: 'a', align: 'left' },
+    { title: 'b', align: 'right' },
+  ] as const;
+  t.same(
+    table(columns, [
+      ['long', '1'],
+      ['x', '22'],
+    ]),
+    ['  a      b', '  long   1', '  x     22'],
+  );
+  t.same(table(columns, [['long', '1']], 8), ['a    b', 'long 1']);
+  t.same(table([{ title: '', align: 'left' }], [['x']]), ['  x'], 'no titles, no line for them');
+  t.end();
+});

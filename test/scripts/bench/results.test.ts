@@ -1,0 +1,55 @@
+/** What speeds mean: shares of a peak, speed-ups, ratios. */
+import t from 'tap';
+import { peerResult, sideResults, speedsOf } from '../../../scripts/bench/results.ts';
+
+const flops = { forward: 100, backward: 50, update: 100 };
+const sides = sideResults(
+  [
+    { kernels: 'wasm', threads: 1, readings: [4e6, 2e6, 3e6] },
+    { kernels: 'wasm', threads: 2, readings: [6e6, 6e6, 6e6] },
+    { kernels: 'wasm', threads: 4, readings: [9e6, 9e6, 9e6] },
+    { kernels: 'new', threads: 2, readings: [12e6, 12e6, 12e6] },
+  ],
+  flops,
+  { wasm: 2, new: 6 },
+  [null, null, null, null],
+);
+
+t.test('the median of the rounds is what counts, and all of them are kept', (t) => {
+  t.match(speedsOf([4, 2, 3]), { samplesPerSecond: 3, readings: [4, 2, 3] });
+  t.equal(speedsOf([4, 2, 3]).spread, 1 / 3);
+  t.end();
+});
+
+t.test('GFLOP/s are of all threads, their share is of as many peaks', (t) => {
+  t.same(
+    sides.map(({ gflops, ofPeak }) => [gflops, ofPeak]),
+    [
+      [0.75, 0.375],
+      [1.5, 0.375],
+      [2.25, 0.28125],
+      [3, 0.25],
+    ],
+  );
+  t.end();
+});
+
+t.test('a speed-up is over one thread with the same kernels, if that was measured', (t) => {
+  t.same(
+    sides.map(({ speedUp }) => speedUp),
+    [1, 2, 3, null],
+  );
+  t.end();
+});
+
+t.test('a peer is compared with the fewest and the most threads', (t) => {
+  t.match(peerResult({ name: 'other', version: '1', settings: 'two', advice: null }, [6e6], sides), {
+    name: 'other',
+    samplesPerSecond: 6e6,
+    ratios: [
+      { kernels: 'wasm', threads: 1, ratio: 0.5 },
+      { kernels: 'wasm', threads: 4, ratio: 1.5 },
+    ],
+  });
+  t.end();
+});

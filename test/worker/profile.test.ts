@@ -1,0 +1,158 @@
+/** Every moment of a step belongs to one phase; to look changes no bit. */
+import t from 'tap';
+import type { Exchange, Group } from '../../shared/reduction/group.ts';
+import { newSpan } from '../../shared/reduction/span.ts';
+import { type StepModel, trainStep } from '../../shared/step.ts';
+import { type Phase, Profile, phaseSeconds, phases } from '../../worker/profile.ts';
+import type { Team } from '../../worker/team.ts';
+import { bitsOf, syntheticDataset, train } from '../helpers/train.ts';
+
+const source = syntheticDataset(11, 60, 40);
+const recipe = {
+  model: 'dense(13) batchnorm relu dense(10)',
+  batchSize: 24,
+  shardSize: 5,
+  optimizer: 'sgd(lr=0.05,momentum=0.9)',
+  epochs: 2,
+} as const;
+
+/** A step whose parts take a known time, on a clock that only they move. */
+function knownStep() {
+  let nowMs = 0;
+  const takes = (ms: number) => () => {
+    nowMs += ms;
+  };
+  const exchange = (name: string, partialMs: number, totalMs: number): Exchange => ({
+    name,
+    partial: takes(partialMs),
+    total: takes(totalMs),
+  });
+  const model: StepModel = {
+    layers: [
+      { forwardExchange: null, backwardExchange: null, forward: takes(2), backward: takes(4) },
+      {
+        forwardExchange: exchange('moments', 8, 16),
+        backwardExchange: exchange('sums', 32, 64),
+        forward: takes(128),
+        backward: takes(256),
+      },
+    ],
+    gradients: exchange('gradient', 512, 1024),
+    gather: takes(1),
+    loss: takes(2048),
+    update: takes(4096),
+  };
+  const group: Group = {
+    allReduce: (one, span) => {
+      one.partial(span, 0);
+      one.partial(span, 1);
+      takes(8192)();
+      one.total(span);
+    },
+    barrier: takes(16_384),
+  };
+  return { model, group, takes, nowMs: () => nowMs };
+}
+
+t.test('the phases of a step are told apart, and add up to all of its time', (t) => {
+  const step = knownStep();
+  const sums = new Float64Array(phases.length);
+  const profile = new Profile(sums, step.nowMs);
+  const { model, group } = profile.watch(step.model, step.group);
+  const span = newSpan(16);
+  step.takes(1e6)(); // before anything began
+  profile.start();
+  step.takes(32_768)();
+  trainStep(model, span, group);
+  step.takes(65_536)();
+  trainStep(model, span, group);
+  profile.stop();
+  step.takes(1e6)();
+  const expected: Record<Phase, number> = {
+    gather: 2 * 1,
+    forward: 2 * (2 + 128),
+    loss: 2 * 2048,
+    exchange: 2 * (8 + 8 + 16 + 32 + 32 + 64),
+    backward: 2 * (4 + 256),
+    update: 2 * (512 + 512 + 1024 + 4096),
+    waiting: 2 * (3 * 8192 + 16_384),
+    other: 32_768 + 65_536,
+  };
+  const found = phaseSeconds(sums);
+  for (const phase of phases) t.equal(Math.round(found[phase] * 1000), expected[phase], phase);
+  t.end();
+});
+
+t.test('a step that was called off leaves its time where it was, and the next starts anew', (t) => {
+  const step = knownStep();
+  const sums = new Float64Array(phases.length);
+  const profile = new Profile(sums, step.nowMs);
+  const called = new Error('called off');
+  const { model, group } = profile.watch(step.model, {
+    ...step.group,
+    barrier: () => {
+      step.takes(3)();
+      throw called;
+    },
+  });
+  profile.start();
+  t.throws(() => trainStep(model, newSpan(16), group), called);
+  profile.stop();
+  step.takes(1e6)();
+  profile.start();
+  profile.stop();
+  t.equal(Math.round(sums[phases.indexOf('waiting')] * 1000), 3 * 8192 + 3);
+  t.equal(sums[phases.indexOf('other')], 0);
+  t.end();
+});
+
+for (const batchNorm of ['sync', 'ghost'] as const) {
+  t.test(
+    `${batchNorm}: the bits with a profile are those without, and no thread has more time than there was`,
+    async (t) => {
+      let team: Team | undefined;
+      const plain = await train({ ...recipe, batchNorm }, { source, threads: 2 });
+      const beginMs = performance.now();
+      const profiled = await train(
+        { ...recipe, batchNorm },
+        {
+          source,
+          threads: 2,
+          profile: true,
+          wrapTeam: (wrapped) => {
+            team = wrapped;
+            return wrapped;
+          },
+        },
+      );
+      const elapsed = (performance.now() - beginMs) / 1000;
+      t.strictSame(bitsOf(profiled), bitsOf(plain));
+      const threads = team?.profile() ?? [];
+      t.equal(threads.length, 2);
+      for (const [rank, seconds] of threads.entries()) {
+        t.ok(
+          phases.every((phase) => seconds[phase] >= 0),
+          `thread ${rank}: ${JSON.stringify(seconds)}`,
+        );
+        // The clock of a thread starts and stops within the training, and each moment is counted once.
+        const sum = phases.reduce((total, phase) => total + seconds[phase], 0);
+        t.ok(sum > 0 && sum <= elapsed, `thread ${rank}: ${sum} of ${elapsed} s`);
+        const used = phases.filter((phase) => seconds[phase] > 0);
+        const expected = phases.filter((phase) => phase !== 'exchange' || batchNorm === 'sync');
+        t.same(used, expected, 'every phase that there is took time');
+      }
+    },
+  );
+}
+
+t.test('without a profile nothing is measured', async (t) => {
+  let team: Team | undefined;
+  await train(recipe, {
+    source,
+    wrapTeam: (wrapped) => {
+      team = wrapped;
+      return wrapped;
+    },
+  });
+  t.same(team?.profile(), [Object.fromEntries(phases.map((phase) => [phase, 0]))]);
+});
