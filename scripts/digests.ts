@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runnableKernels } from '../shared/kernels/load.ts';
 import { type KernelChoice, train } from './index.ts';
 import { nameOf, type PublishedDigest, publishedDigests } from './recipes/digests.ts';
 
@@ -25,7 +26,7 @@ async function checkHere(): Promise<boolean> {
       const equal =
         summary.weightsDigest === published.weightsDigest && summary.recipeId === published.recipeId;
       good &&= equal;
-      const way = `${threads} ${threads === 1 ? 'thread ' : 'threads'} ${summary.kernels.padEnd(5)}`;
+      const way = `${threads} ${threads === 1 ? 'thread ' : 'threads'} ${summary.kernels.padEnd(13)}`;
       console.log(
         `${equal ? 'same' : 'DIFFERENT'}  ${way}  ${summary.weightsDigest.slice(0, 16)}  ${nameOf(published)}`,
       );
@@ -36,16 +37,16 @@ async function checkHere(): Promise<boolean> {
 
 function waysOf({ fields }: PublishedDigest): [threads: number, kernels: KernelChoice][] {
   const isSmall = (fields.trainSamples ?? Number.POSITIVE_INFINITY) <= exactSamples;
-  return isSmall
-    ? [
-        [1, 'auto'],
-        [2, 'auto'],
-        [3, 'auto'],
-        [8, 'auto'],
-        [1, 'exact'],
-        [5, 'exact'],
-      ]
-    : [[2, 'auto']];
+  const sets = runnableKernels().filter((set) => isSmall || set !== 'exact');
+  const threads = isSmall ? [1, 2, 3, 8] : [2];
+  return sets.flatMap((set): [number, KernelChoice][] =>
+    set === 'exact'
+      ? [
+          [1, set],
+          [5, set],
+        ]
+      : threads.map((count) => [count, set]),
+  );
 }
 
 /** Fetches a version of Node, a package of npm's that is nothing but the program, and checks with it. */

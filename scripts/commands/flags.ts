@@ -126,7 +126,13 @@ export const recipeFlags: readonly Flag[] = [
 ];
 
 const kernelFlags: readonly Flag[] = [
-  { name: 'kernels', kind: 'text', value: 'SET', help: 'auto, wasm or exact', otherwise: 'auto' },
+  {
+    name: 'kernels',
+    kind: 'text',
+    value: 'SET',
+    help: 'auto, native, wasm or exact; native:avx512, native:avx2 and native:neon force one set',
+    otherwise: 'auto',
+  },
 ];
 
 const outputFlags: readonly Flag[] = [

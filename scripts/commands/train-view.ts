@@ -40,9 +40,7 @@ export class TrainView {
       `Lockstep ${version}: recipe ${this.#screen.style('bold', recipeName)} ${recipeId(recipe).slice(0, 8)}, ` +
         `${grouped(run.samples.length)} samples, ${grouped(run.steps)} steps an epoch`,
     );
-    this.#screen.line(
-      `${plural(threads, 'thread')}, ${kernels.set} kernels${kernels.set === 'exact' ? ` (${kernels.reason})` : ''}`,
-    );
+    this.#screen.line(`${plural(threads, 'thread')}, ${kernels.set} kernels: ${kernels.reason}`);
     this.#screen.line();
     if (this.#screen.isLive) this.#timer = setInterval(() => this.#draw(), drawMs);
   }

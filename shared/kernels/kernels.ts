@@ -202,14 +202,7 @@ export interface Kernels {
     intercept: number,
   ): void;
   /** dx = slope · dy. */
-  affineBackward(
-    dy: number,
-    dx: number,
-    stride: number,
-    rows: number,
-    panels: number,
-    slope: number,
-  ): void;
+  affineBackward(dy: number, dx: number, stride: number, rows: number, panels: number, slope: number): void;
   /** Elementwise over `count` floats, a multiple of 4. */
   exp(x: number, y: number, count: number): void;
   log(x: number, y: number, count: number): void;

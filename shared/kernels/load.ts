@@ -109,6 +109,7 @@ export function instantiateKernels({ set, module }: LoadedKernels, memory: Share
   const instructions = instructionSets.find((name) => set === `native:${name}`);
   if (instructions === undefined) return kernels;
   const native = loadNativeKernels();
-  if (typeof native === 'string') throw new Error(`native kernels were there and are not any more: ${native}`);
+  if (typeof native === 'string')
+    throw new Error(`native kernels were there and are not any more: ${native}`);
   return { ...kernels, ...native.bind(instructions, memory) };
 }

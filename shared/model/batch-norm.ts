@@ -201,16 +201,7 @@ class BatchNorm implements Layer {
       total: (span) => {
         const slot = 2 * this.#vector;
         const width = 2 * this.#width;
-        const bad = kernels.mergeSums(
-          this.#sums,
-          slot,
-          0,
-          span.shardCount,
-          0,
-          width,
-          this.#sumTotals,
-          stack,
-        );
+        const bad = kernels.mergeSums(this.#sums, slot, 0, span.shardCount, 0, width, this.#sumTotals, stack);
         if (bad) this.#place.reportNonFinite(exchange, null);
       },
     };
@@ -229,14 +220,7 @@ class BatchNorm implements Layer {
     const { kernels, input } = this.#place;
     const x = rowOf(input, shardStart(span, shard));
     const slot = this.#momentSlot(shard);
-    return kernels.moments(
-      x,
-      input.stride,
-      shardRows(span, shard),
-      this.#panels,
-      slot,
-      slot + this.#vector,
-    );
+    return kernels.moments(x, input.stride, shardRows(span, shard), this.#panels, slot, slot + this.#vector);
   }
 
   #shardDeviation(span: Span, shard: number): void {

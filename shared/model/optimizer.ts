@@ -51,12 +51,7 @@ export interface Optimizer {
 }
 
 /** @param rule byte offset of `ruleBytes`; every thread writes the same numbers there */
-export function bindOptimizer(
-  text: string,
-  kernels: Kernels,
-  memory: SharedMemory,
-  rule: number,
-): Optimizer {
+export function bindOptimizer(text: string, kernels: Kernels, memory: SharedMemory, rule: number): Optimizer {
   const { lr, momentum, weightDecay, nesterov } = parseOptimizer(text, 'optimizer').options;
   const numbers = [Number(lr), Number(momentum), Number(weightDecay), nesterov ? 1 : 0];
   new Float32Array(memory.buffer, rule, numbers.length).set(numbers);
