@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import type { Test } from 'tap';
 import { LockstepError } from '../../shared/errors.ts';
-import { type Kernels, stackBytes } from '../../shared/kernels/kernels.ts';
+import { type Kernels, panelBytes, panelWidth, stackBytes } from '../../shared/kernels/kernels.ts';
 import { instantiateKernels, loadKernels } from '../../shared/kernels/load.ts';
 import { twinKernels } from '../../shared/kernels/twin/twin.ts';
 import { type SharedMemory, wasm } from '../../shared/kernels/webassembly.ts';
@@ -12,7 +12,8 @@ import { drawBits, floatOf, isNaNWord, type Kind, kinds, randomWords } from './v
 export const seed = 20261123;
 
 export interface KernelBuild {
-  readonly name: 'twin' | 'exact' | 'relaxed';
+  /** As a failure names it: `twin`, `exact`, `relaxed`. */
+  readonly name: string;
   instantiate(memory: SharedMemory): Kernels;
 }
 
@@ -48,7 +49,35 @@ export function newMemory(pages: number): SharedMemory {
   return new wasm.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
-const imageBytes = 65_536;
+const pageBytes = 65_536;
+/** What a case lays out, and behind it scratch in a page of its own. */
+const areaBytes = 2 * pageBytes;
+const imageBytes = areaBytes + pageBytes;
+/** As much of the page is left before scratch as behind it, and is compared. */
+const stackOffset = areaBytes + Math.floor((pageBytes - stackBytes) / 2 / panelBytes) * panelBytes;
+
+/** Rows of a panelled matrix in the test's memory. */
+export interface MatrixShape {
+  readonly rows: number;
+  readonly panels: number;
+  /** Rows between panels that do not belong to these; some of them lie before the first one. */
+  readonly gap: number;
+}
+
+/** Gaps between the panels of a matrix: none, or some rows. */
+export const gap = fc.constantFrom(0, 0, 1, 2, 7);
+
+/** Bytes from panel to panel. */
+export function strideOf({ rows, gap }: Pick<MatrixShape, 'rows' | 'gap'>): number {
+  return panelBytes * (rows + gap);
+}
+
+/** A run of vectors of sixteen floats out of so many, at least one: `from … to` in floats. */
+export function runOf(vectors: number): fc.Arbitrary<[from: number, to: number]> {
+  return fc
+    .tuple(fc.nat(vectors - 1), fc.nat(vectors - 1))
+    .map(([a, b]) => [panelWidth * Math.min(a, b), panelWidth * (Math.max(a, b) + 1)]);
+}
 
 /** A plan of the memory that all builds start from: random everywhere, and what a kernel reads put into it. */
 export class Area {
@@ -57,8 +86,9 @@ export class Area {
   readonly bytes: Uint8Array;
   /** Random u32 words. */
   readonly random: () => number;
-  readonly scratch: [from: number, to: number] = [0, 0];
-  #next = 64; // 0 means "none" to the kernels
+  /** What kernels leave in scratch is not compared, but what is beside it is. */
+  readonly stack = stackOffset;
+  #next = panelBytes; // 0 means "none" to the kernels
 
   constructor(image: ArrayBuffer, random: () => number) {
     this.floats = new Float32Array(image);
@@ -67,12 +97,18 @@ export class Area {
     this.random = random;
   }
 
-  /** Room for so many floats, at a multiple of 32 bytes. */
+  /** Room for so many floats, at a multiple of 64 bytes. */
   take(floats: number): number {
     const offset = this.#next;
-    this.#next = Math.ceil((offset + 4 * floats) / 32) * 32;
-    if (this.#next > imageBytes) throw new Error(`the test's memory is too small: ${this.#next}`);
+    this.#next = Math.ceil((offset + 4 * floats) / panelBytes) * panelBytes;
+    if (this.#next > areaBytes) throw new Error(`the test's memory is too small: ${this.#next}`);
     return offset;
+  }
+
+  /** Room for a matrix; its first row of these. */
+  takeMatrix(shape: MatrixShape): number {
+    const offset = this.take((shape.panels * strideOf(shape)) / 4);
+    return offset + panelBytes * (this.random() % (shape.gap + 1));
   }
 
   /** Floats with these values. */
@@ -86,15 +122,6 @@ export class Area {
   putOrder(length: number, limit: number): number {
     const offset = this.take(length);
     for (let i = 0; i < length; i++) this.words[offset / 4 + i] = this.random() % limit;
-    return offset;
-  }
-
-  /** Scratch for merging kernels; what is left there is not compared, but what is beside it is. */
-  takeStack(): number {
-    this.take(64);
-    const offset = this.take(stackBytes / 4);
-    this.scratch[0] = offset;
-    this.scratch[1] = offset + stackBytes;
     return offset;
   }
 }
@@ -117,6 +144,7 @@ function drawPool(kind: Kind): Uint32Array {
  * Holds that all builds return the same and leave the same bits in the whole memory, apart from scratch. Bits of
  * NaN are not compared.
  * @param plan lays out a case in an area and returns the call to make
+ * @returns what the calls returned
  */
 export function holdEqual<Shape>(
   t: Test,
@@ -124,12 +152,12 @@ export function holdEqual<Shape>(
   shapes: fc.Arbitrary<Shape>,
   plan: (shape: Shape, area: Area) => (kernels: Kernels) => unknown,
   numRuns = 300,
-): void {
+): Set<unknown> {
   let written = 0;
   const results = new Set<unknown>();
   const image = new ArrayBuffer(imageBytes);
   const sides = builds.map(({ name, instantiate }) => {
-    const memory = newMemory(1);
+    const memory = newMemory(imageBytes / pageBytes);
     return { name, kernels: instantiate(memory), words: new Uint32Array(memory.buffer) };
   });
   // Half of the memories are mild: once NaN is everywhere, nothing is compared any more.
@@ -149,7 +177,7 @@ export function holdEqual<Shape>(
         if (!Object.is(first.result, other.result)) {
           throw new Error(`${first.name} returns ${first.result}, ${other.name} ${other.result}`);
         }
-        const place = findDifference(first.words, other.words, area.scratch);
+        const place = findDifference(first.words, other.words);
         if (place !== null) throw new Error(describeDifference(place, first, other));
       }
     }),
@@ -157,12 +185,13 @@ export function holdEqual<Shape>(
   );
   const effect = `wrote in ${written} of ${numRuns} cases, returned ${results.size} different values`;
   t.ok(written > 0 || results.size > 1, `${builds.map(({ name }) => name).join(' = ')}; ${effect}`);
+  return results;
 }
 
-function findDifference(a: Uint32Array, b: Uint32Array, [from, to]: readonly number[]): number | null {
+function findDifference(a: Uint32Array, b: Uint32Array): number | null {
   for (let i = 0; i < a.length; i++) {
-    if (a[i] === b[i] || (isNaNWord(a[i]) && isNaNWord(b[i]))) continue;
-    if (i < from / 4 || i >= to / 4) return i;
+    if (4 * i === stackOffset) i += stackBytes / 4;
+    if (a[i] !== b[i] && !(isNaNWord(a[i]) && isNaNWord(b[i]))) return i;
   }
   return null;
 }

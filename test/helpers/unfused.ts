@@ -1,5 +1,6 @@
 /** A build whose engine multiplies and adds in two roundings, as one without fused multiply-add would. */
-import type { Kernels } from '../../shared/kernels/kernels.ts';
+import { type Kernels, panelBytes, panelWidth } from '../../shared/kernels/kernels.ts';
+import { at } from '../../shared/kernels/twin/memory.ts';
 import { twinKernels } from '../../shared/kernels/twin/twin.ts';
 import type { SharedMemory } from '../../shared/kernels/webassembly.ts';
 
@@ -8,18 +9,17 @@ const f = Math.fround;
 /** The twin with two roundings in `dense` alone: its multiply-add still passes a look. */
 export function withUnfusedDense(memory: SharedMemory): Kernels {
   const floats = new Float32Array(memory.buffer);
-  const at = (offset: number): number => floats[offset / 4];
+  const get = (offset: number): number => floats[offset / 4];
   return {
     ...twinKernels(memory),
     dense(x, xStride, w, bias, y, yStride, rows, depth, panels) {
       for (let r = 0; r < rows; r++) {
-        for (let o = 0; o < panels * 8; o++) {
-          let sum = bias === 0 ? 0 : at(bias + 4 * o);
+        for (let o = 0; o < panels * panelWidth; o++) {
+          let sum = bias === 0 ? 0 : get(bias + 4 * o);
           for (let k = 0; k < depth; k++) {
-            const weight = at(w + 4 * ((Math.floor(o / 8) * depth + k) * 8 + (o % 8)));
-            sum = f(f(at(x + r * xStride + 4 * k) * weight) + sum);
+            sum = f(f(get(at(x, xStride, r, k)) * get(at(w, panelBytes * depth, k, o))) + sum);
           }
-          floats[(y + r * yStride + 4 * o) / 4] = sum;
+          floats[at(y, yStride, r, o) / 4] = sum;
         }
       }
     },

@@ -1,112 +1,257 @@
 /** The products of the fast builds against the slow twin, over ragged shapes. */
 import fc from 'fast-check';
-import t from 'tap';
-import type { Kernels } from '../../../shared/kernels/kernels.ts';
+import t, { type Test } from 'tap';
+import { type Kernels, panelCount, stackBytes } from '../../../shared/kernels/kernels.ts';
+import { at } from '../../../shared/kernels/twin/memory.ts';
 import { twinKernels } from '../../../shared/kernels/twin/twin.ts';
 import type { SharedMemory } from '../../../shared/kernels/webassembly.ts';
-import { holdEqual, kernelBuilds, newMemory, seed } from '../../helpers/kernels.ts';
+import {
+  type Area,
+  gap,
+  holdEqual,
+  kernelBuilds,
+  newMemory,
+  runOf,
+  seed,
+  strideOf,
+} from '../../helpers/kernels.ts';
 import { withUnfusedDense } from '../../helpers/unfused.ts';
 import { drawFloats, randomWords } from '../../helpers/values.ts';
 
 t.comment(`fast-check seed ${seed}`);
 const builds = kernelBuilds(t);
 
-const rows = fc.integer({ min: 0, max: 13 });
-const depth = fc.integer({ min: 1, max: 37 });
-const panels = fc.integer({ min: 1, max: 4 });
-/** Unused columns between rows. */
-const gap = fc.integer({ min: 0, max: 2 });
+const depth = fc.integer({ min: 1, max: 70 });
+const panels = fc.integer({ min: 1, max: 3 });
+const shardCount = fc.integer({ min: 1, max: 20 });
+const mostRows = 60;
 
-/** Rows cut into shards, and a node over some of them. */
+interface Shards {
+  readonly rows: number;
+  readonly shardSize: number;
+  readonly shards: number;
+}
+
+/** Up to 60 rows cut into up to 20 shards, the last one often short. */
 const sharded = fc
-  .record({ rows, shardSize: fc.integer({ min: 1, max: 15 }) })
-  .chain(({ rows, shardSize }) => {
-    const shards = Math.max(1, Math.ceil(rows / shardSize));
-    return fc.record({
-      rows: fc.constant(rows),
-      shardSize: fc.constant(shardSize),
-      node: fc
-        .tuple(fc.nat(shards - 1), fc.nat(shards - 1))
-        .map(([a, b]): [number, number] => [Math.min(a, b), Math.max(a, b) + 1]),
-    });
+  .record({ shards: shardCount, size: fc.nat(), missing: fc.nat() })
+  .map(({ shards, size, missing }): Shards => {
+    const shardSize = 1 + (size % Math.floor(mostRows / shards));
+    return { rows: shards * shardSize - (missing % shardSize), shardSize, shards };
   });
 
-/** A run of panel rows: multiples of eight floats, at least one. */
-const runOf = (units: number) =>
-  fc
-    .tuple(fc.nat(units - 1), fc.nat(units - 1))
-    .map(([a, b]): [number, number] => [8 * Math.min(a, b), 8 * (Math.max(a, b) + 1)]);
+/** The same, and a node over some of the shards: half of the time all of them. */
+const shardedNode = sharded.chain((shape) => {
+  const leaf = fc.nat(shape.shards - 1);
+  const some = fc.tuple(leaf, leaf).map(([a, b]): [number, number] => [Math.min(a, b), Math.max(a, b) + 1]);
+  const node = fc.oneof(fc.constant<[number, number]>([0, shape.shards]), some);
+  return fc.record({ shape: fc.constant(shape), node });
+});
+
+/** x (rows, depth) and dY (rows, 16·panels), and a run of floats of the weight between them. */
+const gradients = fc
+  .record({ sharded: shardedNode, depth, panels, xGap: gap, dyGap: gap })
+  .chain((of) => fc.record({ of: fc.constant(of), run: runOf(of.depth * of.panels) }));
+
+function takeFactors(
+  area: Area,
+  { rows }: Shards,
+  { depth, panels, xGap, dyGap }: { depth: number; panels: number; xGap: number; dyGap: number },
+): [x: number, xStride: number, dy: number, dyStride: number] {
+  const x = area.takeMatrix({ rows, panels: panelCount(depth), gap: xGap });
+  const dy = area.takeMatrix({ rows, panels, gap: dyGap });
+  return [x, strideOf({ rows, gap: xGap }), dy, strideOf({ rows, gap: dyGap })];
+}
+
+/** Tells which numbers of shards were merged, and that none up to 20 was left out. */
+function holdAllCounts(t: Test, seen: ReadonlySet<number>): void {
+  const missed = Array.from({ length: 20 }, (_, i) => i + 1).filter((count) => !seen.has(count));
+  t.same(missed, [], 'every number of shards from 1 to 20 was merged');
+}
 
 t.test('dense: every build gives the twin’s bits, with and without a bias', (t) => {
+  const seen = new Set<number>();
   holdEqual(
     t,
     builds,
-    fc.record({ rows, depth, panels, gap, hasBias: fc.boolean() }),
-    ({ rows, depth, panels, gap, hasBias }, area) => {
-      const xStride = 4 * (depth + gap);
-      const yStride = 32 * (panels + gap);
-      const x = area.take((rows * xStride) / 4);
-      const w = area.take(depth * panels * 8);
-      const bias = hasBias ? area.take(panels * 8) : 0;
-      const y = area.take((rows * yStride) / 4);
+    fc.record({ rows: fc.nat(40), depth, panels, xGap: gap, yGap: gap, hasBias: fc.boolean() }),
+    ({ rows, depth, panels, xGap, yGap, hasBias }, area) => {
+      seen.add(rows);
+      const x = area.takeMatrix({ rows, panels: panelCount(depth), gap: xGap });
+      const w = area.take(depth * panels * 16);
+      const bias = hasBias ? area.take(panels * 16) : 0;
+      const y = area.takeMatrix({ rows, panels, gap: yGap });
+      const [xStride, yStride] = [strideOf({ rows, gap: xGap }), strideOf({ rows, gap: yGap })];
       return (kernels) => kernels.dense(x, xStride, w, bias, y, yStride, rows, depth, panels);
     },
+    500,
   );
+  t.equal(seen.size, 41, 'every number of rows from 0 to 40');
   t.end();
 });
 
 t.test('denseWeightGradient: every build gives the twin’s bits for any node and run of floats', (t) => {
+  const seen = new Set<number>();
   holdEqual(
     t,
     builds,
-    fc
-      .record({ sharded, depth, panels, gap })
-      .chain((shape) => fc.record({ shape: fc.constant(shape), run: runOf(shape.depth * shape.panels) })),
-    ({ shape: { sharded, depth, panels, gap }, run: [from, to] }, area) => {
-      const { rows, shardSize, node } = sharded;
-      const xStride = 4 * (depth + gap);
-      const dyStride = 32 * (panels + gap);
-      const x = area.take((rows * xStride) / 4);
-      const dy = area.take((rows * dyStride) / 4);
-      const out = area.take(to - from);
-      const stack = area.takeStack();
+    gradients,
+    ({ of, run: [from, to] }, area) => {
+      const { shape, node } = of.sharded;
+      const { rows, shardSize } = shape;
       const [lo, hi] = node;
-      return (kernels) =>
-        kernels.denseWeightGradient(
-          x,
-          xStride,
-          dy,
-          dyStride,
-          rows,
-          shardSize,
-          lo,
-          hi,
-          depth,
-          from,
-          to,
-          out,
-          stack,
-        );
+      seen.add(hi - lo);
+      const [x, xStride, dy, dyStride] = takeFactors(area, shape, of);
+      const out = area.take(to - from);
+      const { stack } = area;
+      const { depth } = of;
+      return ({ denseWeightGradient: gradient }) =>
+        gradient(x, xStride, dy, dyStride, rows, shardSize, lo, hi, depth, from, to, out, stack);
     },
     600,
   );
+  holdAllCounts(t, seen);
+  t.end();
+});
+
+const rules = fc.record({
+  rate: fc.constantFrom(0, 0.1, 0.05, 1e-46, 3e38),
+  // 1e-46 is 0 as binary32: then there is no velocity.
+  momentum: fc.constantFrom(0, 1e-46, 0.9, 1e-45, 0.999),
+  decay: fc.constantFrom(0, 1e-46, 1e-4, 0.5),
+  nesterov: fc.constantFrom(0, 1),
+});
+
+t.test('denseWeightUpdate: every build gives the twin’s bits and verdict for any run of floats', (t) => {
+  const seen = new Set<number>();
+  const verdicts = holdEqual(
+    t,
+    builds,
+    fc.record({ gradients, rule: rules, inPlace: fc.boolean() }),
+    ({ gradients: { of, run }, rule: { rate, momentum, decay, nesterov }, inPlace }, area) => {
+      const { shape } = of.sharded;
+      const { rows, shardSize, shards } = shape;
+      const { depth } = of;
+      const [from, to] = run;
+      seen.add(shards);
+      const [x, xStride, dy, dyStride] = takeFactors(area, shape, of);
+      const [w, v] = [area.take(to - from), area.take(to - from)];
+      const [newW, newV] = inPlace ? [w, v] : [area.take(to - from), area.take(to - from)];
+      const rule = area.put([rate, momentum, decay, nesterov]);
+      const { stack } = area;
+      return ({ denseWeightUpdate: update }) =>
+        update(x, xStride, dy, dyStride, rows, shardSize, depth, from, to, w, v, newW, newV, rule, stack);
+    },
+    600,
+  );
+  holdAllCounts(t, seen);
+  t.same([...verdicts].toSorted(), [0, 1], 'both verdicts occurred');
+  t.end();
+});
+
+t.test('denseWeightUpdate is denseWeightGradient and then sgd, in every build', (t) => {
+  let [finite, notFinite] = [0, 0];
+  const [x, dy, place, rulePlace, stack] = [64, 32_768, 65_536, 131_072, 196_608];
+  const size = 4096; // bytes of a run
+  const sides = builds.map(({ name, instantiate }) => {
+    const memory = newMemory(4);
+    return { name, kernels: instantiate(memory), floats: new Float32Array(memory.buffer) };
+  });
+  fc.assert(
+    fc.property(sharded, fc.integer({ min: 1, max: 40 }), rules, fc.nat(), (shape, depth, rule, start) => {
+      const { rows, shardSize, shards } = shape;
+      const random = randomWords(start);
+      const values = drawFloats(131_072 / 4, random, random() % 2 === 0 ? 'mild' : 'hostile');
+      const first = 16 * (random() % depth);
+      const to = first + 16 * (1 + (random() % Math.min(2 * depth - first / 16, size / 64)));
+      const stride = 64 * rows;
+      return sides.every(({ kernels, floats }) => {
+        floats.set(values);
+        floats.set([rule.rate, rule.momentum, rule.decay, rule.nesterov], rulePlace / 4);
+        const [w, v, g, ...out] = Array.from({ length: 7 }, (_, i) => place + i * size);
+        const factors = [x, stride, dy, stride, rows, shardSize] as const;
+        kernels.denseWeightGradient(...factors, 0, shards, depth, first, to, g, stack);
+        const apart = kernels.sgd(w, g, v, out[0], out[1], to - first, rulePlace);
+        // Without momentum neither writes a velocity, and both places must be alike before.
+        floats.copyWithin(out[3] / 4, (place + 4 * size) / 4, (place + 5 * size) / 4);
+        if (Math.fround(rule.momentum) === 0) floats.fill(0, out[1] / 4, (out[1] + size) / 4);
+        if (Math.fround(rule.momentum) === 0) floats.fill(0, out[3] / 4, (out[3] + size) / 4);
+        const fused = kernels.denseWeightUpdate(
+          ...factors,
+          ...[depth, first, to],
+          ...[w, v, out[2], out[3]],
+          ...[rulePlace, stack],
+        );
+        if (apart === 0) finite++;
+        else notFinite++;
+        const same = (a: number, b: number): boolean => {
+          for (let i = 0; i < to - first; i++) {
+            if (!Object.is(floats[a / 4 + i], floats[b / 4 + i])) return false;
+          }
+          return true;
+        };
+        return apart === fused && same(out[0], out[2]) && same(out[1], out[3]);
+      });
+    }),
+    { seed, numRuns: 200 },
+  );
+  t.ok(finite > 50 && notFinite > 50, `${finite} were finite, ${notFinite} not`);
   t.end();
 });
 
 t.test('columnSums: every build gives the twin’s bits for any node and run of columns', (t) => {
+  const seen = new Set<number>();
   holdEqual(
     t,
     builds,
-    fc.record({ sharded, run: runOf(4), gap }),
-    ({ sharded: { rows, shardSize, node }, run: [from, to], gap }, area) => {
-      const stride = 32 * (4 + gap);
-      const dy = area.take((rows * stride) / 4);
-      const out = area.take(to - from);
-      const stack = area.takeStack();
+    fc.record({ sharded: shardedNode, run: runOf(4), gap }),
+    ({ sharded: { shape, node }, run: [from, to], gap }, area) => {
+      const { rows, shardSize } = shape;
       const [lo, hi] = node;
+      seen.add(hi - lo);
+      const stride = strideOf({ rows, gap });
+      const dy = area.takeMatrix({ rows, panels: 4, gap });
+      const out = area.take(to - from);
+      const { stack } = area;
       return (kernels) => kernels.columnSums(dy, stride, rows, shardSize, lo, hi, from, to, out, stack);
     },
+    600,
   );
+  holdAllCounts(t, seen);
+  t.end();
+});
+
+t.test('no scratch is used beyond stackBytes, however many shards there are', (t) => {
+  // A tree of 2¹⁶ − 1 shards has a subtree left over at each of its sixteen levels.
+  const [shards, depth] = [2 ** 16 - 1, 16];
+  const stride = 64 * shards;
+  const [x, out] = [64, 128 + stride];
+  const stack = Math.ceil((out + 64 * depth + 4 * 4096) / 64) * 64;
+  const pages = Math.ceil((stack + stackBytes + 65_536) / 65_536);
+  for (const { name, instantiate } of builds.filter(({ name }) => name !== 'twin')) {
+    const memory = newMemory(pages);
+    const floats = new Float32Array(memory.buffer);
+    const kernels = instantiate(memory);
+    floats.fill(1, x / 4, (x + stride) / 4);
+    floats.fill(7, (stack + stackBytes) / 4);
+    const [mean, m2] = [out + 1024, out + 2048];
+    kernels.denseWeightGradient(x, stride, x, stride, shards, 1, 0, shards, depth, 0, 256, out, stack);
+    t.ok(
+      floats.slice(out / 4, out / 4 + 256).every((sum) => sum === shards),
+      `${name}: a gradient`,
+    );
+    kernels.columnSums(x, stride, shards, 1, 0, shards, 0, 16, out, stack);
+    t.equal(floats[out / 4 + 15], shards, `${name}: column sums`);
+    t.equal(kernels.mergeSums(x, 64, 0, shards, 0, 16, out, stack), 0);
+    t.equal(floats[out / 4 + 15], shards, `${name}: merged sums`);
+    // Overlapping slots: means and M2s are 1.
+    kernels.mergeMoments(x, 64, 0, shards, 1, 0, shards, 0, 16, mean, m2, stack);
+    t.same([floats[mean / 4 + 15], floats[m2 / 4 + 15]], [1, shards], `${name}: merged moments`);
+    t.ok(
+      floats.subarray((stack + stackBytes) / 4).every((value) => value === 7),
+      `${name}: nothing behind scratch was written`,
+    );
+  }
   t.end();
 });
 
@@ -114,40 +259,74 @@ t.test('transpose: every build gives the twin’s bits', (t) => {
   holdEqual(
     t,
     builds,
-    fc.record({ depth, width: fc.integer({ min: 1, max: 37 }) }),
+    fc.record({ depth, width: fc.integer({ min: 1, max: 50 }) }),
     ({ depth, width }, area) => {
-      const w = area.take(depth * 8 * Math.ceil(width / 8));
-      const out = area.take(width * 8 * Math.ceil(depth / 8));
+      const w = area.take(depth * 16 * panelCount(width));
+      const out = area.take(width * 16 * panelCount(depth));
       return (kernels) => kernels.transpose(w, depth, width, out);
     },
+    500,
   );
   t.end();
 });
 
 t.test('transpose swaps rows and columns, pads with +0, and gives the matrix back when done twice', (t) => {
-  const [depth, width] = [11, 19];
-  const [w, out, back] = [64, 8192, 16_384];
-  for (const { name, instantiate } of builds) {
-    const memory = newMemory(1);
-    const floats = new Float32Array(memory.buffer).fill(-1);
-    const at = (base: number, rowCount: number, row: number, column: number): number =>
-      floats[base / 4 + (Math.floor(column / 8) * rowCount + row) * 8 + (column % 8)];
-    floats.set(drawFloats(depth * 24, randomWords(seed), 'mild'), w / 4);
-    const kernels = instantiate(memory);
-    kernels.transpose(w, depth, width, out);
-    kernels.transpose(out, width, depth, back);
-    let wrong = 0;
-    for (let k = 0; k < depth; k++) {
-      for (let o = 0; o < width; o++) {
-        if (!Object.is(at(out, width, o, k), at(w, depth, k, o))) wrong++;
-        if (!Object.is(at(back, depth, k, o), at(w, depth, k, o))) wrong++;
+  for (const [depth, width] of [
+    [11, 19],
+    [20, 35],
+    [33, 16],
+  ]) {
+    const [depthPanels, widthPanels] = [panelCount(depth), panelCount(width)];
+    const [w, out, back] = [64, 16_384, 32_768];
+    for (const { name, instantiate } of builds) {
+      const memory = newMemory(1);
+      const floats = new Float32Array(memory.buffer).fill(-1);
+      const get = (base: number, rowCount: number, row: number, column: number): number =>
+        floats[at(base, 64 * rowCount, row, column) / 4];
+      floats.set(drawFloats(depth * 16 * widthPanels, randomWords(seed), 'mild'), w / 4);
+      const kernels = instantiate(memory);
+      kernels.transpose(w, depth, width, out);
+      kernels.transpose(out, width, depth, back);
+      let wrong = 0;
+      for (let k = 0; k < depth; k++) {
+        for (let o = 0; o < width; o++) {
+          if (!Object.is(get(out, width, o, k), get(w, depth, k, o))) wrong++;
+          if (!Object.is(get(back, depth, k, o), get(w, depth, k, o))) wrong++;
+        }
+        for (let o = width; o < 16 * widthPanels; o++) if (!Object.is(get(back, depth, k, o), 0)) wrong++;
       }
-      for (let o = width; o < 24; o++) if (!Object.is(at(back, depth, k, o), 0)) wrong++;
+      for (let o = 0; o < width; o++) {
+        for (let k = depth; k < 16 * depthPanels; k++) if (!Object.is(get(out, width, o, k), 0)) wrong++;
+      }
+      const behind = back / 4 + depth * 16 * widthPanels;
+      if (floats[behind] !== -1 || floats[out / 4 + width * 16 * depthPanels] !== -1) wrong++;
+      t.equal(wrong, 0, `${name}: (${depth}, ${width})`);
     }
-    for (let o = 0; o < width; o++) {
-      for (let k = depth; k < 16; k++) if (!Object.is(at(out, width, o, k), 0)) wrong++;
-    }
-    t.equal(wrong, 0, name);
+  }
+  t.end();
+});
+
+t.test('padding columns of x and their neighbours beyond the depth count for nothing', (t) => {
+  const [rows, depth, stride] = [7, 21, 64 * 9];
+  const [x, w, y, gradient, stack] = [64, 2048, 8192, 12_288, 65_536];
+  for (const { name, instantiate } of builds) {
+    const memory = newMemory(3);
+    const floats = new Float32Array(memory.buffer);
+    const kernels = instantiate(memory);
+    const results = [3, 1e30, Number.NaN].map((padding) => {
+      floats.fill(0);
+      floats.set(drawFloats(1000, randomWords(seed), 'mild'), x / 4);
+      for (let r = 0; r < 9; r++)
+        floats.fill(padding, (x + stride + 64 * r) / 4 + 5, (x + stride + 64 * r) / 4 + 16);
+      for (let r = 7; r < 9; r++) floats.fill(padding, (x + 64 * r) / 4, (x + 64 * r) / 4 + 16);
+      floats.set(drawFloats(depth * 16, randomWords(seed + 1), 'mild'), w / 4);
+      kernels.dense(x, stride, w, 0, y, stride, rows, depth, 1);
+      kernels.denseWeightGradient(x, stride, y, stride, rows, 3, 0, 3, depth, 0, 16 * depth, gradient, stack);
+      return floats.slice(y / 4, gradient / 4 + 16 * depth);
+    });
+    t.same(results[1], results[0], name);
+    t.same(results[2], results[0], `${name}: not even if it is NaN`);
+    t.ok(results[0].some((value) => value !== 0));
   }
   t.end();
 });
@@ -158,11 +337,11 @@ t.test('the values are such that unfused products give other bits', (t) => {
     const memory = newMemory(1);
     const floats = new Float32Array(memory.buffer);
     floats.set(drawFloats(1000, randomWords(seed), 'mild'));
-    instantiate(memory).dense(64, 64, 512, 0, 4096, 64, rows, depth, panels);
-    return floats.slice(1024, 1024 + rows * 16);
+    instantiate(memory).dense(64, 64 * rows, 512, 0, 4096, 64 * rows, rows, depth, panels);
+    return floats.slice(1024, 1024 + rows * 16 * panels);
   });
   const different = results[0].filter((value, i) => !Object.is(value, results[1][i])).length;
-  t.comment(`${different} of ${rows * 16} sums differ`);
+  t.comment(`${different} of ${rows * 16 * panels} sums differ`);
   t.ok(different > 0);
   t.end();
 });
