@@ -6,7 +6,7 @@ import { holdEqual, kernelBuilds, newMemory, seed } from '../../helpers/kernels.
 t.comment(`fast-check seed ${seed}`);
 const builds = kernelBuilds(t);
 
-const counts = fc.nat(30).map((panels) => 8 * panels);
+const counts = fc.nat(30).map((panels) => 16 * panels);
 
 t.test('sgd: every build gives the twin’s bits and verdict, with and without momentum and decay', (t) => {
   const cases = fc.record({
@@ -17,16 +17,18 @@ t.test('sgd: every build gives the twin’s bits and verdict, with and without m
     decay: fc.constantFrom(0, 1e-46, 1e-4, 0.5),
     nesterov: fc.constantFrom(0, 1),
   });
-  holdEqual(
+  const verdicts = holdEqual(
     t,
     builds,
     cases,
     ({ count, rate, momentum, decay, nesterov }, area) => {
       const [w, g, v, newW, newV] = [0, 1, 2, 3, 4].map(() => area.take(count));
-      return (kernels) => kernels.sgd(w, g, v, newW, newV, count, rate, momentum, decay, nesterov);
+      const rule = area.put([rate, momentum, decay, nesterov]);
+      return (kernels) => kernels.sgd(w, g, v, newW, newV, count, rule);
     },
     600,
   );
+  t.same([...verdicts].toSorted(), [0, 1], 'both verdicts occurred');
   t.end();
 });
 
@@ -45,7 +47,7 @@ t.test('movingAverage: every build gives the twin’s bits and verdict', (t) => 
 
 t.test('nonFinite: every build gives the twin’s verdict for any count, and writes nothing', (t) => {
   holdEqual(t, builds, fc.record({ count: fc.nat(45), skip: fc.nat(8) }), ({ count, skip }, area) => {
-    const x = area.take(skip * 8 + count) + 32 * skip;
+    const x = area.take(skip * 16 + count) + 64 * skip;
     return (kernels) => kernels.nonFinite(x, count);
   });
   t.end();
@@ -57,13 +59,14 @@ t.test('one value that is not finite is noticed wherever it is, the largest fini
     const memory = newMemory(1);
     const floats = new Float32Array(memory.buffer);
     const kernels = instantiate(memory);
+    floats[12_288 / 4] = -1;
     const verdicts = { found: 0, missed: 0, invented: 0 };
     const judge = (isBad: boolean) => {
-      // Old values at 0 and 0 (momentum 0, rate −1: new w = w + g), read through three kernels.
+      // An old value of 0 and the rule of rate −1 and nothing else: new w = w + g, read through three kernels.
       for (const verdict of [
         kernels.nonFinite(1024, 19),
-        kernels.movingAverage(4096, 1024, 8192, 24, 0, 1),
-        kernels.sgd(4096, 1024, 4096, 8192, 8192, 24, -1, 0, 0, 0),
+        kernels.movingAverage(4096, 1024, 8192, 32, 0, 1),
+        kernels.sgd(4096, 1024, 4096, 8192, 8192, 32, 12_288),
       ]) {
         if (verdict === (isBad ? 1 : 0)) verdicts.found++;
         else verdicts[isBad ? 'missed' : 'invented']++;
@@ -71,7 +74,7 @@ t.test('one value that is not finite is noticed wherever it is, the largest fini
     };
     for (let i = 0; i < 19; i++) {
       for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
-        floats.fill(i % 2 === 0 ? largest : -largest, 256, 280);
+        floats.fill(i % 2 === 0 ? largest : -largest, 256, 288);
         judge(false);
         floats[256 + i] = bad;
         judge(true);
@@ -86,10 +89,30 @@ t.test('without momentum no velocity is read or written', (t) => {
   for (const { name, instantiate } of builds) {
     const memory = newMemory(1);
     const floats = new Float32Array(memory.buffer);
-    floats.fill(Number.NaN, 64, 72); // the velocity
-    floats.fill(5, 96, 104); // the new velocity
-    t.equal(instantiate(memory).sgd(64, 128, 256, 320, 384, 8, 0.1, 0, 0, 0), 0, name);
-    t.same([...floats.slice(96, 104)], Array(8).fill(5), name);
+    floats.fill(Number.NaN, 64, 80); // the velocity at 256
+    floats.fill(5, 128, 144); // the new velocity at 512
+    floats[160] = 0.1; // the rule at 640
+    t.equal(instantiate(memory).sgd(64, 128, 256, 448, 512, 16, 640), 0, name);
+    t.same([...floats.slice(128, 144)], Array(16).fill(5), name);
+  }
+  t.end();
+});
+
+t.test('a velocity that overflows is noticed though the weight stays finite', (t) => {
+  for (const { name, instantiate } of builds) {
+    const memory = newMemory(1);
+    const floats = new Float32Array(memory.buffer);
+    const { sgd } = instantiate(memory);
+    const [w, g, v, newW, newV, rule] = [64, 256, 512, 768, 1024, 1280];
+    for (let i = 0; i < 16; i++) {
+      floats.fill(0);
+      floats.set([2 ** -100, 0.5, 0, 0], rule / 4);
+      floats[g / 4 + i] = 3e38;
+      t.equal(sgd(w, g, v, newW, newV, 16, rule), 0, `${name}: finite`);
+      // 0.5 · 3e38 + 3e38 is infinite; so is the new weight, unless the rate is 0 and it is NaN.
+      floats[v / 4 + i] = 3e38;
+      t.equal(sgd(w, g, v, newW, newV, 16, rule), 1, `${name}: infinite in column ${i}`);
+    }
   }
   t.end();
 });
