@@ -44,21 +44,21 @@ function bounds(values: Float32Array, shardSize: number, m2: number): Sums {
   };
 }
 
-const memory = newMemory(4);
+const memory = newMemory(5);
 const floats = new Float32Array(memory.buffer);
 const kernels = fastKernels(memory);
 
 /** Moments of one column, cut into shards. */
 function momentsOf(values: Float32Array, shardSize: number): Sums {
-  const [x, slots, mean, m2, stack] = [64, 98_304, 163_840, 163_904, 196_608];
-  for (const [row, value] of values.entries()) floats[x / 4 + 8 * row] = value;
+  const [x, slots, mean, m2, stack] = [64, 196_672, 212_992, 213_056, 262_144];
+  for (const [row, value] of values.entries()) floats[x / 4 + 16 * row] = value;
   const shards = Math.ceil(values.length / shardSize);
   for (let shard = 0; shard < shards; shard++) {
     const rows = Math.min(shardSize, values.length - shard * shardSize);
-    const slot = slots + 64 * shard;
-    kernels.moments(x + 32 * shard * shardSize, 32, rows, 8, slot, slot + 32);
+    const slot = slots + 128 * shard;
+    kernels.moments(x + 64 * shard * shardSize, 64 * values.length, rows, 1, slot, slot + 64);
   }
-  kernels.mergeMoments(slots, 64, 8, values.length, shardSize, 0, shards, 0, 8, mean, m2, stack);
+  kernels.mergeMoments(slots, 128, 16, values.length, shardSize, 0, shards, 0, 16, mean, m2, stack);
   return { mean: floats[mean / 4], m2: floats[m2 / 4] };
 }
 
