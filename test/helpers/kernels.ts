@@ -41,8 +41,8 @@ export function fastKernels(memory: SharedMemory): Kernels {
 }
 
 function instantiation(choice: 'auto' | 'exact' | 'wasm'): KernelBuild['instantiate'] {
-  const { module } = loadKernels(choice);
-  return (memory) => instantiateKernels(module, memory);
+  const loaded = loadKernels(choice);
+  return (memory) => instantiateKernels(loaded, memory);
 }
 
 export function newMemory(pages: number): SharedMemory {

@@ -33,7 +33,7 @@ t.test('tensors lie one behind the other, each with room for whole panels', (t) 
       let next = 0;
       for (const { offset, size, shape } of tensors) {
         const [out, depth = 1] = shape;
-        if (offset !== next || size % 8 !== 0 || size < out * depth || size >= (out + 8) * depth)
+        if (offset !== next || size % 16 !== 0 || size < out * depth || size >= (out + 16) * depth)
           return false;
         next += size;
       }
@@ -93,28 +93,36 @@ t.test('what is packed is unpacked, the padding is +0 and the neighbours are lef
   t.end();
 });
 
-t.test('element (o, k) of a weight of a file is element (k, o) of panels of eight columns', (t) => {
-  const [tensor] = placeTensors([[{ role: 'weight', shape: [11, 3] }]]);
+t.test('element (o, k) of a weight of a file is element (k, o) of panels of sixteen columns', (t) => {
+  const [tensor] = placeTensors([[{ role: 'weight', shape: [19, 3] }]]);
   const flat = new Float32Array(tensor.size);
   packTensor(
     flat,
     tensor,
-    Float32Array.from({ length: 33 }, (_, i) => 100 * Math.floor(i / 3) + (i % 3) + 1),
+    Float32Array.from({ length: 57 }, (_, i) => 100 * Math.floor(i / 3) + (i % 3) + 1),
   );
-  const row = (panel: number, k: number) => [...flat.slice((panel * 3 + k) * 8, (panel * 3 + k) * 8 + 8)];
-  t.same(row(0, 0), [1, 101, 201, 301, 401, 501, 601, 701]);
-  t.same(row(0, 2), [3, 103, 203, 303, 403, 503, 603, 703]);
-  t.same(row(1, 0), [801, 901, 1001, 0, 0, 0, 0, 0]);
-  t.same(row(1, 2), [803, 903, 1003, 0, 0, 0, 0, 0]);
+  const row = (panel: number, k: number) => [...flat.slice((panel * 3 + k) * 16, (panel * 3 + k) * 16 + 16)];
+  const hundreds = Array.from({ length: 16 }, (_, o) => 100 * o);
+  const padding = Array(13).fill(0);
+  t.same(
+    row(0, 0),
+    hundreds.map((o) => o + 1),
+  );
+  t.same(
+    row(0, 2),
+    hundreds.map((o) => o + 3),
+  );
+  t.same(row(1, 0), [1601, 1701, 1801, ...padding]);
+  t.same(row(1, 2), [1603, 1703, 1803, ...padding]);
   t.end();
 });
 
-/** Checks that the slices of `size` threads follow each other and cover everything once, in runs of eight. */
+/** Checks that the slices of `size` threads follow each other and cover everything once, in runs of vectors. */
 function coversOnce(tensors: readonly Tensor[], size: number): boolean {
   let next = 0;
   for (let rank = 0; rank < size; rank++) {
     for (const { tensor, from, to } of sliceOf(tensors, rank, size)) {
-      if (from % 8 !== 0 || to % 8 !== 0 || from >= to || to > tensor.size) return false;
+      if (from % 16 !== 0 || to % 16 !== 0 || from >= to || to > tensor.size) return false;
       if (tensor.offset + from !== next) return false;
       next = tensor.offset + to;
     }
@@ -122,7 +130,7 @@ function coversOnce(tensors: readonly Tensor[], size: number): boolean {
   return next === flatSize(tensors);
 }
 
-t.test('the slices of 1 to 1024 threads partition the flat vector in multiples of eight', (t) => {
+t.test('the slices of 1 to 1024 threads partition the flat vector in multiples of sixteen', (t) => {
   const models = {
     small: placeTensors([[{ role: 'weight', shape: [10, 5] }], [{ role: 'bias', shape: [3] }]]),
     note: placeTensors([
@@ -152,13 +160,17 @@ t.test('the slices of 1 to 1024 threads partition the flat vector in multiples o
   t.end();
 });
 
-t.test('slices are as equal as blocks of 32 floats can be', (t) => {
+t.test('slices are as equal as blocks of 256 floats can be, and begin at multiples of these', (t) => {
   const tensors = placeTensors([[{ role: 'weight', shape: [200, 784] }], [{ role: 'bias', shape: [10] }]]);
   for (const size of [1, 2, 3, 7, 8, 64]) {
     const sizes = Array.from({ length: size }, (_, rank) =>
       sliceOf(tensors, rank, size).reduce((sum, { from, to }) => sum + to - from, 0),
     );
-    t.ok(Math.max(...sizes) - Math.min(...sizes) <= 32 + 31, `${size}: ${sizes.slice(0, 8)}`);
+    t.ok(Math.max(...sizes) - Math.min(...sizes) <= 256 + 255, `${size}: ${sizes.slice(0, 8)}`);
+    const isAligned = Array.from({ length: size }, (_, rank) => sliceOf(tensors, rank, size)[0]).every(
+      ({ tensor, from }) => (tensor.offset + from) % 256 === 0,
+    );
+    t.ok(isAligned, `${size}: a slice begins with a block`);
   }
   t.end();
 });
