@@ -82,8 +82,8 @@ export interface MemoryPlan {
 
 /** Samples of a shard in evaluation, for every recipe. */
 export const evaluationShard = 128;
-/** A loss takes a whole panel, so that the kernels that merge sums can merge it. */
-export const lossSlotBytes = 32;
+/** A loss takes a whole vector, so that the kernels that merge sums can merge it. */
+export const lossSlotBytes = panelBytes;
 /** Bytes for `control`: words for the team, and some for each thread. */
 export const controlBytes = (threads: number): number => 1024 + 128 * threads;
 

@@ -25,17 +25,17 @@ t.test('the note’s model has the layers, shapes and tensors that PyTorch’s S
   t.same(
     tensors.map(({ name, role, shape, layer, offset, size }) => [name, role, shape, layer, offset, size]),
     [
-      ['0.weight', 'weight', [200, 784], 0, 0, 156_800],
-      ['0.bias', 'bias', [200], 0, 156_800, 200],
-      ['2.weight', 'scale', [200], 2, 157_000, 200],
-      ['2.bias', 'shift', [200], 2, 157_200, 200],
-      ['2.running_mean', 'runningMean', [200], 2, 157_400, 200],
-      ['2.running_var', 'runningVariance', [200], 2, 157_600, 200],
-      ['3.weight', 'weight', [10, 200], 3, 157_800, 3200],
-      ['3.bias', 'bias', [10], 3, 161_000, 16],
+      ['0.weight', 'weight', [200, 784], 0, 0, 163_072],
+      ['0.bias', 'bias', [200], 0, 163_072, 208],
+      ['2.weight', 'scale', [200], 2, 163_280, 208],
+      ['2.bias', 'shift', [200], 2, 163_488, 208],
+      ['2.running_mean', 'runningMean', [200], 2, 163_696, 208],
+      ['2.running_var', 'runningVariance', [200], 2, 163_904, 208],
+      ['3.weight', 'weight', [10, 200], 3, 164_112, 3200],
+      ['3.bias', 'bias', [10], 3, 167_312, 16],
     ],
   );
-  t.equal(flatSize, 161_016);
+  t.equal(flatSize, 167_328);
   t.same(
     layers.map((layer) => layer.tensors.map(({ name }) => name)),
     tensors.reduce<string[][]>(

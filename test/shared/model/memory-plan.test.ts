@@ -1,0 +1,106 @@
+/** Where everything lies in memory: nothing overlaps, and all of it is where kernels may take whole vectors. */
+import fc from 'fast-check';
+import t from 'tap';
+import { panelBytes, panelCount, stackBytes } from '../../../shared/kernels/kernels.ts';
+import { parseArchitecture } from '../../../shared/model/architecture.ts';
+import {
+  controlBytes,
+  evaluationShard,
+  lossSlotBytes,
+  type MemoryPlan,
+  newMemory,
+  planMemory,
+  type Sizes,
+} from '../../../shared/model/memory-plan.ts';
+
+const seed = 20261130;
+t.comment(`fast-check seed ${seed}`);
+
+const texts = [
+  'dense(10)',
+  'dense(9) batchnorm sigmoid dense(10) batchnorm(variance=unbiased) affine(slope=1.5)',
+  'dense(40) relu batchnorm(scale=uniform) tanh dense(17) relu dense(10)',
+];
+
+const sizes = fc.record({
+  samples: fc.record({ train: fc.nat(900), test: fc.nat(900) }),
+  batchSize: fc.integer({ min: 1, max: 300 }),
+  shardSize: fc.integer({ min: 1, max: 64 }),
+  threads: fc.integer({ min: 1, max: 9 }),
+});
+
+type Run = readonly [name: string, offset: number, bytes: number];
+
+/** What is at least as long as this, by what its users do with it. */
+function runsOf(plan: MemoryPlan, { epochSamples, threads }: Sizes, flatSize: number, pixels: number): Run[] {
+  const matrices = [...plan.activations, ...new Set(plan.activationGradients)];
+  const largestSplit = Math.max(plan.train.samples, plan.test.samples);
+  return [
+    ['control', plan.control, controlBytes(threads)],
+    ['non-finite', plan.nonFinite, 8],
+    ['scale table', plan.scaleTable, 1024],
+    ['rule', plan.rule, 16],
+    ...plan.replicas.flatMap(({ flat, state }): Run[] => [
+      ['flat vector', flat, 4 * flatSize],
+      ['state', state, 4 * flatSize],
+    ]),
+    ['gradient', plan.gradient, 4 * flatSize],
+    ...matrices.flatMap((matrix): Run[] =>
+      matrix === null ? [] : [['matrix', matrix.offset, matrix.panels * matrix.stride]],
+    ),
+    ...plan.threads.flatMap(({ stack, loss }): Run[] => [
+      ['stack', stack, stackBytes],
+      ['loss', loss, panelBytes],
+    ]),
+    // The merge of the losses reads whole vectors.
+    ['batch losses', plan.batchLosses, (plan.shardCount - 1) * lossSlotBytes + panelBytes],
+    ['evaluation losses', plan.evaluationLosses, Math.ceil(largestSplit / evaluationShard) * lossSlotBytes],
+    ['predictions', plan.predictions, largestSplit],
+    ['step losses', plan.stepLosses, 4 * plan.stepCount],
+    ['step seconds', plan.stepSeconds, 8 * plan.stepCount],
+    ['order', plan.order, 4 * epochSamples],
+    ...[plan.train, plan.test].flatMap(({ samples, images, labels }): Run[] => [
+      ['images', images, samples * pixels],
+      ['labels', labels, samples],
+    ]),
+  ];
+}
+
+t.test('nothing overlaps, everything begins at a multiple of 64 bytes, and 0 is nobody’s', (t) => {
+  fc.assert(
+    fc.property(sizes, fc.constantFrom(...texts), fc.integer({ min: 1, max: 40 }), (some, text, pixels) => {
+      const architecture = parseArchitecture(text, [pixels], 10, 'model');
+      const given = { ...some, epochSamples: some.samples.train };
+      const plan = planMemory(architecture, given);
+      const runs = runsOf(plan, given, architecture.flatSize, pixels).toSorted((a, b) => a[1] - b[1]);
+      let [end, before] = [64, 'the beginning'];
+      for (const [name, offset, bytes] of runs) {
+        if (bytes > 0 && offset < end) throw new Error(`${name} overlaps ${before}`);
+        if (offset % 64 !== 0) throw new Error(`${name} is at ${offset}`);
+        if (bytes > 0) [end, before] = [offset + bytes, name];
+      }
+      const { layersShared, threads } = plan;
+      const others = [...layersShared, ...threads.flatMap(({ layers }) => layers)];
+      return end <= plan.bytes && others.every((offset) => offset % 64 === 0);
+    }),
+    { seed, numRuns: 300 },
+  );
+  t.pass('300 plans');
+  t.end();
+});
+
+t.test('panels of all matrices are as far from each other, by whole rows and an odd number of them', (t) => {
+  const architecture = parseArchitecture(texts[2], [40], 10, 'model');
+  for (const batchSize of [1, 64, 300]) {
+    const some = { samples: { train: 900, test: 100 }, epochSamples: 900, shardSize: 16, threads: 3 };
+    const plan = planMemory(architecture, { ...some, batchSize });
+    const matrices = [...plan.activations, ...plan.activationGradients].filter((matrix) => matrix !== null);
+    t.equal(new Set(matrices.map(({ stride }) => stride)).size, 1);
+    const rows = matrices[0].stride / 64;
+    t.ok(rows % 2 === 1 && rows >= Math.max(batchSize, 3 * evaluationShard), `${rows} rows`);
+    t.ok(matrices.every(({ width, panels }) => panels === panelCount(width)));
+    t.ok(newMemory(plan).buffer.byteLength >= plan.bytes);
+  }
+  t.equal(lossSlotBytes % panelBytes, 0, 'losses are merged as vectors');
+  t.end();
+});
