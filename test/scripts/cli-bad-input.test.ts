@@ -70,9 +70,9 @@ t.test('values and names', (t) =>
     'threads 1025': train(['--threads', '1025'], /--threads: got "1025", expected an integer from 1 to 1024/),
     'threads 1.5': train(['--threads', '1.5'], /--threads: got "1\.5"/),
     'kernels misspelt': train(['--kernels', 'wsam'], /--kernels: got "wsam", did you mean "wasm"\?/),
-    'kernels that are not there': train(
-      ['--kernels', 'native'],
-      /native kernels are not part of this version/,
+    'kernels for another processor': train(
+      ['--kernels', process.arch === 'arm64' ? 'native:avx2' : 'native:neon'],
+      /--kernels: native:[a-z0-9]+ cannot run here \(.+\); use auto, wasm or exact/,
     ),
     'an unknown transport': train(['--transport', 'mpi'], /--transport: got "mpi", expected local/),
     'an unknown layer': train(

@@ -37,7 +37,7 @@ t.test('--json: one object with all fields as the last line of stdout, all else 
     seconds: Number,
     threads: 2,
     workers: 0,
-    kernels: /^(wasm|exact)$/,
+    kernels: /^(native:[a-z0-9]+|wasm|exact)$/,
     samplesPerSecond: Number,
     work: [
       { name: 'thread 0', threads: 1, shards: Number, seconds: Number },
