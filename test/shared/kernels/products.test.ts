@@ -198,6 +198,57 @@ t.test('denseWeightUpdate is denseWeightGradient and then sgd, in every build', 
   t.end();
 });
 
+t.test('denseWeightUpdate notices one value that is not finite in any row and column', (t) => {
+  const [rows, depth, panels] = [5, 37, 2];
+  const [x, dy, w, newW, newV, rule] = [64, 2048, 4096, 16_384, 32_768, 65_472];
+  const stride = 64 * rows;
+  const size = 16 * depth * panels;
+  for (const { name, instantiate } of builds) {
+    const memory = newMemory(3);
+    const floats = new Float32Array(memory.buffer);
+    const kernels = instantiate(memory);
+    const verdict = (from = 0, to = size) =>
+      kernels.denseWeightUpdate(
+        ...[x, stride, dy, stride, rows, 2, depth, from, to],
+        ...[w + 4 * from, w + 4 * from, newW, newV, rule, 131_072],
+      );
+    const wrong: string[] = [];
+    const judge = (what: string, got: number, expected: 0 | 1): void => {
+      if (got !== expected) wrong.push(what);
+    };
+    floats.fill(1, 0, rule / 4);
+    for (const momentum of [0, 0.5]) {
+      floats.set([0.1, momentum, 0.01, 0], rule / 4);
+      judge('finite', verdict(), 0);
+      for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+        for (let k = 0; k < depth; k++) {
+          const place = at(x, stride, k % rows, k) / 4;
+          floats[place] = bad;
+          judge(`row ${k}`, verdict(), 1);
+          judge(`row ${k}, alone`, verdict(16 * k, 16 * (k + 1)), 1);
+          if (k > 0) judge(`rows before ${k}`, verdict(0, 16 * k), 0);
+          if (k < depth - 1) judge(`rows behind ${k}`, verdict(16 * (k + 1), 16 * depth), 0);
+          floats[place] = 1;
+        }
+        for (let o = 0; o < 16 * panels; o++) {
+          const place = at(dy, stride, o % rows, o) / 4;
+          floats[place] = bad;
+          judge(`column ${o}`, verdict(), 1);
+          judge(`column ${o}, the other panel`, o < 16 ? verdict(size / 2) : verdict(0, size / 2), 0);
+          floats[place] = 1;
+        }
+        for (let i = 0; i < size; i += 7) {
+          floats[w / 4 + i] = bad;
+          judge(`weight ${i}`, verdict(), 1);
+          floats[w / 4 + i] = 1;
+        }
+      }
+    }
+    t.same(wrong, [], name);
+  }
+  t.end();
+});
+
 t.test('columnSums: every build gives the twin’s bits for any node and run of columns', (t) => {
   const seen = new Set<number>();
   holdEqual(
