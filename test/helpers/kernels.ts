@@ -51,7 +51,7 @@ export function newMemory(pages: number): SharedMemory {
 
 const pageBytes = 65_536;
 /** What a case lays out, and behind it scratch in a page of its own. */
-const areaBytes = 2 * pageBytes;
+const areaBytes = 3 * pageBytes;
 const imageBytes = areaBytes + pageBytes;
 /** As much of the page is left before scratch as behind it, and is compared. */
 const stackOffset = areaBytes + Math.floor((pageBytes - stackBytes) / 2 / panelBytes) * panelBytes;

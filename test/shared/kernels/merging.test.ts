@@ -9,7 +9,7 @@ const builds = kernelBuilds(t);
 /** Slots of which a node over some is merged, columns `from … to` of a width. */
 const merges = fc
   .record({
-    panels: fc.integer({ min: 1, max: 3 }),
+    panels: fc.integer({ min: 1, max: 6 }),
     slots: fc.integer({ min: 1, max: 37 }),
     gap: fc.nat(2),
   })

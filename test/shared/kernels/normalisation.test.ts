@@ -18,7 +18,7 @@ const builds = kernelBuilds(t);
 
 const shapes = fc.record({
   rows: fc.integer({ min: 0, max: 13 }),
-  panels: fc.integer({ min: 1, max: 5 }),
+  panels: fc.integer({ min: 1, max: 7 }),
   gap,
 });
 const count = fc.oneof(fc.integer({ min: 1, max: 70_000 }), fc.constant(2 ** 24 + 1));
