@@ -91,23 +91,30 @@ t.test('dense: every build gives the twin’s bits, with and without a bias', (t
 });
 
 t.test('dense: weights that no cache holds, over many panels of x', (t) => {
-  const [rows, depth, panels, start] = [5, 6001, 7, 64];
-  const stride = 64 * rows;
-  const w = start + stride * panelCount(depth);
-  const y = w + 64 * depth * panels;
-  const outputs = builds.map(({ instantiate }) => {
-    const memory = newMemory(Math.ceil((y + panels * stride) / 65_536));
-    const floats = new Float32Array(memory.buffer);
-    const pool = drawFloats(10_007, randomWords(seed), 'mild'); // no multiple of a row
-    for (let i = start / 4; i < y / 4; i += pool.length) floats.set(pool.subarray(0, y / 4 - i), i);
-    instantiate(memory).dense(start, stride, w, 0, y, stride, rows, depth, panels);
-    return floats.slice(y / 4, y / 4 + 16 * rows * panels);
-  });
-  for (const [i, { name }] of builds.entries()) {
-    const different = outputs[i].findIndex((value, place) => !Object.is(value, outputs[0][place]));
-    t.equal(different, -1, `${name} gives the twin’s bits`);
+  for (const [depth, panels] of [
+    [6001, 7],
+    [2400, 8],
+  ]) {
+    const [rows, x] = [5, 64];
+    const stride = 64 * rows;
+    const w = x + stride * panelCount(depth);
+    const y = w + 64 * depth * panels;
+    const end = y + panels * stride;
+    const outputs = builds.map(({ instantiate }) => {
+      const memory = newMemory(Math.ceil(end / 65_536) + 1);
+      const floats = new Float32Array(memory.buffer);
+      const pool = drawFloats(10_007, randomWords(seed), 'mild'); // no multiple of a row
+      for (let i = x / 4; i < y / 4; i += pool.length) floats.set(pool.subarray(0, y / 4 - i), i);
+      instantiate(memory).dense(x, stride, w, 0, y, stride, rows, depth, panels);
+      t.ok(floats.subarray(end / 4).every((value) => value === 0));
+      return floats.slice(y / 4, end / 4);
+    });
+    for (const [i, { name }] of builds.entries()) {
+      const different = outputs[i].findIndex((value, place) => !Object.is(value, outputs[0][place]));
+      t.equal(different, -1, `${name} gives the twin’s bits over (${depth}, ${16 * panels})`);
+    }
+    t.ok(outputs[0].every((value) => value !== 0 && Number.isFinite(value)));
   }
-  t.ok(outputs[0].every((value) => value !== 0 && Number.isFinite(value)));
   t.end();
 });
 
