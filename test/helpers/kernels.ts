@@ -1,9 +1,14 @@
-/** The sets of kernels side by side: the slow twin, the exact and the relaxed build, on equal memories. */
+/** The sets of kernels side by side: the slow twin, the exact and the relaxed build, native ones, on equal memories. */
 import fc from 'fast-check';
 import type { Test } from 'tap';
 import { LockstepError } from '../../shared/errors.ts';
 import { type Kernels, panelBytes, panelWidth, stackBytes } from '../../shared/kernels/kernels.ts';
-import { instantiateKernels, loadKernels } from '../../shared/kernels/load.ts';
+import {
+  instantiateKernels,
+  type KernelChoice,
+  loadKernels,
+  runnableKernels,
+} from '../../shared/kernels/load.ts';
 import { twinKernels } from '../../shared/kernels/twin/twin.ts';
 import { type SharedMemory, wasm } from '../../shared/kernels/webassembly.ts';
 import { drawBits, floatOf, isNaNWord, type Kind, kinds, randomWords } from './values.ts';
@@ -32,6 +37,12 @@ export function kernelBuilds(t: Test): KernelBuild[] {
     t.comment(`NOT TESTED: the relaxed build. ${error.message}`);
     t.pass('the relaxed build cannot run on this engine');
   }
+  const native = runnableKernels().filter((set) => set.startsWith('native:'));
+  for (const set of native) builds.push({ name: set, instantiate: instantiation(set) });
+  if (native.length === 0) {
+    t.comment('NOT TESTED: native kernels, which are not installed here');
+    t.pass('no native kernels can run here');
+  }
   return builds;
 }
 
@@ -40,7 +51,7 @@ export function fastKernels(memory: SharedMemory): Kernels {
   return instantiation('auto')(memory);
 }
 
-function instantiation(choice: 'auto' | 'exact' | 'wasm'): KernelBuild['instantiate'] {
+function instantiation(choice: KernelChoice): KernelBuild['instantiate'] {
   const loaded = loadKernels(choice);
   return (memory) => instantiateKernels(loaded, memory);
 }
@@ -50,11 +61,12 @@ export function newMemory(pages: number): SharedMemory {
 }
 
 const pageBytes = 65_536;
-/** What a case lays out, and behind it scratch in a page of its own. */
+/** What a case lays out, and behind it scratch in pages of its own. */
 const areaBytes = 3 * pageBytes;
-const imageBytes = areaBytes + pageBytes;
-/** As much of the page is left before scratch as behind it, and is compared. */
-const stackOffset = areaBytes + Math.floor((pageBytes - stackBytes) / 2 / panelBytes) * panelBytes;
+const scratchBytes = 2 * pageBytes;
+const imageBytes = areaBytes + scratchBytes;
+/** As much of the pages is left before scratch as behind it, and is compared. */
+const stackOffset = areaBytes + Math.floor((scratchBytes - stackBytes) / 2 / panelBytes) * panelBytes;
 
 /** Rows of a panelled matrix in the test's memory. */
 export interface MatrixShape {
@@ -137,7 +149,7 @@ function poolOf(kind: Kind): Uint32Array {
 
 function drawPool(kind: Kind): Uint32Array {
   const random = randomWords(seed + kinds.indexOf(kind));
-  return Uint32Array.from({ length: 2 ** 17 }, () => drawBits(random, kind));
+  return Uint32Array.from({ length: 2 ** 18 }, () => drawBits(random, kind));
 }
 
 /**

@@ -74,12 +74,12 @@ t.test('wasm is the relaxed build, or an error that says what to use', (t) => {
 });
 
 t.test('whatever was loaded gives the twin’s answer, and again in a second instance', (t) => {
-  const twinMemory = newMemory(2);
+  const twinMemory = newMemory(3);
   const expected = computeKnownAnswer(twinKernels(twinMemory), twinMemory);
   for (const choice of ['auto', ...runnableKernels()] as const) {
     const loaded = loadKernels(choice);
     for (const _ of [1, 2]) {
-      const memory = newMemory(2);
+      const memory = newMemory(3);
       t.equal(computeKnownAnswer(instantiateKernels(loaded, memory), memory), expected, choice);
     }
   }
