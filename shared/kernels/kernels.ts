@@ -6,8 +6,8 @@
  * - A matrix (rows, width) is *panelled*: cut into panels of 16 columns. Element (n, 16p + j) stands at byte
  *   `offset + p · stride + 4 · (16n + j)`. So every kernel streams memory in order, along rows and along columns.
  *   Weights (depth, width) lie panel behind panel, `stride` = 64 · depth; for activations it is given.
- * - The last panel is filled up with padding columns. Those of weights and vectors hold zero and stay zero; those of
- *   activations hold anything finite.
+ * - The last panel is filled up with padding columns. Those of weights, vectors and gradients hold zero and stay zero;
+ *   those of activations hold anything finite. Where a kernel takes a `width`, it may write them or leave them alone.
  * - `order` is a list of u32 sample numbers, or 0 for the samples as they lie.
  * - Offsets of matrices and vectors and strides are multiples of 64 bytes, so a kernel may touch the padding.
  * - Offsets of a run of rows of a matrix are those of its first row; other rows and panels are not touched.
@@ -16,7 +16,7 @@ export interface Kernels {
   // products (shared/kernels/assembly/products.ts)
 
   /**
-   * y (rows, 16·panels) = bias + x (rows, depth) · w (depth, 16·panels). Each sum starts from the bias (from +0
+   * y (rows, width) = bias + x (rows, depth) · w (depth, width). Each sum starts from the bias (from +0
    * where `bias` is 0) and runs over k in order, one fused multiply-add a term.
    */
   dense(
@@ -28,11 +28,11 @@ export interface Kernels {
     yStride: number,
     rows: number,
     depth: number,
-    panels: number,
+    width: number,
   ): void;
 
   /**
-   * dW = xᵀ · dY for floats `from … to` of the panelled gradient (multiples of 16): each shard's sum starts from +0
+   * dW (depth, width) = xᵀ · dY, floats `from … to` of it as it is panelled (multiples of 16): each shard's sum starts from +0
    * and runs over its samples in order, the shards `lo … hi−1` merge by the tree. Writes at `out` (the place of
    * float `from`); `stack` is scratch of `stackBytes`.
    */
@@ -46,6 +46,7 @@ export interface Kernels {
     lo: number,
     hi: number,
     depth: number,
+    width: number,
     from: number,
     to: number,
     out: number,
@@ -64,6 +65,7 @@ export interface Kernels {
     rows: number,
     shardSize: number,
     depth: number,
+    width: number,
     from: number,
     to: number,
     w: number,

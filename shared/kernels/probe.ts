@@ -70,7 +70,7 @@ export function computeKnownAnswer(kernels: Kernels, memory: SharedMemory): stri
   kernels.normal(w, weightSize, 3, 4, 0.5);
   kernels.uniform(bias, width, 5, 6, -1, 1);
   new Float32Array(memory.buffer, rule, 4).set([0.1, 0.9, 1e-4, 1]);
-  kernels.dense(x, stride, w, bias, y, stride, rows, depth, panels);
+  kernels.dense(x, stride, w, bias, y, stride, rows, depth, width);
   for (let shard = 0; shard < 2; shard++) {
     const slot = slots + shard * 2 * vector;
     const rowCount = shard === 0 ? 4 : 3;
@@ -95,6 +95,7 @@ export function computeKnownAnswer(kernels: Kernels, memory: SharedMemory): stri
     0,
     2,
     depth,
+    width,
     0,
     weightSize,
     gradient,
@@ -109,6 +110,7 @@ export function computeKnownAnswer(kernels: Kernels, memory: SharedMemory): stri
     rows,
     shardSize,
     depth,
+    width,
     0,
     weightSize,
     w,

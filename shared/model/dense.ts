@@ -55,7 +55,7 @@ class Dense implements Layer {
       output.stride,
       to - from,
       input.width,
-      output.panels,
+      output.width,
     );
   }
 
@@ -74,7 +74,7 @@ class Dense implements Layer {
       inputGradient.stride,
       rows,
       output.width,
-      inputGradient.panels,
+      inputGradient.width,
     );
   }
 
@@ -95,6 +95,7 @@ class Dense implements Layer {
         lo,
         hi,
         input.width,
+        dy.width,
         from,
         to,
         out,
@@ -119,6 +120,7 @@ class Dense implements Layer {
       span.rows,
       span.shardSize,
       input.width,
+      dy.width,
       from,
       to,
       span.current.flat + at,

@@ -1,5 +1,5 @@
 /** A build whose engine multiplies and adds in two roundings, as one without fused multiply-add would. */
-import { type Kernels, panelBytes, panelWidth } from '../../shared/kernels/kernels.ts';
+import { type Kernels, padded, panelBytes } from '../../shared/kernels/kernels.ts';
 import { at } from '../../shared/kernels/twin/memory.ts';
 import { twinKernels } from '../../shared/kernels/twin/twin.ts';
 import type { SharedMemory } from '../../shared/kernels/webassembly.ts';
@@ -12,9 +12,9 @@ export function withUnfusedDense(memory: SharedMemory): Kernels {
   const get = (offset: number): number => floats[offset / 4];
   return {
     ...twinKernels(memory),
-    dense(x, xStride, w, bias, y, yStride, rows, depth, panels) {
+    dense(x, xStride, w, bias, y, yStride, rows, depth, width) {
       for (let r = 0; r < rows; r++) {
-        for (let o = 0; o < panels * panelWidth; o++) {
+        for (let o = 0; o < padded(width); o++) {
           let sum = bias === 0 ? 0 : get(bias + 4 * o);
           for (let k = 0; k < depth; k++) {
             sum = f(f(get(at(x, xStride, r, k)) * get(at(w, panelBytes * depth, k, o))) + sum);

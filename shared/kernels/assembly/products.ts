@@ -27,20 +27,17 @@ function nextTile(left: i32): i32 {
 
 export function dense(
   x: usize, xStride: usize, w: usize, bias: usize, y: usize, yStride: usize,
-  rows: i32, depth: i32, panels: i32,
+  rows: i32, depth: i32, width: i32,
 ): void {
   const weightStride = <usize>depth * PANEL_BYTES;
-  const end = w + <usize>panels * weightStride;
   // Rows stay in the first-level cache while all weights stream by.
   for (let left = rows; left > 0; ) {
     const height = nextTile(left);
-    let column = bias;
-    let out = y;
-    for (let panel = w; panel < end; panel += weightStride) {
-      denseTile(height, x, xStride, panel, column, out, weightStride);
-      denseTile(height, x, xStride, panel + 32, column != 0 ? column + 32 : 0, out + 32, weightStride);
-      if (column != 0) column += PANEL_BYTES;
-      out += yStride;
+    for (let column = 0; column < width; column += 8) {
+      const panel = <usize>(column >> 4);
+      const half = (<usize>(column & 8)) << 2;
+      const start = bias != 0 ? bias + ((<usize>column) << 2) : 0;
+      denseTile(height, x, xStride, w + panel * weightStride + half, start, y + panel * yStride + half, weightStride);
     }
     left -= height;
     x += <usize>height * PANEL_BYTES;
@@ -154,7 +151,7 @@ function denseRows(
 
 export function denseWeightGradient(
   x: usize, xStride: usize, dy: usize, dyStride: usize, rows: i32, shardSize: i32, lo: i32, hi: i32,
-  depth: i32, from: i32, to: i32, out: usize, stack: usize,
+  depth: i32, width: i32, from: i32, to: i32, out: usize, stack: usize,
 ): void {
   const first = from >> 4;
   const end = to >> 4;
@@ -167,7 +164,7 @@ export function denseWeightGradient(
       if (begin >= stop) continue;
       const column = begin - p * depth;
       gradientBlock(
-        stop - begin, column, x, xStride, dy + <usize>p * dyStride, rows, shardSize, lo, hi, stack,
+        stop - begin, column, width - 16 * p, x, xStride, dy + <usize>p * dyStride, rows, shardSize, lo, hi, stack,
       );
       copyVectors(out + <usize>(begin - first) * PANEL_BYTES, stack, <usize>(stop - begin) * PANEL_BYTES);
     }
@@ -175,8 +172,8 @@ export function denseWeightGradient(
 }
 
 export function denseWeightUpdate(
-  x: usize, xStride: usize, dy: usize, dyStride: usize, rows: i32, shardSize: i32, depth: i32, from: i32, to: i32,
-  w: usize, v: usize, newW: usize, newV: usize, rule: usize, stack: usize,
+  x: usize, xStride: usize, dy: usize, dyStride: usize, rows: i32, shardSize: i32,
+  depth: i32, width: i32, from: i32, to: i32, w: usize, v: usize, newW: usize, newV: usize, rule: usize, stack: usize,
 ): i32 {
   const shards = (rows + shardSize - 1) / shardSize;
   const first = from >> 4;
@@ -189,7 +186,7 @@ export function denseWeightUpdate(
       if (begin >= stop) continue;
       const column = begin - p * depth;
       gradientBlock(
-        stop - begin, column, x, xStride, dy + <usize>p * dyStride, rows, shardSize, 0, shards, stack,
+        stop - begin, column, width - 16 * p, x, xStride, dy + <usize>p * dyStride, rows, shardSize, 0, shards, stack,
       );
       const here = <usize>(begin - first) * PANEL_BYTES;
       bad |= sgd(w + here, stack, v + here, newW + here, newV + here, (stop - begin) << 4, rule);
@@ -199,11 +196,11 @@ export function denseWeightUpdate(
 }
 
 // Some rows of a panel of the gradient, those of x's columns from `column` on, summed over shards and left at the bottom
-// of the stack. A shard's sums merge with the finished subtrees on the stack as a binary counter is incremented, which is
+// of the stack; `width` columns of it count. A shard's sums merge with the finished subtrees on the stack as a binary counter is incremented, which is
 // the tree's order.
 function gradientBlock(
-  height: i32, column: i32, x: usize, xStride: usize, dy: usize, rows: i32, shardSize: i32, lo: i32, hi: i32,
-  stack: usize,
+  height: i32, column: i32, width: i32, x: usize, xStride: usize, dy: usize, rows: i32, shardSize: i32,
+  lo: i32, hi: i32, stack: usize,
 ): void {
   const bytes = <usize>height * PANEL_BYTES;
   let top = stack;
@@ -211,6 +208,8 @@ function gradientBlock(
     const first = <usize>(shard * shardSize) * PANEL_BYTES;
     const end = dy + <usize>min((shard + 1) * shardSize, rows) * PANEL_BYTES;
     sumShard(height, column, x + first, xStride, dy + first, end, top);
+    if (width > 8) sumShard(height, column, x + first, xStride, dy + first + 32, end + 32, top + 32);
+    else clearHalf(height, top + 32);
     top += bytes;
     const count = shard - lo + 1;
     if ((count & 3) != 0) continue;
@@ -231,7 +230,7 @@ function gradientBlock(
   foldStack(stack, top, bytes);
 }
 
-// The sums of one shard. Tiles of six may reach over the edge of a panel of x, so that 48 rows are eight of them.
+// The sums of one shard, half a panel wide. Tiles of six may reach over the edge of a panel of x, so that 48 rows are eight of them.
 function sumShard(
   height: i32, column: i32, x: usize, xStride: usize, dy: usize, end: usize, out: usize,
 ): void {
@@ -241,14 +240,11 @@ function sumShard(
     let tile = min(left, TILE_ROWS);
     if (tile == TILE_ROWS && inPanel == 4) {
       sumTile42(x, xStride, dy, end, out);
-      sumTile42(x, xStride, dy + 32, end + 32, out + 32);
     } else if (tile == TILE_ROWS && inPanel == 2) {
       sumTile24(x, xStride, dy, end, out);
-      sumTile24(x, xStride, dy + 32, end + 32, out + 32);
     } else {
       tile = min(tile, inPanel);
       sumTile(tile, x, dy, end, out);
-      sumTile(tile, x, dy + 32, end + 32, out + 32);
     }
     left -= tile;
     out += <usize>tile * PANEL_BYTES;
@@ -364,6 +360,14 @@ function sumRows(ROWS: i32, HERE: i32, x: usize, xStride: usize, dy: usize, end:
   if (ROWS > 5) {
     v128.store(out, a5, 320);
     v128.store(out, b5, 336);
+  }
+}
+
+// Padding: its gradient is zero.
+function clearHalf(height: i32, half: usize): void {
+  for (const end = half + <usize>height * PANEL_BYTES; half < end; half += PANEL_BYTES) {
+    v128.store(half, f32x4.splat(0));
+    v128.store(half, f32x4.splat(0), 16);
   }
 }
 

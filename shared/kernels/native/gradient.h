@@ -124,9 +124,10 @@ void gradientRun(const Factors& f, int from, int to, Target& target) {
   if (row < end) gradientBlock(f, 0, end - row, endP, endP + 1, from, target);
 }
 
+// The width goes unused: to leave out padding within a panel would save nothing here.
 void denseWeightGradient(
     const float* x, Bytes xStride, const float* dy, Bytes dyStride, int rows, int shardSize, int lo, int hi,
-    int depth, int from, int to, float* out, float* stack) {
+    int depth, int, int from, int to, float* out, float* stack) {
   const Factors factors = {x, floats(xStride), dy, floats(dyStride), rows, shardSize, lo, hi, depth, stack};
   Stored stored = {out, static_cast<size_t>(depth) * panelWidth};
   gradientRun(factors, from, to, stored);
@@ -134,7 +135,7 @@ void denseWeightGradient(
 
 int denseWeightUpdate(
     const float* x, Bytes xStride, const float* dy, Bytes dyStride, int rows, int shardSize, int depth,
-    int from, int to, const float* w, const float* v, float* newW, float* newV, const float* rule,
+    int, int from, int to, const float* w, const float* v, float* newW, float* newV, const float* rule,
     float* stack) {
   const int shards = (rows + shardSize - 1) / shardSize;
   const Factors factors = {

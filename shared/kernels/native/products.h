@@ -56,14 +56,15 @@ constexpr int cachedWeights = 1 << 18;
 
 void dense(
     const float* x, Bytes xStride, const float* w, Optional<const float> bias, float* y, Bytes yStride,
-    int rows, int depth, int panels) {
+    int rows, int depth, int width) {
+  const int panels = (width + panelWidth - 1) / panelWidth;
   const int fitting = cachedWeights / panelWidth / (depth > 0 ? depth : 1) / tilePanels * tilePanels;
   const int most = fitting > tilePanels ? fitting : tilePanels;
   for (int p = 0; p < panels;) {
     const int left = panels - p;
     const int block = left < tilePanels ? left : smaller(left / tilePanels * tilePanels, most);
-    withConstant<tilePanels>(smaller(block, tilePanels), [&](auto width) {
-      denseColumns<width.value>(
+    withConstant<tilePanels>(smaller(block, tilePanels), [&](auto count) {
+      denseColumns<count.value>(
           x, floats(xStride), w + static_cast<size_t>(p) * depth * panelWidth,
           bias.pointer == nullptr ? nullptr : bias.pointer + p * panelWidth, y + p * floats(yStride),
           floats(yStride), rows, depth, block);

@@ -12,9 +12,9 @@ type Products = Pick<
 export function products(m: Views): Products {
   const { sgd } = update(m);
   return {
-    dense(x, xStride, w, bias, y, yStride, rows, depth, panels) {
+    dense(x, xStride, w, bias, y, yStride, rows, depth, width) {
       for (let r = 0; r < rows; r++) {
-        for (let o = 0; o < panels * panelWidth; o++) {
+        for (let o = 0; o < padded(width); o++) {
           let sum = bias === 0 ? 0 : m.get(bias + 4 * o);
           for (let k = 0; k < depth; k++) {
             sum = fma(m.get(at(x, xStride, r, k)), m.get(at(w, panelBytes * depth, k, o)), sum);
@@ -24,7 +24,7 @@ export function products(m: Views): Products {
       }
     },
 
-    denseWeightGradient(x, xStride, dy, dyStride, rows, shardSize, lo, hi, depth, from, to, out) {
+    denseWeightGradient(x, xStride, dy, dyStride, rows, shardSize, lo, hi, depth, _width, from, to, out) {
       for (let i = from; i < to; i++) {
         const gradient = weightGradient(m, x, xStride, dy, dyStride, rows, shardSize, lo, hi, depth, i);
         m.set(out + 4 * (i - from), gradient);
@@ -39,6 +39,7 @@ export function products(m: Views): Products {
       rows,
       shardSize,
       depth,
+      _width,
       from,
       to,
       w,

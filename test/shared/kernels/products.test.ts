@@ -82,7 +82,7 @@ t.test('dense: every build gives the twin’s bits, with and without a bias', (t
       const bias = hasBias ? area.take(panels * 16) : 0;
       const y = area.takeMatrix({ rows, panels, gap: yGap });
       const [xStride, yStride] = [strideOf({ rows, gap: xGap }), strideOf({ rows, gap: yGap })];
-      return (kernels) => kernels.dense(x, xStride, w, bias, y, yStride, rows, depth, panels);
+      return (kernels) => kernels.dense(x, xStride, w, bias, y, yStride, rows, depth, 16 * panels);
     },
     500,
   );
@@ -105,7 +105,7 @@ t.test('dense: weights that no cache holds, over many panels of x', (t) => {
       const floats = new Float32Array(memory.buffer);
       const pool = drawFloats(10_007, randomWords(seed), 'mild'); // no multiple of a row
       for (let i = x / 4; i < y / 4; i += pool.length) floats.set(pool.subarray(0, y / 4 - i), i);
-      instantiate(memory).dense(x, stride, w, 0, y, stride, rows, depth, panels);
+      instantiate(memory).dense(x, stride, w, 0, y, stride, rows, depth, 16 * panels);
       t.ok(floats.subarray(end / 4).every((value) => value === 0));
       return floats.slice(y / 4, end / 4);
     });
@@ -133,8 +133,9 @@ t.test('denseWeightGradient: every build gives the twin’s bits for any node an
       const out = area.take(to - from);
       const { stack } = area;
       const { depth } = of;
+      const width = 16 * of.panels;
       return ({ denseWeightGradient: gradient }) =>
-        gradient(x, xStride, dy, dyStride, rows, shardSize, lo, hi, depth, from, to, out, stack);
+        gradient(x, xStride, dy, dyStride, rows, shardSize, lo, hi, depth, width, from, to, out, stack);
     },
     600,
   );
@@ -159,7 +160,7 @@ t.test('denseWeightUpdate: every build gives the twin’s bits and verdict for a
     ({ gradients: { of, run }, rule: { rate, momentum, decay, nesterov } }, area) => {
       const { shape } = of.sharded;
       const { rows, shardSize, shards } = shape;
-      const { depth } = of;
+      const sizes = [of.depth, 16 * of.panels] as const;
       const [from, to] = run;
       seen.add(shards);
       const [x, xStride, dy, dyStride] = takeFactors(area, shape, of);
@@ -167,7 +168,7 @@ t.test('denseWeightUpdate: every build gives the twin’s bits and verdict for a
       const rule = area.put([rate, momentum, decay, nesterov]);
       const { stack } = area;
       return ({ denseWeightUpdate: update }) =>
-        update(x, xStride, dy, dyStride, rows, shardSize, depth, from, to, w, v, newW, newV, rule, stack);
+        update(x, xStride, dy, dyStride, rows, shardSize, ...sizes, from, to, w, v, newW, newV, rule, stack);
     },
     600,
   );
@@ -197,7 +198,7 @@ t.test('denseWeightUpdate is denseWeightGradient and then sgd, in every build', 
         floats.set([rule.rate, rule.momentum, rule.decay, rule.nesterov], rulePlace / 4);
         const [w, v, g, ...out] = Array.from({ length: 7 }, (_, i) => place + i * size);
         const factors = [x, stride, dy, stride, rows, shardSize] as const;
-        kernels.denseWeightGradient(...factors, 0, shards, depth, first, to, g, stack);
+        kernels.denseWeightGradient(...factors, 0, shards, depth, 48, first, to, g, stack);
         const apart = kernels.sgd(w, g, v, out[0], out[1], to - first, rulePlace);
         // Without momentum neither writes a velocity, and both places must be alike before.
         floats.copyWithin(out[3] / 4, (place + 4 * size) / 4, (place + 5 * size) / 4);
@@ -205,7 +206,7 @@ t.test('denseWeightUpdate is denseWeightGradient and then sgd, in every build', 
         if (Math.fround(rule.momentum) === 0) floats.fill(0, out[3] / 4, (out[3] + size) / 4);
         const fused = kernels.denseWeightUpdate(
           ...factors,
-          ...[depth, first, to],
+          ...[depth, 48, first, to],
           ...[w, v, out[2], out[3]],
           ...[rulePlace, stack],
         );
@@ -237,7 +238,7 @@ t.test('denseWeightUpdate notices one value that is not finite in any row and co
     const kernels = instantiate(memory);
     const verdict = (from = 0, to = size) =>
       kernels.denseWeightUpdate(
-        ...[x, stride, dy, stride, rows, 2, depth, from, to],
+        ...[x, stride, dy, stride, rows, 2, depth, 16 * panels, from, to],
         ...[w + 4 * from, w + 4 * from, newW, newV, rule, 131_072],
       );
     const wrong: string[] = [];
@@ -313,7 +314,7 @@ t.test('no scratch is used beyond stackBytes, however many shards there are', (t
     floats.fill(1, x / 4, (x + stride) / 4);
     floats.fill(7, (stack + stackBytes) / 4);
     const [mean, m2] = [out + 1024, out + 2048];
-    kernels.denseWeightGradient(x, stride, x, stride, shards, 1, 0, shards, depth, 0, 256, out, stack);
+    kernels.denseWeightGradient(x, stride, x, stride, shards, 1, 0, shards, depth, 16, 0, 256, out, stack);
     t.ok(
       floats.slice(out / 4, out / 4 + 256).every((sum) => sum === shards),
       `${name}: a gradient`,
@@ -384,6 +385,55 @@ t.test('transpose swaps rows and columns, pads with +0, and gives the matrix bac
   t.end();
 });
 
+t.test('of a width that fills no panel all columns are the twin’s, and its padding gets no gradient', (t) => {
+  const [rows, depth, stride] = [9, 50, 64 * 9];
+  const [x, w, dy, y, gradient, newW, rule, stack] = [
+    64, 4096, 16_384, 32_768, 49_152, 65_536, 98_304, 131_072,
+  ];
+  const sides = builds.map(({ name, instantiate }) => {
+    const memory = newMemory(4);
+    return { name, kernels: instantiate(memory), floats: new Float32Array(memory.buffer) };
+  });
+  for (let width = 1; width <= 40; width++) {
+    const panels = panelCount(width);
+    const isPadding = (column: number): boolean => column >= width;
+    const [first, ...others] = sides.map(({ name, kernels, floats }) => {
+      floats.fill(0).set(drawFloats(8000, randomWords(seed + width), 'mild'));
+      floats.fill(0, gradient / 4);
+      floats.set([0.5, 0, 0, 0], rule / 4);
+      for (let column = width; column < 16 * panels; column++) {
+        for (let k = 0; k < depth; k++) floats[at(w, 64 * depth, k, column) / 4] = 0;
+        for (let r = 0; r < rows; r++) floats[at(dy, stride, r, column) / 4] = 0;
+      }
+      const size = 16 * panels * depth;
+      kernels.dense(x, stride, w, 0, y, stride, rows, depth, width);
+      const sums = [x, stride, dy, stride, rows, 2] as const;
+      kernels.denseWeightGradient(...sums, 0, 5, depth, width, 0, size, gradient, stack);
+      kernels.denseWeightUpdate(...sums, depth, width, 0, size, ...[w, 0, newW, 0, rule, stack]);
+      const columns = Array.from({ length: 16 * panels }, (_, column) => ({
+        y: isPadding(column) ? [] : rowsOf(floats, at(y, stride, 0, column), rows),
+        gradient: rowsOf(floats, at(gradient, 64 * depth, 0, column), depth),
+        newW: rowsOf(floats, at(newW, 64 * depth, 0, column), depth),
+      }));
+      return { name, columns };
+    });
+    for (const { name, columns } of others) {
+      const wrong = columns.findIndex(
+        (values, i) => JSON.stringify(values) !== JSON.stringify(first.columns[i]),
+      );
+      if (wrong !== -1) t.fail(`${name}: column ${wrong} of width ${width} is not ${first.name}’s`);
+    }
+    if (first.columns.slice(width).some(({ newW }) => newW.some((value) => value !== 0)))
+      t.fail('padding moved');
+  }
+  t.pass('widths 1 to 40');
+  t.end();
+});
+
+function rowsOf(floats: Float32Array, offset: number, rows: number): number[] {
+  return Array.from({ length: rows }, (_, row) => floats[offset / 4 + 16 * row]);
+}
+
 t.test('padding columns of x and their neighbours beyond the depth count for nothing', (t) => {
   const [rows, depth, stride] = [7, 21, 64 * 9];
   const [x, w, y, gradient, stack] = [64, 2048, 8192, 12_288, 65_536];
@@ -398,8 +448,23 @@ t.test('padding columns of x and their neighbours beyond the depth count for not
         floats.fill(padding, (x + stride + 64 * r) / 4 + 5, (x + stride + 64 * r) / 4 + 16);
       for (let r = 7; r < 9; r++) floats.fill(padding, (x + 64 * r) / 4, (x + 64 * r) / 4 + 16);
       floats.set(drawFloats(depth * 16, randomWords(seed + 1), 'mild'), w / 4);
-      kernels.dense(x, stride, w, 0, y, stride, rows, depth, 1);
-      kernels.denseWeightGradient(x, stride, y, stride, rows, 3, 0, 3, depth, 0, 16 * depth, gradient, stack);
+      kernels.dense(x, stride, w, 0, y, stride, rows, depth, 16);
+      kernels.denseWeightGradient(
+        x,
+        stride,
+        y,
+        stride,
+        rows,
+        3,
+        0,
+        3,
+        depth,
+        16,
+        0,
+        16 * depth,
+        gradient,
+        stack,
+      );
       return floats.slice(y / 4, gradient / 4 + 16 * depth);
     });
     t.same(results[1], results[0], name);
@@ -415,7 +480,7 @@ t.test('the values are such that unfused products give other bits', (t) => {
     const memory = newMemory(1);
     const floats = new Float32Array(memory.buffer);
     floats.set(drawFloats(1000, randomWords(seed), 'mild'));
-    instantiate(memory).dense(64, 64 * rows, 512, 0, 4096, 64 * rows, rows, depth, panels);
+    instantiate(memory).dense(64, 64 * rows, 512, 0, 4096, 64 * rows, rows, depth, 16 * panels);
     return floats.slice(1024, 1024 + rows * 16 * panels);
   });
   const different = results[0].filter((value, i) => !Object.is(value, results[1][i])).length;

@@ -40,7 +40,7 @@ const sums: Record<string, (kernels: Kernels, floats: Float32Array, values: read
     floats.fill(1, ones / 4, ones / 4 + 16 * values.length);
     const shards = values.length;
     const stride = 64 * shards;
-    kernels.denseWeightGradient(ones, stride, terms, stride, shards, 1, 0, shards, 8, 0, 128, out, stack);
+    kernels.denseWeightGradient(ones, stride, terms, stride, shards, 1, 0, shards, 8, 16, 0, 128, out, stack);
     return floats[out / 4 + 7 * 16 + 3];
   },
   // A weight of −0 less −1 times the gradient: the gradient, but for the sign of 0, which a sum from +0 has not.
@@ -51,7 +51,7 @@ const sums: Record<string, (kernels: Kernels, floats: Float32Array, values: read
     floats.set([-1, 0, 0, 0], rule / 4);
     const stride = 64 * values.length;
     const [x, dy, rows, next] = [ones, terms, values.length, out + 1024];
-    kernels.denseWeightUpdate(x, stride, dy, stride, rows, 1, 8, 0, 128, out, 0, next, 0, rule, stack);
+    kernels.denseWeightUpdate(x, stride, dy, stride, rows, 1, 8, 16, 0, 128, out, 0, next, 0, rule, stack);
     return floats[next / 4 + 7 * 16 + 3];
   },
   columnSums(kernels, floats, values) {
@@ -134,12 +134,12 @@ t.test('inside a shard samples are added in order, starting from +0', (t) => {
     // (((1 + 2²⁴) − 2²⁴) + 1) + (1 + 1), where 1 + 2²⁴ is 2²⁴.
     t.same([...floats.slice(out / 4, out / 4 + 16)], Array(16).fill(3), name);
     floats.fill(1, ones / 4, ones / 4 + 16 * 6);
-    kernels.denseWeightGradient(ones, 384, terms, 384, 6, 4, 0, 2, 16, 0, 256, out, stack);
+    kernels.denseWeightGradient(ones, 384, terms, 384, 6, 4, 0, 2, 16, 16, 0, 256, out, stack);
     t.same([...floats.slice(out / 4, out / 4 + 256)], Array(256).fill(3), `${name}: a gradient`);
     floats.fill(-0, terms / 4, terms / 4 + 16);
     kernels.columnSums(terms, 384, 1, 4, 0, 1, 0, 16, out, stack);
     t.ok(Object.is(floats[out / 4], 0), `${name}: +0 + −0 is +0`);
-    kernels.denseWeightGradient(ones, 384, terms, 384, 1, 4, 0, 1, 16, 0, 256, out, stack);
+    kernels.denseWeightGradient(ones, 384, terms, 384, 1, 4, 0, 1, 16, 16, 0, 256, out, stack);
     t.ok(Object.is(floats[out / 4], 0), `${name}: and in a gradient`);
   }
   t.end();
@@ -156,7 +156,7 @@ t.test('a product begins with the bias and takes its terms in order, over panels
       const weights = drawFloats(16 * depth, randomWords(start + 100), 'mild');
       floats.set(weights, w / 4);
       floats.set(weights.subarray(100, 116), bias / 4);
-      kernels.dense(x, 64, w, bias, y, 64, 1, depth, 1);
+      kernels.dense(x, 64, w, bias, y, 64, 1, depth, 16);
       for (let o = 0; o < 16; o++) {
         let sum = weights[100 + o];
         for (let k = 0; k < depth; k++) sum = exactFma(values[k], weights[16 * k + o], sum);

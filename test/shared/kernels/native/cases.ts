@@ -123,7 +123,7 @@ const plans: Record<KernelName, (plan: Plan) => number[]> = {
     const w = plan.take(16 * depth * panels);
     const bias = plan.oneOf(0, plan.take(16 * panels));
     const [y, yStride] = plan.matrix(rows, panels);
-    return [x, xStride, w, bias, y, yStride, rows, depth, panels];
+    return [x, xStride, w, bias, y, yStride, rows, depth, 16 * panels];
   },
   denseWeightGradient(plan) {
     const [rows, depth, panels] = [plan.pick(0, 34), plan.pick(1, 36), plan.pick(1, 5)];
@@ -131,7 +131,8 @@ const plans: Record<KernelName, (plan: Plan) => number[]> = {
     const [dy, dyStride] = plan.matrix(rows, panels);
     const [from, to] = plan.oneOf(plan.run(depth * panels), [0, depth * panels]);
     const out = plan.take(16 * (to - from));
-    return [x, xStride, dy, dyStride, rows, ...plan.shards(rows), depth, 16 * from, 16 * to, out, stack];
+    const sizes = [depth, 16 * panels, 16 * from, 16 * to];
+    return [x, xStride, dy, dyStride, rows, ...plan.shards(rows), ...sizes, out, stack];
   },
   denseWeightUpdate(plan) {
     const [rows, depth, panels] = [plan.pick(1, 24), plan.pick(1, 36), plan.pick(1, 4)];
@@ -140,7 +141,7 @@ const plans: Record<KernelName, (plan: Plan) => number[]> = {
     const [from, to] = plan.oneOf(plan.run(depth * panels), [0, depth * panels]);
     const parameters = vectors(plan, to - from, 4);
     const [shardSize] = plan.shards(rows);
-    const factors = [x, xStride, dy, dyStride, rows, shardSize, depth];
+    const factors = [x, xStride, dy, dyStride, rows, shardSize, depth, 16 * panels];
     return [...factors, 16 * from, 16 * to, ...parameters, plan.rule(), stack];
   },
   columnSums(plan) {
