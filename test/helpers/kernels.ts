@@ -61,12 +61,10 @@ export function newMemory(pages: number): SharedMemory {
 }
 
 const pageBytes = 65_536;
-/** What a case lays out, and behind it scratch in pages of its own. */
+/** What a case lays out; behind it scratch, with some bytes before and behind it that are compared. */
 const areaBytes = 3 * pageBytes;
-const scratchBytes = 2 * pageBytes;
-const imageBytes = areaBytes + scratchBytes;
-/** As much of the pages is left before scratch as behind it, and is compared. */
-const stackOffset = areaBytes + Math.floor((scratchBytes - stackBytes) / 2 / panelBytes) * panelBytes;
+const stackOffset = areaBytes + 4096;
+const imageBytes = Math.ceil((stackOffset + stackBytes + 4096) / pageBytes) * pageBytes;
 
 /** Rows of a panelled matrix in the test's memory. */
 export interface MatrixShape {
@@ -140,6 +138,7 @@ export class Area {
 
 /** Random words are drawn once a kind; a memory begins somewhere in them. */
 const pools = new Map<Kind, Uint32Array>();
+const poolStarts = 2 ** 16;
 
 function poolOf(kind: Kind): Uint32Array {
   const pool = pools.get(kind) ?? drawPool(kind);
@@ -149,7 +148,7 @@ function poolOf(kind: Kind): Uint32Array {
 
 function drawPool(kind: Kind): Uint32Array {
   const random = randomWords(seed + kinds.indexOf(kind));
-  return Uint32Array.from({ length: 2 ** 18 }, () => drawBits(random, kind));
+  return Uint32Array.from({ length: poolStarts + imageBytes / 4 }, () => drawBits(random, kind));
 }
 
 /**
@@ -175,7 +174,7 @@ export function holdEqual<Shape>(
   // Half of the memories are mild: once NaN is everywhere, nothing is compared any more.
   const contents = fc.constantFrom<Kind>('mild', 'mild', 'wild', 'hostile');
   fc.assert(
-    fc.property(shapes, contents, fc.nat({ max: 2 ** 16 }), (shape, kind, start) => {
+    fc.property(shapes, contents, fc.nat({ max: poolStarts }), (shape, kind, start) => {
       new Uint32Array(image).set(poolOf(kind).subarray(start, start + imageBytes / 4));
       const area = new Area(image, randomWords(start));
       const call = plan(shape, area);

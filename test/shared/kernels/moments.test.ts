@@ -44,7 +44,7 @@ function bounds(values: Float32Array, shardSize: number, m2: number): Sums {
   };
 }
 
-const memory = newMemory(5);
+const memory = newMemory(6);
 const floats = new Float32Array(memory.buffer);
 const kernels = fastKernels(memory);
 

@@ -182,7 +182,7 @@ t.test('denseWeightUpdate is denseWeightGradient and then sgd, in every build', 
   const [x, dy, place, rulePlace, stack] = [64, 32_768, 65_536, 131_072, 196_608];
   const size = 4096; // bytes of a run
   const sides = builds.map(({ name, instantiate }) => {
-    const memory = newMemory(4);
+    const memory = newMemory(5);
     return { name, kernels: instantiate(memory), floats: new Float32Array(memory.buffer) };
   });
   fc.assert(
@@ -239,7 +239,7 @@ t.test('denseWeightUpdate notices one value that is not finite in any row and co
     const verdict = (from = 0, to = size) =>
       kernels.denseWeightUpdate(
         ...[x, stride, dy, stride, rows, 2, depth, 16 * panels, from, to],
-        ...[w + 4 * from, w + 4 * from, newW, newV, rule, 131_072],
+        ...[w + 4 * from, w + 4 * from, newW, newV, rule, 65_536],
       );
     const wrong: string[] = [];
     const judge = (what: string, got: number, expected: 0 | 1): void => {
@@ -302,21 +302,22 @@ t.test('columnSums: every build gives the twin’s bits for any node and run of 
 
 t.test('no scratch is used beyond stackBytes, however many shards there are', (t) => {
   // A tree of 2¹⁶ − 1 shards has a subtree left over at each of its sixteen levels.
-  const [shards, depth] = [2 ** 16 - 1, 16];
+  const [shards, depth] = [2 ** 16 - 1, 70];
   const stride = 64 * shards;
-  const [x, out] = [64, 128 + stride];
-  const stack = Math.ceil((out + 64 * depth + 4 * 4096) / 64) * 64;
+  const [x, out] = [64, 128 + panelCount(depth) * stride];
+  const stack = out + 64 * 1024;
   const pages = Math.ceil((stack + stackBytes + 65_536) / 65_536);
   for (const { name, instantiate } of builds.filter(({ name }) => name !== 'twin')) {
     const memory = newMemory(pages);
     const floats = new Float32Array(memory.buffer);
     const kernels = instantiate(memory);
-    floats.fill(1, x / 4, (x + stride) / 4);
+    floats.fill(1, x / 4, out / 4);
     floats.fill(7, (stack + stackBytes) / 4);
     const [mean, m2] = [out + 1024, out + 2048];
-    kernels.denseWeightGradient(x, stride, x, stride, shards, 1, 0, shards, depth, 16, 0, 256, out, stack);
+    const whole = [depth, 16, 0, 16 * depth] as const;
+    kernels.denseWeightGradient(x, stride, x, stride, shards, 1, 0, shards, ...whole, out, stack);
     t.ok(
-      floats.slice(out / 4, out / 4 + 256).every((sum) => sum === shards),
+      floats.slice(out / 4, out / 4 + 16 * depth).every((sum) => sum === shards),
       `${name}: a gradient`,
     );
     kernels.columnSums(x, stride, shards, 1, 0, shards, 0, 16, out, stack);

@@ -68,7 +68,7 @@ const sums: Record<string, (kernels: Kernels, floats: Float32Array, values: read
 };
 
 const builds = kernelBuilds(t).map(({ name, instantiate }) => {
-  const memory = newMemory(2);
+  const memory = newMemory(3);
   return { name, kernels: instantiate(memory), floats: new Float32Array(memory.buffer) };
 });
 
