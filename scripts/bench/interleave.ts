@@ -16,6 +16,12 @@ export interface Side {
   close(): Promise<void>;
 }
 
+/**
+ * The first turn of a side does not count and is this many times longer: every thread's JavaScript is compiled anew, on
+ * the cores that the others would need.
+ */
+export const warmUpTurns = 4;
+
 export interface Turns {
   /** Rounds that count; there is one before them to warm up. */
   readonly rounds: number;
@@ -40,7 +46,7 @@ export async function interleave(
     for (const [i, side] of rotated([...sides.entries()], round)) {
       signal?.throwIfAborted();
       onTurn?.(done, sides.length * (rounds + 1));
-      const reading = await side.run(seconds);
+      const reading = await side.run(round === 0 ? warmUpTurns * seconds : seconds);
       done += 1;
       if (round > 0) speeds[i].push(reading.samples / reading.seconds);
     }

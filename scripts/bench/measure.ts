@@ -8,7 +8,7 @@ import { featureCount } from '../../shared/model/layer.ts';
 import type { Draft, Label } from '../../shared/recipe/resolve.ts';
 import { type Phase, type PhaseSeconds, phases } from '../../worker/profile.ts';
 import { Team } from '../../worker/team.ts';
-import type { Reading, Side } from './interleave.ts';
+import { type Reading, type Side, warmUpTurns } from './interleave.ts';
 
 /** Samples of an epoch: few enough to start quickly, too many for the caches of a core. */
 const epochSamples = 8192;
@@ -83,7 +83,7 @@ export class Measurement implements Side {
 
   /** Warms up, trains for so many seconds, and says where a step's seconds went, averaged over its threads. */
   async profile(seconds: number): Promise<PhaseSeconds> {
-    await this.run(seconds);
+    await this.run(warmUpTurns * seconds);
     const before = this.#phaseSums();
     const committed = this.#team.committed;
     await this.run(seconds);

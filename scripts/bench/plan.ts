@@ -5,6 +5,7 @@ import type { LoadedKernels } from '../../shared/kernels/load.ts';
 import { parseArchitecture } from '../../shared/model/architecture.ts';
 import { type Draft, draftRecipe, type Label } from '../../shared/recipe/resolve.ts';
 import { type DenseShape, denseShapes } from './flops.ts';
+import { warmUpTurns } from './interleave.ts';
 import type { PeerLaunch } from './peers/peer.ts';
 import type { MissingPeer } from './results.ts';
 
@@ -63,9 +64,10 @@ export function estimateSeconds({
   peers,
 }: BenchPlan): number {
   const sides = threads.length * kernels.length;
-  const ofTurns = seconds * (rounds + 1);
+  const ofTurns = seconds * (warmUpTurns + rounds);
   const perGroup =
-    sides * (2 * startSeconds + ofTurns + 2 * seconds) + peers.length * (peerStartSeconds + ofTurns);
+    sides * (2 * startSeconds + ofTurns + (warmUpTurns + 1) * seconds) +
+    peers.length * (peerStartSeconds + ofTurns);
   const products = recipes.reduce((sum, { drafts }) => sum + shapesOf(drafts[0]).length, 0);
   return (
     memorySeconds +

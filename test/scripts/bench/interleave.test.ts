@@ -24,7 +24,11 @@ t.test('every round begins with the next side, and the first round does not coun
   const speeds = await interleave(sides, { rounds: 3, seconds: 0.5, onTurn });
   const order = turns.map((turn) => turn[0]).join('');
   t.equal(order, '012120201012');
-  t.ok(turns.every((turn) => turn.endsWith(' 0.5')));
+  t.ok(
+    turns.slice(0, 3).every((turn) => turn.endsWith(' 2')),
+    'a longer one to warm up',
+  );
+  t.ok(turns.slice(3).every((turn) => turn.endsWith(' 0.5')));
   t.same(speeds, [
     [2, 3, 4],
     [3, 4, 5],
