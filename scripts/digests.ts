@@ -14,7 +14,7 @@ import { nameOf, type PublishedDigest, publishedDigests } from './recipes/digest
 
 /** A version of Node has so long to compute them all. */
 const deadlineMs = 30 * 60_000;
-/** The exact kernels take ten times as long; they compute recipes of at most this many samples. */
+/** The exact kernels take twenty times as long; they compute recipes of at most this many samples. */
 const exactSamples = 5000;
 
 async function checkHere(): Promise<boolean> {

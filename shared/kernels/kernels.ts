@@ -6,14 +6,14 @@
  * - A matrix (rows, width) is *panelled*: cut into panels of 16 columns. Element (n, 16p + j) stands at byte
  *   `offset + p · stride + 4 · (16n + j)`. So every kernel streams memory in order, along rows and along columns.
  *   Weights (depth, width) lie panel behind panel, `stride` = 64 · depth; for activations it is given.
- * - The last panel is filled up with padding columns. Those of weights, vectors and gradients hold zero and stay zero;
- *   those of activations hold anything finite. Where a kernel takes a `width`, it may write them or leave them alone.
+ * - The last panel is filled up with padding columns. Those of weights, vectors and all gradients (dY and dX, too) hold zero
+ *   and stay zero; those of activations hold anything finite. Where a kernel takes a `width`, it may write them or leave them alone.
  * - `order` is a list of u32 sample numbers, or 0 for the samples as they lie.
  * - Offsets of matrices and vectors and strides are multiples of 64 bytes, so a kernel may touch the padding.
  * - Offsets of a run of rows of a matrix are those of its first row; other rows and panels are not touched.
  */
 export interface Kernels {
-  // products (shared/kernels/assembly/products.ts)
+  // products (shared/kernels/assembly/products.ts, gradient.ts)
 
   /**
    * y (rows, width) = bias + x (rows, depth) · w (depth, width). Each sum starts from the bias (from +0
@@ -109,7 +109,7 @@ export interface Kernels {
 
   /**
    * Merges the moments of shards `lo … hi−1` by Chan, Golub and LeVeque (1979), columns `from … to` (multiples of
-   * 16). A slot holds `width` means and then `width` M2s; a shard's count follows from `rows` and `shardSize`. Where
+   * 16). A slot holds `width` (padded) means and then `width` M2s; a shard's count follows from `rows` and `shardSize`. Where
    * `outMean` or `outM2` is 0 that half is not written.
    */
   mergeMoments(
@@ -209,7 +209,7 @@ export interface Kernels {
   exp(x: number, y: number, count: number): void;
   log(x: number, y: number, count: number): void;
 
-  // loss (loss.ts); logits and what is written beside them have the same stride
+  // loss (loss.ts); logits and what is written beside them, never over them, have the same stride
 
   /**
    * Softmax cross-entropy of logits (rows, classes) against `labels` (bytes, through `order` from `first` on):

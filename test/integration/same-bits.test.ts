@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import fc from 'fast-check';
 import t from 'tap';
-import type { KernelSet } from '../../shared/kernels/load.ts';
+import { type KernelSet, runnableKernels } from '../../shared/kernels/load.ts';
 import type { RecipeFields } from '../../shared/recipe/resolve.ts';
 import { type RandomRecipe, randomRecipe } from '../helpers/random-recipe.ts';
 import { bitsOf, syntheticDataset, train } from '../helpers/train.ts';
@@ -12,7 +12,7 @@ const trainSamples = 132;
 /** Two evaluation shards, the second one of three samples. */
 const testSamples = 131;
 const source = syntheticDataset(seed, trainSamples, testSamples);
-const kernelSets = ['wasm', 'exact'] as const;
+const kernelSets = runnableKernels();
 
 const bits = async (fields: RecipeFields, threads: number, kernels: KernelSet) =>
   bitsOf(await train(fields, { source, threads, kernels }));
@@ -36,9 +36,13 @@ t.test(
         t.strictSame(again, alone, 'one thread a second time');
         const team = await bits(fields, threads, 'wasm');
         t.strictSame(team, alone, `${threads} threads`);
-        const exact = await bits(fields, others, 'exact');
-        t.strictSame(exact, alone, `${others} threads with exact kernels`);
-        return [again, team, exact].every(({ stateDigest }) => stateDigest === alone.stateDigest);
+        const outcomes = [again, team];
+        for (const set of kernelSets.filter((name) => name !== 'wasm')) {
+          const outcome = await bits(fields, others, set);
+          t.strictSame(outcome, alone, `${others} threads with ${set} kernels`);
+          outcomes.push(outcome);
+        }
+        return outcomes.every(({ stateDigest }) => stateDigest === alone.stateDigest);
       }),
       { seed, numRuns: 16, endOnFailure: true },
     );

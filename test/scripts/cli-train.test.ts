@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { runnableKernels } from '../../shared/kernels/load.ts';
 import { everythingBelow, type Finished, jsonLines, jsonOf, lockstep } from '../helpers/cli.ts';
 import { tinyRecipe, tinyTest, tinyTrain, writeTinyData } from '../helpers/tiny-data.ts';
 
@@ -170,7 +171,7 @@ t.test(
     );
     const ways: Record<string, string[]> = {
       '3 threads': [...train, '--threads', '3'],
-      'exact kernels': [...train, '--kernels', 'exact'],
+      ...Object.fromEntries(runnableKernels().map((set) => [`${set} kernels`, [...train, '--kernels', set]])),
       '8 threads, exact kernels': [...train, '--threads', '8', '--kernels', 'exact'],
       'the recipe of the run folder': ['train', join('r', 'recipe.json'), '--data', data],
     };

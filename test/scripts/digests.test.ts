@@ -1,10 +1,9 @@
 /** The published digests of small recipes, on every number of threads and with every set of kernels. */
-import t, { type Test } from 'tap';
-import { type DataInMemory, type KernelChoice, train } from '../../scripts/index.ts';
+import t from 'tap';
+import { type DataInMemory, train } from '../../scripts/index.ts';
 import { digestOf, nameOf, publishedDigests } from '../../scripts/recipes/digests.ts';
 import { openDataset } from '../../shared/data/dataset.ts';
-import { LockstepError } from '../../shared/errors.ts';
-import { loadKernels } from '../../shared/kernels/load.ts';
+import { kernelChoices, runnableKernels } from '../../shared/kernels/load.ts';
 
 t.setTimeout(180_000);
 
@@ -12,17 +11,9 @@ const small = publishedDigests.filter(
   ({ fields }) => (fields.trainSamples ?? Number.POSITIVE_INFINITY) <= 5000,
 );
 
-/** Those that can run here; that one cannot is said aloud. */
-function kernelSets(t: Test): KernelChoice[] {
-  try {
-    loadKernels('wasm');
-    return ['wasm', 'exact'];
-  } catch (error) {
-    if (!(error instanceof LockstepError)) throw error;
-    t.comment(`NOT TESTED: wasm kernels. ${error.message}`);
-    t.pass('wasm kernels cannot run on this engine');
-    return ['exact'];
-  }
+const kernelSets = runnableKernels();
+for (const set of kernelChoices.slice(2).filter((choice) => !kernelSets.some((set) => set === choice))) {
+  t.comment(`NOT TESTED: ${set} kernels cannot run here`);
 }
 
 t.test('digests are published once for each recipe, and found by its id', (t) => {
@@ -58,7 +49,7 @@ const threadCounts = [1, 2, 3, 5, 8];
 for (const { recipe, fields, ...published } of small) {
   t.test(nameOf({ recipe, fields }), async (t) => {
     const data = await mnistWithShortTest();
-    for (const kernels of kernelSets(t)) {
+    for (const kernels of kernelSets) {
       for (const threads of threadCounts) {
         const short = await train({ recipe, ...fields, data, threads, kernels });
         t.equal(

@@ -1,7 +1,7 @@
 // Elementwise functions of matrices, whose panels are runs of rows · 16 floats; `exp` and `log` of vectors.
 import { fma } from './arithmetic';
 import { exp4, log4, sigmoid4, tanh4 } from './mathematics';
-import { PANEL_BYTES } from './products';
+import { PANEL_BYTES } from './layout';
 
 // @ts-ignore: decorator
 @inline

@@ -1,6 +1,6 @@
 // Images are kept as bytes and scaled when a batch is gathered, through a table of 256 values.
 import { splat } from './arithmetic';
-import { PANEL_BYTES } from './products';
+import { PANEL_BYTES } from './layout';
 
 export function gather(
   images: usize, pixels: i32, order: usize, first: i32, rows: i32, table: usize, x: usize, stride: usize,

@@ -1,6 +1,6 @@
 // Softmax, cross-entropy and what is predicted, row by row.
 import { exp4, log4 } from './mathematics';
-import { PANEL_BYTES } from './products';
+import { PANEL_BYTES } from './layout';
 
 // Where class `j` of a row stands.
 // @ts-ignore: decorator

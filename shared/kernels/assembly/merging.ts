@@ -1,6 +1,5 @@
 // Partials of shards become totals of tree nodes.
 import { fma } from './arithmetic';
-import { foldStack, pushPair } from './products';
 import { isBad, stillFinite } from './update';
 
 export function mergeSums(
@@ -84,4 +83,53 @@ function mergeLevel(left: usize): void {
   v128.store(left, n);
   v128.store(left, fma(delta, share, mean), 16);
   v128.store(left, fma(f32x4.mul(delta, delta), f32x4.mul(a, share), m2), 32);
+}
+
+// Merges a leaf of two vectors with the finished subtrees to its left, `count` leaves having been seen; returns the
+// new top.
+// @ts-ignore: decorator
+@inline
+export function pushPair(top: usize, count: i32, a: v128, b: v128): usize {
+  for (; (count & 1) == 0; count >>= 1) {
+    top -= 32;
+    a = f32x4.add(v128.load(top), a);
+    b = f32x4.add(v128.load(top, 16), b);
+  }
+  v128.store(top, a);
+  v128.store(top, b, 16);
+  return top + 32;
+}
+
+// Merges what is left on the stack from right to left, always left + right; the result is at its bottom.
+export function foldStack(stack: usize, top: usize, bytes: usize): void {
+  for (let right = top - bytes; right > stack; right -= bytes) {
+    addVectors(right - bytes, right, bytes);
+  }
+}
+
+// Four leaves, the first at `first`, become their node there. Merged one by one they would go through memory more often.
+export function addFour(first: usize, bytes: usize): void {
+  const second = first + bytes;
+  const third = second + bytes;
+  const fourth = third + bytes;
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const left = f32x4.add(v128.load(first + i), v128.load(second + i));
+    v128.store(first + i, f32x4.add(left, f32x4.add(v128.load(third + i), v128.load(fourth + i))));
+  }
+}
+
+// A few vectors; `memory.copy` leaves WebAssembly for that and takes longer.
+// @ts-ignore: decorator
+@inline
+export function copyVectors(to: usize, from: usize, bytes: usize): void {
+  for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, v128.load(from + i));
+}
+
+// left += right, over some vectors.
+// @ts-ignore: decorator
+@inline
+export function addVectors(left: usize, right: usize, bytes: usize): void {
+  for (let i: usize = 0; i < bytes; i += 16) {
+    v128.store(left + i, f32x4.add(v128.load(left + i), v128.load(right + i)));
+  }
 }

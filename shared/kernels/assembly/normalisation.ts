@@ -1,6 +1,6 @@
 // Batch normalisation of a run of rows; vectors run across columns, sums over samples in order.
 import { fma } from './arithmetic';
-import { PANEL_BYTES } from './products';
+import { PANEL_BYTES } from './layout';
 import { isBad, stillFinite } from './update';
 
 export function moments(x: usize, stride: usize, rows: i32, panels: i32, mean: usize, m2: usize): i32 {

@@ -7,7 +7,7 @@ import {
   loadKernels,
   runnableKernels,
 } from '../../../shared/kernels/load.ts';
-import { loadNativeKernels } from '../../../shared/kernels/native.ts';
+import { loadNativeKernels, type NativeKernels } from '../../../shared/kernels/native.ts';
 import { computeKnownAnswer } from '../../../shared/kernels/probe.ts';
 import { twinKernels } from '../../../shared/kernels/twin/twin.ts';
 import { kernelBuilds, newMemory } from '../../helpers/kernels.ts';
@@ -35,7 +35,9 @@ for (const choice of kernelChoices.filter((name) => name.startsWith('native'))) 
     else {
       t.ok(error instanceof LockstepError);
       t.match(error, { exitCode: 2, code: 'USAGE' });
-      t.match(error, { message: /^--kernels: native.* cannot run here \(.+\); use auto, wasm or exact$/ });
+      t.match(error, {
+        message: /^--kernels: native.* cannot run here \(.+\); use auto, or one of (.+, )?exact$/,
+      });
     }
     t.end();
   });
@@ -46,6 +48,35 @@ t.test('auto takes the fastest that can run: native, then the relaxed build, the
   t.equal(loadKernels('auto').set, best ?? (hasRelaxed ? 'wasm' : 'exact'));
   t.equal(runnableKernels()[0], loadKernels('auto').set);
   t.ok(loadKernels('auto').reason.length > 0);
+  t.end();
+});
+
+t.test('where the best native set fails its probe, auto takes the next that does not, and says why', (t) => {
+  if (typeof native === 'string') {
+    t.pass('no native kernels can run here');
+    t.end();
+    return;
+  }
+  const [broken, next] = native.sets;
+  const withBroken: NativeKernels = {
+    sets: native.sets,
+    bind: (set, memory) =>
+      set === broken ? { ...native.bind(set, memory), dense: () => {} } : native.bind(set, memory),
+  };
+  const expected = next === undefined ? (hasRelaxed ? 'wasm' : 'exact') : `native:${next}`;
+  const loaded = loadKernels('auto', withBroken);
+  t.equal(loaded.set, expected);
+  t.match(loaded.reason, `native:${broken} failed its probe`);
+  t.notOk(runnableKernels(withBroken).includes(`native:${broken}`));
+  t.throws(() => loadKernels(`native:${broken}`, withBroken), { code: 'USAGE' });
+  t.end();
+});
+
+t.test('where there are no native kernels, auto takes WebAssembly and says why', (t) => {
+  const loaded = loadKernels('auto', 'there are none');
+  t.equal(loaded.set, hasRelaxed ? 'wasm' : 'exact');
+  t.match(loaded.reason, 'there are none');
+  t.throws(() => loadKernels('native', 'there are none'), { code: 'USAGE', message: /\(there are none\)/ });
   t.end();
 });
 
@@ -68,7 +99,7 @@ t.test('wasm is the relaxed build, or an error that says what to use', (t) => {
   if (hasRelaxed) t.equal(error, undefined);
   else {
     t.ok(error instanceof LockstepError && error.exitCode === 2);
-    t.match(error, { message: /use auto or exact/ });
+    t.match(error, { message: /use auto, or one of (.+, )?exact$/ });
   }
   t.end();
 });
