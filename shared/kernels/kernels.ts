@@ -6,8 +6,9 @@
  * - A matrix (rows, width) is *panelled*: cut into panels of 16 columns. Element (n, 16p + j) stands at byte
  *   `offset + p · stride + 4 · (16n + j)`. So every kernel streams memory in order, along rows and along columns.
  *   Weights (depth, width) lie panel behind panel, `stride` = 64 · depth; for activations it is given.
- * - The last panel is filled up with padding columns. Those of weights, vectors and all gradients (dY and dX, too) hold zero
- *   and stay zero; those of activations hold anything finite. Where a kernel takes a `width`, it may write them or leave them alone.
+ * - The last panel is filled up with padding columns. Those of weights, vectors and all gradients (dY and dX, too)
+ *   hold zero and stay zero; those of activations hold anything finite. Where a kernel takes a `width`, it may write
+ *   them or leave them alone.
  * - `order` is a list of u32 sample numbers, or 0 for the samples as they lie.
  * - Offsets of matrices and vectors and strides are multiples of 64 bytes, so a kernel may touch the padding.
  * - Offsets of a run of rows of a matrix are those of its first row; other rows and panels are not touched.
@@ -32,9 +33,9 @@ export interface Kernels {
   ): void;
 
   /**
-   * dW (depth, width) = xᵀ · dY, floats `from … to` of it as it is panelled (multiples of 16): each shard's sum starts from +0
-   * and runs over its samples in order, the shards `lo … hi−1` merge by the tree. Writes at `out` (the place of
-   * float `from`); `stack` is scratch of `stackBytes`.
+   * dW (depth, width) = xᵀ · dY, floats `from … to` of it as it is panelled (multiples of 16): each shard's sum
+   * starts from +0 and runs over its samples in order, the shards `lo … hi−1` merge by the tree. Writes at `out` (the
+   * place of float `from`); `stack` is scratch of `stackBytes`.
    */
   denseWeightGradient(
     x: number,
@@ -109,8 +110,8 @@ export interface Kernels {
 
   /**
    * Merges the moments of shards `lo … hi−1` by Chan, Golub and LeVeque (1979), columns `from … to` (multiples of
-   * 16). A slot holds `width` (padded) means and then `width` M2s; a shard's count follows from `rows` and `shardSize`. Where
-   * `outMean` or `outM2` is 0 that half is not written.
+   * 16). A slot holds `width` (padded) means and then `width` M2s; a shard's count follows from `rows` and
+   * `shardSize`. Where `outMean` or `outM2` is 0 that half is not written.
    */
   mergeMoments(
     slots: number,

@@ -56,9 +56,9 @@ export function denseWeightUpdate(
   return bad;
 }
 
-// Some rows of a panel of the gradient, those of x's columns from `column` on, summed over shards and left at the bottom
-// of the stack; `width` columns of it count. A shard's sums merge with the finished subtrees on the stack as a binary counter is incremented, which is
-// the tree's order.
+// Some rows of a panel of the gradient, those of x's columns from `column` on, summed over shards and left at the
+// bottom of the stack; `width` columns of it count. A shard's sums merge with the finished subtrees on the stack as
+// a binary counter is incremented, which is the tree's order.
 function gradientBlock(
   height: i32, column: i32, width: i32, x: usize, xStride: usize, dy: usize, rows: i32, shardSize: i32,
   lo: i32, hi: i32, stack: usize,
@@ -91,7 +91,8 @@ function gradientBlock(
   foldStack(stack, top, bytes);
 }
 
-// The sums of one shard, half a panel wide. Tiles of six may reach over the edge of a panel of x, so that 48 rows are eight of them.
+// The sums of one shard, half a panel wide. Tiles of six may reach over the edge of a panel of x, so that 48 rows are
+// eight of them.
 function sumShard(
   height: i32, column: i32, x: usize, xStride: usize, dy: usize, end: usize, out: usize,
 ): void {
