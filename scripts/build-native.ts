@@ -1,6 +1,6 @@
 /** Builds the native kernels where there is a C++ compiler; where there is none, Lockstep works without them. */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -33,8 +33,8 @@ const linking: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Builds `lockstep-<platform>-<arch>.node` unless it is there and nothing changed. Returns null, or in a line why
- * there is none now.
+ * Builds `lockstep-<platform>-<arch>.node` unless it is there, whole, and nothing changed. Returns null, or in a line
+ * why there is none now.
  */
 export async function buildNative(root: string): Promise<string | null> {
   const folder = join(root, 'shared', 'kernels', 'native');
@@ -42,6 +42,11 @@ export async function buildNative(root: string): Promise<string | null> {
   const platform = `${process.platform}-${process.arch}`;
   const addon = join(target, `lockstep-${platform}.node`);
   const stampFile = join(target, 'native.stamp');
+  // An addon that is cut short ends the process that loads it, so none ever has the name before it is whole.
+  const unnamed = `${addon}.${process.pid}`;
+  const remove = (): void => {
+    for (const file of [stampFile, addon, unnamed]) rmSync(file, { force: true });
+  };
   try {
     const files = sources[process.arch];
     const link = linking[process.platform];
@@ -52,8 +57,8 @@ export async function buildNative(root: string): Promise<string | null> {
       .sort()
       .map((name) => readFileSync(join(folder, name)));
     const stamp = sha256(...contents, JSON.stringify([compilerOptions, files, link, compiler, version]));
-    if (existsSync(addon) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return null;
-    rmSync(addon, { force: true });
+    if (isStamped(addon, stampFile, stamp)) return null;
+    remove();
     const [command, ...first] = [...compiler, ...architecture()];
     const objects = join(root, 'dist', 'native');
     mkdirSync(objects, { recursive: true });
@@ -64,12 +69,23 @@ export async function buildNative(root: string): Promise<string | null> {
       await run(command, [...first, ...flags, '-c', join(folder, name), '-o', object]);
       return object;
     });
-    await run(command, [...first, ...link, ...(await Promise.all(built)), '-o', addon]);
-    writeFileSync(stampFile, stamp);
+    await run(command, [...first, ...link, ...(await Promise.all(built)), '-o', unnamed]);
+    const digest = sha256(readFileSync(unnamed));
+    renameSync(unnamed, addon);
+    writeFileSync(stampFile, stamp + digest);
     return null;
   } catch (error) {
-    rmSync(addon, { force: true });
+    remove();
     return reasonOf(error);
+  }
+}
+
+/** Whether the addon is the one that was built from what the stamp says. */
+function isStamped(addon: string, stampFile: string, stamp: string): boolean {
+  try {
+    return readFileSync(stampFile, 'utf8') === stamp + sha256(readFileSync(addon));
+  } catch {
+    return false; // not built yet
   }
 }
 
