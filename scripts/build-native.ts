@@ -15,7 +15,7 @@ async function run([command, ...parameters]: readonly string[]): Promise<string>
 const again = 'and run npm run build';
 
 /** Only what changes bits or finds the processor's instructions is out of the ordinary here. */
-export const compilerOptions = [
+const compilerOptions = [
   ...['-std=c++17', '-O2', '-fPIC', '-fvisibility=hidden', '-fno-exceptions', '-fno-rtti'],
   // A multiplication and an addition are fused where the source says so and nowhere else.
   '-ffp-contract=off',
@@ -31,6 +31,11 @@ const sources: Readonly<Record<string, Readonly<Record<string, readonly string[]
   // GCC would load a tile's factors so early that its sums no longer fit into the registers.
   arm64: { 'addon.cc': [], 'neon.cc': ['-fno-schedule-insns'] },
 };
+
+/** What a source file for a processor is compiled with. */
+export function flagsFor(arch: string, file: string): string[] {
+  return [...compilerOptions, ...sources[arch][file]];
+}
 
 const linking: Readonly<Record<string, readonly string[]>> = {
   // Nothing of the C++ library is used, so none is loaded.
@@ -71,9 +76,9 @@ export async function buildNative(root: string): Promise<string | null> {
     const objects = join(root, 'dist', 'native');
     mkdirSync(objects, { recursive: true });
     mkdirSync(target, { recursive: true });
-    const built = Object.entries(files).map(async ([name, features]) => {
+    const built = Object.keys(files).map(async (name) => {
       const object = join(objects, `${name}.o`);
-      const flags = [...compilerOptions, ...features, `-I${headers}`];
+      const flags = [...flagsFor(process.arch, name), `-I${headers}`];
       await run([...command, ...flags, '-c', join(folder, name), '-o', object]);
       return object;
     });
