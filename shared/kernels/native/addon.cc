@@ -7,8 +7,6 @@
 
 namespace {
 
-constexpr size_t mostArguments = 16;
-
 struct Set {
   const char* name;
   const Kernel* kernels;
