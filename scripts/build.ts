@@ -50,7 +50,7 @@ if (!isBuilt || readStamp() !== stamp) {
   writeFileSync(stampFile, stamp);
 }
 const missing = await buildNative(root);
-if (missing !== null) process.stderr.write(`native kernels are not built: ${missing}; the others are used\n`);
+if (missing !== null) process.stderr.write(`native kernels are not built, the others are used: ${missing}\n`);
 
 // tsc leaves out what is not TypeScript.
 const peers = join('scripts', 'bench', 'peers');

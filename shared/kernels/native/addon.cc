@@ -7,8 +7,6 @@
 
 namespace {
 
-constexpr size_t mostArguments = 16;
-
 struct Set {
   const char* name;
   const Kernel* kernels;
@@ -89,6 +87,16 @@ const Kernel* findKernels(const char* name) {
 
 void freeBound(napi_env, void* data, void*) { free(data); }
 
+/** Gives the object a kernel's function, which keeps the memory alive. */
+napi_status addFunction(napi_env env, napi_value object, napi_value memory, Bound* bound) {
+  const char* name = bound->kernel->name;
+  napi_value function;
+  napi_status status = napi_create_function(env, name, NAPI_AUTO_LENGTH, callKernel, bound, &function);
+  if (status == napi_ok) status = napi_set_named_property(env, function, "memory", memory);
+  if (status == napi_ok) status = napi_set_named_property(env, object, name, function);
+  return status;
+}
+
 /** An object with a function for each kernel. Each keeps the memory alive, and the memory what they carry. */
 napi_value bind(napi_env env, napi_callback_info info) {
   napi_value values[2];
@@ -114,15 +122,15 @@ napi_value bind(napi_env env, napi_callback_info info) {
     free(bound);
     return fail(env, "the memory cannot be watched");
   }
+  // From here on the finalizer frees what is bound, also where this fails.
   napi_value object;
-  napi_create_object(env, &object);
-  for (size_t i = 0; i < length; i++) {
+  napi_status status = napi_create_object(env, &object);
+  for (size_t i = 0; status == napi_ok && i < length; i++) {
     bound[i] = {static_cast<uint8_t*>(memory), &kernels[i]};
-    napi_value function;
-    napi_create_function(env, kernels[i].name, NAPI_AUTO_LENGTH, callKernel, &bound[i], &function);
-    napi_set_named_property(env, function, "memory", values[1]);
-    napi_set_named_property(env, object, kernels[i].name, function);
+    status = addFunction(env, object, values[1], &bound[i]);
   }
+  // Where an exception is the reason, it stays the one that is thrown.
+  if (status != napi_ok) return fail(env, "the kernels cannot be bound");
   return object;
 }
 

@@ -21,11 +21,15 @@ struct Factors {
   float* stack;
 };
 
+/** Rows of a panel in a block of the stack, as stackBytes in kernels.ts counts them: a level's sums, or a tile. */
+constexpr int largestBlock = 48;
+
 /** Rows from k on by panels from p on, in registers; panels are written `outStride` floats apart. */
 template <int height, int width>
 NOINLINE void gradientTile(const Factors& f, int k, int p, float* out, size_t outStride) {
   constexpr int columns = width * across;
   constexpr int count = height * columns;
+  static_assert(height * width <= largestBlock, "a tile's sums do not fit into a block of the stack");
   const float* x = f.x + static_cast<size_t>(k / panelWidth) * f.xStride + k % panelWidth;
   const float* dy = f.dy + p * f.dyStride;
   Tree<count> tree(f.stack);

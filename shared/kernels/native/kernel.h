@@ -7,6 +7,9 @@
 #include <type_traits>
 #include <utility>
 
+/** Numbers that a kernel takes, at most. */
+constexpr size_t mostArguments = 16;
+
 /** A kernel by name; `call` takes so many numbers: byte offsets into the memory, strides, counts, values. */
 struct Kernel {
   const char* name;
@@ -67,6 +70,7 @@ struct Call<function> {
   }
 
   static constexpr Kernel named(const char* name) {
+    static_assert(sizeof...(Types) <= mostArguments, "a kernel takes more numbers than are passed on");
     return {name, sizeof...(Types), !std::is_void_v<Result>, call};
   }
 

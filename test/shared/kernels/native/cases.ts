@@ -1,6 +1,7 @@
 /** Random calls of every native kernel over a random memory, and what the slow twin makes of them. */
 import { type Kernels, padded, panelBytes, panelCount } from '../../../../shared/kernels/kernels.ts';
 import type { NativeSet } from '../../../../shared/kernels/native.ts';
+import { at } from '../../../../shared/kernels/twin/memory.ts';
 import { twinKernels } from '../../../../shared/kernels/twin/twin.ts';
 import { newMemory } from '../../../helpers/kernels.ts';
 import { drawBits, isNaNWord, type Kind, randomWords } from '../../../helpers/values.ts';
@@ -18,6 +19,15 @@ export interface Case {
   readonly before: Uint32Array;
   readonly after: Uint32Array;
   readonly result: number | undefined;
+  /** Words that a kernel may leave as it likes: padding of what it writes. */
+  readonly padding: ReadonlySet<number>;
+}
+
+interface Matrix {
+  readonly offset: number;
+  readonly stride: number;
+  readonly rows: number;
+  readonly width: number;
 }
 
 /** A memory in which a case finds room for what it needs. */
@@ -25,6 +35,7 @@ class Plan {
   readonly words: Uint32Array;
   readonly floats: Float32Array;
   readonly bytes: Uint8Array;
+  readonly padding = new Set<number>();
   readonly #random: () => number;
   #next = panelBytes; // 0 means "none" to the kernels
 
@@ -55,6 +66,16 @@ class Plan {
   matrix(rows: number, panels: number): [offset: number, stride: number] {
     const stride = panelBytes * (rows + this.pick(0, 2));
     return [this.take((stride * panels) / 4), stride];
+  }
+
+  /** Leaves the columns beyond a matrix's width out of what is compared. */
+  ignorePadding(matrix: Matrix): void {
+    for (const word of paddingOf(matrix)) this.padding.add(word);
+  }
+
+  /** Makes the columns beyond a matrix's width zero. */
+  clearPadding(matrix: Matrix): void {
+    for (const word of paddingOf(matrix)) this.words[word] = 0;
   }
 
   /** The place of a further matrix with that stride, or, sometimes, that of one which may be overwritten. */
@@ -94,6 +115,13 @@ class Plan {
   }
 }
 
+/** The words of the columns beyond a matrix's width. */
+function* paddingOf({ offset, stride, rows, width }: Matrix): Generator<number> {
+  for (let column = width; column < padded(width); column++) {
+    for (let row = 0; row < rows; row++) yield at(offset, stride, row, column) / 4;
+  }
+}
+
 const unary = (plan: Plan): number[] => {
   const [rows, panels] = [plan.pick(0, 20), plan.pick(1, 3)];
   const [x, stride] = plan.matrix(rows, panels);
@@ -118,30 +146,36 @@ const vectors = (plan: Plan, panels: number, count: number): number[] =>
 
 const plans: Record<KernelName, (plan: Plan) => number[]> = {
   dense(plan) {
-    const [rows, depth, panels] = [plan.pick(0, 34), plan.pick(1, 36), plan.pick(1, 5)];
+    const [rows, depth, width] = [plan.pick(0, 34), plan.pick(1, 36), plan.pick(1, 80)];
+    const panels = panelCount(width);
     const [x, xStride] = plan.matrix(rows, panelCount(depth));
     const w = plan.take(16 * depth * panels);
     const bias = plan.oneOf(0, plan.take(16 * panels));
     const [y, yStride] = plan.matrix(rows, panels);
-    return [x, xStride, w, bias, y, yStride, rows, depth, 16 * panels];
+    plan.ignorePadding({ offset: y, stride: yStride, rows, width });
+    return [x, xStride, w, bias, y, yStride, rows, depth, width];
   },
   denseWeightGradient(plan) {
-    const [rows, depth, panels] = [plan.pick(0, 34), plan.pick(1, 36), plan.pick(1, 5)];
+    const [rows, depth, width] = [plan.pick(0, 34), plan.pick(1, 36), plan.pick(1, 80)];
+    const panels = panelCount(width);
     const [x, xStride] = plan.matrix(rows, panelCount(depth));
     const [dy, dyStride] = plan.matrix(rows, panels);
+    plan.clearPadding({ offset: dy, stride: dyStride, rows, width });
     const [from, to] = plan.oneOf(plan.run(depth * panels), [0, depth * panels]);
     const out = plan.take(16 * (to - from));
-    const sizes = [depth, 16 * panels, 16 * from, 16 * to];
+    const sizes = [depth, width, 16 * from, 16 * to];
     return [x, xStride, dy, dyStride, rows, ...plan.shards(rows), ...sizes, out, stack];
   },
   denseWeightUpdate(plan) {
-    const [rows, depth, panels] = [plan.pick(1, 24), plan.pick(1, 36), plan.pick(1, 4)];
+    const [rows, depth, width] = [plan.pick(1, 24), plan.pick(1, 36), plan.pick(1, 64)];
+    const panels = panelCount(width);
     const [x, xStride] = plan.matrix(rows, panelCount(depth));
     const [dy, dyStride] = plan.matrix(rows, panels);
+    plan.clearPadding({ offset: dy, stride: dyStride, rows, width });
     const [from, to] = plan.oneOf(plan.run(depth * panels), [0, depth * panels]);
     const parameters = vectors(plan, to - from, 4);
     const [shardSize] = plan.shards(rows);
-    const factors = [x, xStride, dy, dyStride, rows, shardSize, depth, 16 * panels];
+    const factors = [x, xStride, dy, dyStride, rows, shardSize, depth, width];
     return [...factors, 16 * from, 16 * to, ...parameters, plan.rule(), stack];
   },
   columnSums(plan) {
@@ -276,10 +310,11 @@ export function* casesOf(kernel: KernelName, count: number, seed: number): Gener
   for (let i = 0; i < count; i++) {
     const random = randomWords(seed + 1000 * kernelNames.indexOf(kernel) + i);
     for (const at of before.keys()) before[at] = drawBits(random, contents[i % contents.length]);
-    const values = plans[kernel](new Plan(before.buffer, random));
+    const plan = new Plan(before.buffer, random);
+    const values = plans[kernel](plan);
     after.set(before);
     const result = call(twin, kernel, values);
-    yield { kernel, values, before, after, result };
+    yield { kernel, values, before, after, result, padding: plan.padding };
   }
 }
 
@@ -294,14 +329,14 @@ export function call(
 
 /** Where an image and a result differ from the twin's; null if they do not. Bits of NaN are not compared. */
 export function findDifference(
-  { kernel, values, after, result }: Case,
+  { kernel, values, after, result, padding }: Case,
   got: { readonly words: Uint32Array; readonly result: number | undefined },
 ): string | null {
   const named = `${kernel}(${values.join(', ')})`;
   if (!Object.is(result, got.result)) return `${named} returned ${got.result}, the twin ${result}`;
   const hex = (word: number) => `0x${word.toString(16)}`;
   for (const [i, word] of after.entries()) {
-    if (word === got.words[i] || (isNaNWord(word) && isNaNWord(got.words[i]))) continue;
+    if (padding.has(i) || word === got.words[i] || (isNaNWord(word) && isNaNWord(got.words[i]))) continue;
     return `${named} left ${hex(got.words[i])} at byte ${4 * i}, the twin ${hex(word)}`;
   }
   return null;

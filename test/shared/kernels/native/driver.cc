@@ -9,9 +9,11 @@ namespace {
 
 constexpr size_t imageBytes = 65536;
 
+static_assert(mostArguments == 16, "neon.test.ts writes so many");
+
 struct Request {
   char name[32];
-  double arguments[16];
+  double arguments[mostArguments];
   unsigned char image[imageBytes];
 };
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { compilerOptions } from '../../../../scripts/build-native.ts';
+import { flagsFor } from '../../../../scripts/build-native.ts';
 import { seed } from '../../../helpers/kernels.ts';
 import { type Case, casesOf, findDifference, imageBytes, type KernelName, kernelNames } from './cases.ts';
 
@@ -26,7 +26,7 @@ if (missing.length > 0) {
   const root = fileURLToPath(new URL('../../../../../', import.meta.url));
   const program = join(folder, 'driver');
   execFileSync(compiler, [
-    ...[...compilerOptions, '-static', '-o', program],
+    ...[...flagsFor('arm64', 'neon.cc'), '-static', '-o', program],
     join(root, 'shared/kernels/native/neon.cc'),
     join(root, 'test/shared/kernels/native/driver.cc'),
   ]);
