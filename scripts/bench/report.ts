@@ -1,6 +1,7 @@
 /** The tables of a benchmark, for 80 columns. */
 import { phases } from '../../worker/profile.ts';
 import { wrapped } from '../commands/wrap.ts';
+import { plural } from './plural.ts';
 import type { BenchResult, GroupResult, Limits, MissingPeer, PeerResult } from './results.ts';
 import { type Column, table } from './table.ts';
 
@@ -40,13 +41,18 @@ export function limitLines({ peaks, memory }: Limits): string[] {
 }
 
 /** All tables of one recipe, a group a batch size. */
-export function recipeLines(groups: readonly GroupResult[]): string[] {
+export function recipeLines(
+  groups: readonly GroupResult[],
+  { peaks }: Pick<Limits, 'peaks'>,
+  cores: number,
+): string[] {
   const [{ recipe, model }] = groups;
   const peers = peerLines(groups);
   return [
     ...wrapped(`${recipe}: ${model}`, columnsOfPage),
     '',
     ...speedLines(groups),
+    ...peakLines(peaks, cores),
     '',
     'A step by phase, in microseconds, the average of its threads',
     ...phaseLines(groups),
@@ -80,6 +86,15 @@ function speedLines(groups: readonly GroupResult[]): string[] {
         share(ofPeak),
       ]),
     ),
+  );
+}
+
+/** What shares are of. */
+function peakLines(peaks: Limits['peaks'], cores: number): string[] {
+  const all = Object.entries(peaks).map(([set, peak]) => `${set} ${peak.toFixed(1)}`);
+  return wrapped(
+    `of peak: GFLOP/s of one thread (${all.join(', ')}) times threads, at most ${plural(cores, 'core')}`,
+    columnsOfPage,
   );
 }
 

@@ -37,14 +37,15 @@ export async function benchCommand(argument: string | undefined, flags: FlagValu
   const clear = () => progress.status('');
   process.once('exit', clear);
   try {
-    lines(headLines({ version, machine: machineHere() }));
+    const machine = machineHere();
+    lines(headLines({ version, machine }));
     for (const line of describe(plan)) progress.line(line);
     progress.line();
     const result = await runBench(plan, {
       signal: signals.signal,
       onStatus: (text) => progress.status(text.slice(0, progress.columns - 3)),
       onLimits: (limits) => lines(limitLines(limits)),
-      onRecipe: (groups) => lines(recipeLines(groups)),
+      onRecipe: (groups, limits) => lines(recipeLines(groups, limits, machine.cores)),
     });
     clear();
     for (const line of missingLines(result.missing)) screen.line(line);

@@ -34,7 +34,11 @@ t.test('everything that was asked for is in the JSON, and nothing is left behind
   const result = await lockstep(['bench', 'tiny.json', ...short, ...args], { cwd });
   t.equal(result.code, 0, result.stderr);
   t.equal(result.stdout.trimEnd().split('\n').length, 1, 'only JSON on stdout');
-  const found = jsonOf(result) as { groups: Record<string, unknown>[]; limits: { peaks: object } };
+  const found = jsonOf(result) as {
+    groups: Record<string, unknown>[];
+    limits: { peaks: Record<string, number> };
+    machine: { cores: number };
+  };
   t.match(found, {
     version: String,
     machine: { node: process.versions.node, cores: Number },
@@ -58,6 +62,8 @@ t.test('everything that was asked for is in the JSON, and nothing is left behind
       threads: number;
       readings: number[];
       samplesPerSecond: number;
+      gflops: number;
+      ofPeak: number;
     }[];
     t.same(
       rows.map(({ kernels, threads }) => [kernels, threads]),
@@ -67,6 +73,14 @@ t.test('everything that was asked for is in the JSON, and nothing is left behind
       ]),
     );
     t.ok(rows.every(({ readings, samplesPerSecond }) => readings.length === 1 && samplesPerSecond > 0));
+    const { peaks } = found.limits;
+    for (const { kernels, threads, gflops, ofPeak } of rows) {
+      const peak = Math.min(threads, found.machine.cores) * peaks[kernels];
+      t.equal(ofPeak, gflops / peak, 'a share of the peak that is in the JSON');
+    }
+    for (const { kernels, peak } of products as { kernels: string; peak: number }[]) {
+      t.equal(peak, peaks[kernels], 'and so are those of products');
+    }
     t.same(flops, { forward: 2 * (784 * 4 + 40), backward: 80, update: 2 * (784 * 4 + 40) });
     t.equal((products as unknown[]).length, 2 * sets.length);
     t.same(peers, []);

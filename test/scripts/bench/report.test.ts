@@ -1,7 +1,7 @@
 /** Tables for 80 columns, whatever is in them. */
 import t from 'tap';
 import { headLines, limitLines, missingLines, recipeLines } from '../../../scripts/bench/report.ts';
-import { type GroupResult, peerResult, sideResults } from '../../../scripts/bench/results.ts';
+import { besidePeaks, type GroupResult, peerResult, sideResults } from '../../../scripts/bench/results.ts';
 import { table } from '../../../scripts/bench/table.ts';
 
 const flops = { forward: 317_600, backward: 4000, update: 317_600 };
@@ -24,20 +24,19 @@ function group(batchSize: number): GroupResult {
   const sides = sideResults(
     sets,
     flops,
-    limits.peaks,
     sets.map(({ threads }) => (threads === 16 ? null : phases)),
   );
   const product = { layer: 'dense(200)', inputs: 784, outputs: 200, forward: 171.23, update: 99.5 };
   const names = ['PyTorch, 1 thread', 'PyTorch, DistributedDataParallel, 64 processes'];
-  return {
+  const measured = {
     recipe: 'note',
     model: 'dense(200) sigmoid batchnorm(epsilon=0.000001,scale=uniform) dense(10) affine',
     batchSize,
     flops,
     sides,
     products: [
-      { ...product, kernels: 'native:avx512', peak: 183.4, backward: null },
-      { ...product, kernels: 'wasm', peak: 47.04, backward: 50.04 },
+      { ...product, kernels: 'native:avx512', backward: null },
+      { ...product, kernels: 'wasm', backward: 50.04 },
     ],
     peers: names.map((name) =>
       peerResult(
@@ -53,9 +52,10 @@ function group(batchSize: number): GroupResult {
       },
     ],
   };
+  return besidePeaks(measured, limits.peaks, 16);
 }
 
-const lines = recipeLines([group(64), group(65_536)]);
+const lines = recipeLines([group(64), group(65_536)], limits, 16);
 
 t.test('no line is wider than 80 columns, and none ends with a space', (t) => {
   for (const line of [...lines, ...limitLines(limits)]) {
@@ -67,6 +67,14 @@ t.test('no line is wider than 80 columns, and none ends with a space', (t) => {
 t.test('speeds: the median, how far the rounds lie apart, the speed-up, the share of the peak', (t) => {
   const row = lines.find((line) => line.includes('native:avx512') && line.includes(' 64 '));
   t.equal(row?.trim().replace(/ +/g, ' '), '64 native:avx512 1 1,234,567 498 % 1.00 789.1 430 %');
+  t.end();
+});
+
+t.test('what shares are of is said', (t) => {
+  const at = lines.findIndex((line) => line.startsWith('of peak: '));
+  const said =
+    'of peak: GFLOP/s of one thread (native:avx512 183.4, wasm 47.0) times threads, at most 16 cores';
+  t.equal(lines.slice(at, lines.indexOf('', at)).join(' '), said);
   t.end();
 });
 
@@ -95,7 +103,7 @@ t.test('ratios of every side at the ends, in as many tables as they need', (t) =
   );
   t.ok(rows.some((line) => / PyTorch, 1 thread +1,500,000 +0\.82/.test(line)));
   t.equal(rows.filter((line) => line === 'PyTorch: install another BLAS').length, 1, 'advice is given once');
-  const without = recipeLines([{ ...group(64), peers: [] }]).join('\n');
+  const without = recipeLines([{ ...group(64), peers: [] }], limits, 16).join('\n');
   t.notMatch(without, 'over others');
   for (const text of [without, lines.join('\n')]) {
     t.match(text, /Not measured at batch 64: NumPy, 1 thread; it computes/, 'what failed is said');
