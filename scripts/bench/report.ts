@@ -56,6 +56,7 @@ export function recipeLines(
     '',
     'A step by phase, in microseconds, the average of its threads',
     ...phaseLines(groups),
+    'n: threads; update: the gradients of the weights too, not the update alone',
     '',
     'The dense products by themselves, GFLOP/s of one thread (share of the peak)',
     ...productLines(groups),
@@ -67,7 +68,23 @@ export function recipeLines(
 export function missingLines(missing: readonly MissingPeer[]): string[] {
   return missing.length === 0
     ? []
-    : ['Not here, and how it would be:', ...missing.map(({ name, install }) => `  ${name}: ${install}`)];
+    : [
+        'Not here, and how it would be:',
+        ...missing.flatMap(({ name, reason, install }) => [
+          ...indented(2, wrapped(`${name}: ${reason}`, columnsOfPage - 2)),
+          ...indented(4, commandLines(install, columnsOfPage - 4)),
+        ]),
+      ];
+}
+
+/** A command in as many lines as it takes, as a shell reads them. */
+function commandLines(command: string, width: number): string[] {
+  const lines = wrapped(command, width - 2);
+  return lines.map((line, i) => (i < lines.length - 1 ? `${line} \\` : line));
+}
+
+function indented(by: number, lines: readonly string[]): string[] {
+  return lines.map((line) => ' '.repeat(by) + line);
 }
 
 function speedLines(groups: readonly GroupResult[]): string[] {
@@ -75,12 +92,12 @@ function speedLines(groups: readonly GroupResult[]): string[] {
   return table(
     columns,
     groups.flatMap(({ batchSize, sides }) =>
-      sides.map(({ kernels, threads, samplesPerSecond, spread, speedUp, gflops, ofPeak }) => [
+      sides.map(({ kernels, threads, samplesPerSecond, spread, readings, speedUp, gflops, ofPeak }) => [
         String(batchSize),
         kernels,
         String(threads),
         thousands(samplesPerSecond),
-        share(spread),
+        readings.length === 1 ? '–' : share(spread),
         speedUp === null ? '–' : speedUp.toFixed(2),
         gflops.toFixed(1),
         share(ofPeak),

@@ -7,6 +7,7 @@ import { machineHere, runBench } from '../bench/bench.ts';
 import { defaultKernels, loadSets } from '../bench/kernel-sets.ts';
 import { findPeers } from '../bench/peers/peers.ts';
 import { type BenchPlan, benchRecipe, estimateSeconds } from '../bench/plan.ts';
+import { plural } from '../bench/plural.ts';
 import { headLines, limitLines, missingLines, recipeLines } from '../bench/report.ts';
 import { FlagValues } from './flag-values.ts';
 import { chooseRecipe } from './recipe-fields.ts';
@@ -128,7 +129,7 @@ function describe(plan: BenchPlan): string[] {
   const text =
     `Measuring ${names(recipes.map(({ name }) => name))} with batches of ${names(batchSizes)}, ` +
     `${names(threads)} ${threads.join() === '1' ? 'thread' : 'threads'}, ` +
-    `${names(kernels.map(({ set }) => set))} kernels${peers.length === 0 ? '' : ` and ${peers.length} peers`}, ` +
-    `${rounds} rounds of ${seconds} s a side: about ${clock(estimateSeconds(plan))} in all.`;
+    `${names(kernels.map(({ set }) => set))} kernels${peers.length === 0 ? '' : ` and ${plural(peers.length, 'peer')}`}, ` +
+    `${plural(rounds, 'round')} of ${seconds} s a side: about ${clock(estimateSeconds(plan))} in all.`;
   return wrapped(text, 80);
 }

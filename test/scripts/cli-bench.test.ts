@@ -87,7 +87,7 @@ t.test('everything that was asked for is in the JSON, and nothing is left behind
   }
   t.match(
     result.stderr,
-    /Measuring tiny with batches of 64 and 16, 1 and 2 threads, [\s\S]*: about\s0:\d\d\sin\sall/,
+    /Measuring tiny with batches of 64 and 16, 1 and 2 threads, [\s\S]*,\s1\sround\sof[\s\S]*: about\s0:\d\d\sin\sall/,
   );
   t.match(result.stderr, 'A step by phase', 'the tables are on stderr');
   t.same(everythingBelow(cwd), ['tiny.json']);

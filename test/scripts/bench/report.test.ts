@@ -80,9 +80,18 @@ t.test('what shares are of is said', (t) => {
 
 t.test('phases in microseconds, three digits, where they were measured', (t) => {
   const at = lines.findIndex((line) => line.includes('A step by phase'));
-  const rows = lines.slice(at + 2, lines.indexOf('', at));
+  const rows = lines.slice(at + 2, lines.indexOf('', at) - 1);
   t.equal(rows.length, 8, 'two sets of kernels, two numbers of threads, two batch sizes');
   t.equal(rows[0].trim().replace(/ +/g, ' '), '64 native:avx512 1 780 86840 11.1 100 0.0 139210 0.0 86.8');
+  t.match(lines[lines.indexOf('', at) - 1], /^n: threads; update: the gradients of the weights too/);
+  t.end();
+});
+
+t.test('one round says nothing about how far rounds lie apart', (t) => {
+  const { sides, ...rest } = group(64);
+  const once = { ...rest, sides: sides.map((side) => ({ ...side, spread: 0, readings: [1_234_567] })) };
+  const row = recipeLines([once], limits, 16).find((line) => line.includes('native:avx512'));
+  t.match(row?.replace(/ +/g, ' '), '1,234,567 – 1.00');
   t.end();
 });
 
@@ -122,10 +131,22 @@ t.test('limits, the machine, and what is missing', (t) => {
     'Some Processor',
   ]);
   t.same(missingLines([]), []);
-  t.same(missingLines([{ name: 'NumPy', reason: 'none', install: 'pip install numpy' }]), [
-    'Not here, and how it would be:',
-    '  NumPy: pip install numpy',
-  ]);
+  const reason = 'no @tensorflow/tfjs and @tensorflow/tfjs-backend-wasm in .bench';
+  const install = 'npm install --prefix .bench @tensorflow/tfjs@4.22.0 @tensorflow/tfjs-backend-wasm@4.22.0';
+  t.same(
+    missingLines([
+      { name: 'NumPy', reason: 'python3 has none', install: 'pip install numpy' },
+      { name: 'TensorFlow.js', reason, install },
+    ]),
+    [
+      'Not here, and how it would be:',
+      '  NumPy: python3 has none',
+      '    pip install numpy',
+      '  TensorFlow.js: no @tensorflow/tfjs and @tensorflow/tfjs-backend-wasm in .bench',
+      '    npm install --prefix .bench @tensorflow/tfjs@4.22.0 \\',
+      '    @tensorflow/tfjs-backend-wasm@4.22.0',
+    ],
+  );
   t.end();
 });
 
