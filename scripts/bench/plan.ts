@@ -7,7 +7,7 @@ import { type Draft, draftRecipe, type Label } from '../../shared/recipe/resolve
 import { type DenseShape, denseShapes } from './flops.ts';
 import { warmUpTurns } from './interleave.ts';
 import type { PeerLaunch } from './peers/peer.ts';
-import type { MissingPeer } from './results.ts';
+import type { MissingPeer } from './peers/peers.ts';
 
 export interface BenchPlan {
   readonly recipes: readonly BenchRecipe[];

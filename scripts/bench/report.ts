@@ -1,8 +1,9 @@
 /** The tables of a benchmark, for 80 columns. */
 import { phases } from '../../worker/profile.ts';
 import { wrapped } from '../commands/wrap.ts';
+import type { MissingPeer } from './peers/peers.ts';
 import { plural } from './plural.ts';
-import type { BenchResult, GroupResult, Limits, MissingPeer, PeerResult } from './results.ts';
+import type { BenchResult, GroupResult, Limits, PeerResult } from './results.ts';
 import { type Column, table } from './table.ts';
 
 const group: Column = { title: 'batch', align: 'right' };

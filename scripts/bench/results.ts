@@ -3,6 +3,7 @@ import type { PhaseSeconds } from '../../worker/profile.ts';
 import { type Flops, totalOf } from './flops.ts';
 import { median, spread } from './interleave.ts';
 import type { MemoryLimits } from './limits.ts';
+import type { MissingPeer } from './peers/peers.ts';
 import type { ProductSpeeds } from './products.ts';
 
 export interface BenchResult {
@@ -106,12 +107,6 @@ export interface Ratio {
 export interface FailedPeer {
   readonly name: string;
   readonly reason: string;
-}
-
-export interface MissingPeer {
-  readonly name: string;
-  readonly reason: string;
-  readonly install: string;
 }
 
 /** The speeds of some rounds. */
