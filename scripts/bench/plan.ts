@@ -50,7 +50,7 @@ const peerStartSeconds = 3;
 const limitSeconds = 0.2;
 /** So often peaks are measured before anything else; once more before every group. */
 export const limitPasses = 4;
-const memorySeconds = 1;
+const memorySeconds = 0.5;
 const productSeconds = 0.5;
 
 /** About how many seconds the whole will take. */

@@ -35,7 +35,6 @@ export function limitLines({ peaks, memory }: Limits): string[] {
           `${peak.toFixed(1)} GFLOP/s`,
         ]),
         ['memory, copied (read + written)', `${memory.copy.toFixed(1)} GB/s`],
-        ['memory, read', `${memory.read.toFixed(1)} GB/s`],
       ],
     ),
   ];
