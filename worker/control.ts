@@ -4,6 +4,7 @@
  */
 import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import type { MemoryPlan } from '../shared/model/memory-plan.ts';
+import { phases } from './profile.ts';
 
 /** Indices of 32-bit words. Those that many threads write lie in cache lines of their own. */
 export const words = {
@@ -41,7 +42,10 @@ export const own = {
   finished: 3,
   /** As binary64, at byte 16: seconds in committed steps, without waiting. */
   busySeconds: 16,
-  /** As binary64, from byte 64 on: the seconds of each phase, where the team is profiled (profile.ts). */
+  /**
+   * As binary64, from byte 64 on: the seconds of each phase, where the team is profiled (profile.ts). They have to end
+   * before the words of the next thread begin.
+   */
   phaseSeconds: 64,
 } as const;
 
@@ -49,8 +53,6 @@ export const kinds = { train: 1, evaluateTest: 2, evaluateTrain: 3, end: 4 } as 
 
 const firstOwnWord = 256;
 const ownWordCount = 32;
-/** Numbers that fit behind `phaseSeconds`. */
-const mostPhases = 8;
 
 /** Views of shared memory, by step of the epoch. */
 export interface StepResults {
@@ -85,7 +87,7 @@ export class Control {
 
   /** A view of the seconds that a thread spent in each phase of its steps. */
   phaseSeconds(rank: number): Float64Array {
-    return this.#ownNumbers(rank, own.phaseSeconds, mostPhases);
+    return this.#ownNumbers(rank, own.phaseSeconds, phases.length);
   }
 
   /** Average losses of the epoch's steps, and the seconds they took. */

@@ -4,15 +4,22 @@ import { version } from '../../shared/version.ts';
 import { measureGroup } from './group.ts';
 import { measureMemory, raisePeaks } from './limits.ts';
 import { type BenchPlan, limitPasses } from './plan.ts';
-import type { BenchResult, GroupResult, Limits, Machine } from './results.ts';
+import {
+  type BenchResult,
+  besidePeaks,
+  type GroupResult,
+  type Limits,
+  type Machine,
+  type MeasuredGroup,
+} from './results.ts';
 
 export interface BenchHooks {
   readonly signal?: AbortSignal;
   /** What is being done, in a few words. */
   readonly onStatus?: (text: string) => void;
   readonly onLimits?: (limits: Limits) => void;
-  /** After the last batch size of a recipe. */
-  readonly onRecipe?: (groups: readonly GroupResult[]) => void;
+  /** After the last batch size of a recipe, with the limits as they are known by then. */
+  readonly onRecipe?: (groups: readonly GroupResult[], limits: Limits) => void;
 }
 
 /**
@@ -29,18 +36,22 @@ export async function runBench(
   for (let pass = 1; pass < limitPasses; pass++) peaks = raisePeaks(peaks, plan.kernels);
   let limits: Limits = { peaks, memory };
   onLimits?.(limits);
-  const groups: GroupResult[] = [];
+  const machine = machineHere();
+  const besideLimits = (some: readonly MeasuredGroup[]) =>
+    some.map((group) => besidePeaks(group, limits.peaks, machine.cores));
+  const groups: MeasuredGroup[] = [];
   for (const recipe of plan.recipes) {
-    const ofRecipe: GroupResult[] = [];
+    const ofRecipe: MeasuredGroup[] = [];
     for (const draft of recipe.drafts) {
       limits = { ...limits, peaks: raisePeaks(limits.peaks, plan.kernels) };
-      ofRecipe.push(await measureGroup({ plan, limits, recipe, draft, signal, onStatus }));
+      ofRecipe.push(await measureGroup({ plan, recipe, draft, signal, onStatus }));
     }
-    onRecipe?.(ofRecipe);
+    onRecipe?.(besideLimits(ofRecipe), limits);
     groups.push(...ofRecipe);
   }
   const { rounds, seconds } = plan;
-  return { version, machine: machineHere(), rounds, seconds, limits, groups, missing: plan.missing };
+  // Shares of the peaks that are in the result, however many rose since a group was measured.
+  return { version, machine, rounds, seconds, limits, groups: besideLimits(groups), missing: plan.missing };
 }
 
 export function machineHere(): Machine {

@@ -7,13 +7,13 @@ import { interleave, type Side } from './interleave.ts';
 import { benchSamples, type Configuration, Measurement } from './measure.ts';
 import { PeerSides } from './peer-sides.ts';
 import { type BenchPlan, type BenchRecipe, shapesOf } from './plan.ts';
+import { plural } from './plural.ts';
 import { measureProducts } from './products.ts';
 import {
   type FailedPeer,
-  type GroupResult,
-  type Limits,
+  type MeasuredGroup,
+  type MeasuredProduct,
   type PeerFacts,
-  type ProductResult,
   peerResult,
   sideResults,
 } from './results.ts';
@@ -23,7 +23,6 @@ const productSeconds = 0.02;
 
 export interface GroupSettings {
   readonly plan: BenchPlan;
-  readonly limits: Limits;
   readonly recipe: BenchRecipe;
   readonly draft: Draft;
   readonly signal: AbortSignal | undefined;
@@ -31,8 +30,8 @@ export interface GroupSettings {
 }
 
 /** Measures a group; nothing of it is left running. @throws LockstepError, or the signal's reason */
-export async function measureGroup(settings: GroupSettings): Promise<GroupResult> {
-  const { plan, limits, recipe, draft } = settings;
+export async function measureGroup(settings: GroupSettings): Promise<MeasuredGroup> {
+  const { plan, recipe, draft } = settings;
   const source = await benchSamples(recipe.source, draft.batchSize);
   const { label } = recipe;
   const ours: Configuration[] = plan.kernels.flatMap((kernels) =>
@@ -47,7 +46,7 @@ export async function measureGroup(settings: GroupSettings): Promise<GroupResult
     threads,
     readings: readings[i],
   }));
-  const sides = sideResults(named, flops, limits.peaks, phases);
+  const sides = sideResults(named, flops, phases);
   return {
     recipe: recipe.name,
     model: draft.model,
@@ -115,15 +114,14 @@ async function measurePhases(settings: GroupSettings, configuration: Configurati
   }
 }
 
-function measureLayers(settings: GroupSettings): ProductResult[] {
-  const { plan, limits, draft } = settings;
+function measureLayers(settings: GroupSettings): MeasuredProduct[] {
+  const { plan, draft } = settings;
   return shapesOf(draft).flatMap((shape) =>
     plan.kernels.map((kernels) => {
       const { layer, inputs, outputs } = shape;
       say(settings, `${layer} with ${kernels.set} kernels`);
       const speeds = measureProducts(kernels, shape, draft, Math.min(plan.seconds, productSeconds));
-      const peak = limits.peaks[kernels.set];
-      return { layer, inputs, outputs, kernels: kernels.set, peak, ...speeds };
+      return { layer, inputs, outputs, kernels: kernels.set, ...speeds };
     }),
   );
 }
@@ -132,8 +130,4 @@ function measureLayers(settings: GroupSettings): ProductResult[] {
 function say({ recipe, draft, signal, onStatus }: GroupSettings, what: string): void {
   signal?.throwIfAborted();
   onStatus?.(`${recipe.name}, batch ${draft.batchSize}: ${what}`);
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { prepareRun, type Run } from '../../coordinator/prepare.ts';
 import { classCount, type DatasetSource, imageShape } from '../../shared/data/dataset.ts';
 import { idxHeader } from '../../shared/data/idx.ts';
+import { shownPath, systemReason } from '../../shared/data/regular-file.ts';
 import type { Scale } from '../../shared/data/scale.ts';
+import { LockstepError } from '../../shared/errors.ts';
 import type { LoadedKernels } from '../../shared/kernels/load.ts';
 import { type LayerSpec, parseArchitecture } from '../../shared/model/architecture.ts';
 import { featureCount } from '../../shared/model/layer.ts';
@@ -137,5 +139,19 @@ function firstLossOf({ setup, kernels, memory, plan, samples }: Run): number {
 
 /** From shared memory, which cannot be written to a file as it is. */
 function writeIdx(path: string, kind: 'images' | 'labels', samples: number, payload: Uint8Array): void {
-  writeFileSync(path, Buffer.concat([idxHeader(kind, samples), payload]));
+  try {
+    writeFileSync(path, Buffer.concat([idxHeader(kind, samples), payload]));
+  } catch (error) {
+    throw unwritableTask(path, error);
+  }
+}
+
+/** What others are to read cannot be written. */
+export function unwritableTask(path: string, cause: unknown): LockstepError {
+  return new LockstepError(
+    'OUTPUT',
+    `cannot write the files for other libraries to ${shownPath(path)} (${systemReason(cause)}); set TMPDIR (on ` +
+      'Windows TEMP) to a folder that can be written to, or leave out --peers',
+    { cause },
+  );
 }

@@ -8,7 +8,7 @@ import { LockstepError } from '../../shared/errors.ts';
 import type { LoadedKernels } from '../../shared/kernels/load.ts';
 import type { Draft, Label } from '../../shared/recipe/resolve.ts';
 import type { Reading, Side } from './interleave.ts';
-import { type PeerTask, peerObstacle, writePeerTask } from './peer-job.ts';
+import { type PeerTask, peerObstacle, unwritableTask, writePeerTask } from './peer-job.ts';
 import { Peer, type PeerLaunch } from './peers/peer.ts';
 import type { FailedPeer, PeerFacts } from './results.ts';
 
@@ -37,28 +37,27 @@ export class PeerSides {
   readonly sides: PeerSide[] = [];
   /** Those that could not be started, or compute something else. */
   readonly failed: FailedPeer[] = [];
-  readonly #folder: string;
-  readonly #remove: () => void;
+  /** Removes the files, once there are some. */
+  #remove = () => {};
 
-  private constructor() {
-    this.#folder = mkdtempSync(join(tmpdir(), 'lockstep-bench-'));
-    this.#remove = () => rmSync(this.#folder, { recursive: true, force: true });
-    // The second Ctrl-C leaves no time for anything else.
-    process.once('exit', this.#remove);
-  }
+  private constructor() {}
 
-  /** Starts all that can be started; nothing is left if this throws, otherwise the caller closes them. */
+  /**
+   * Starts all that can be started; nothing is left if this throws, otherwise the caller closes them. Without any to
+   * start, nothing is written.
+   * @throws LockstepError (USAGE, DATA, OUTPUT), or what `onStart` throws
+   */
   static async start({ launches, onStart, ...options }: PeersOptions): Promise<PeerSides> {
     const peers = new PeerSides();
+    if (launches.length === 0) return peers;
+    const obstacle = peerObstacle(options.draft);
+    if (obstacle !== null) {
+      const reason = `others are not told how to train ${obstacle}`;
+      peers.failed.push(...launches.map(({ title }) => ({ name: title, reason })));
+      return peers;
+    }
     try {
-      if (launches.length === 0) return peers;
-      const obstacle = peerObstacle(options.draft);
-      if (obstacle !== null) {
-        const reason = `others are not told how to train ${obstacle}`;
-        peers.failed.push(...launches.map(({ title }) => ({ name: title, reason })));
-        return peers;
-      }
-      const task = await writePeerTask(options.draft, { ...options, folder: peers.#folder });
+      const task = await writePeerTask(options.draft, { ...options, folder: peers.#makeFolder() });
       for (const launch of launches) {
         onStart(launch.title);
         await peers.#start(launch, task);
@@ -74,6 +73,19 @@ export class PeerSides {
     await Promise.all(this.sides.map((side) => side.close()));
     process.off('exit', this.#remove);
     this.#remove();
+  }
+
+  #makeFolder(): string {
+    const parent = tmpdir();
+    try {
+      const folder = mkdtempSync(join(parent, 'lockstep-bench-'));
+      this.#remove = () => rmSync(folder, { recursive: true, force: true });
+      // The second Ctrl-C leaves no time for anything else.
+      process.once('exit', this.#remove);
+      return folder;
+    } catch (error) {
+      throw unwritableTask(parent, error);
+    }
   }
 
   async #start(launch: PeerLaunch, { job, firstLoss }: PeerTask): Promise<void> {

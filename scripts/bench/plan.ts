@@ -7,7 +7,7 @@ import { type Draft, draftRecipe, type Label } from '../../shared/recipe/resolve
 import { type DenseShape, denseShapes } from './flops.ts';
 import { warmUpTurns } from './interleave.ts';
 import type { PeerLaunch } from './peers/peer.ts';
-import type { MissingPeer } from './results.ts';
+import type { MissingPeer } from './peers/peers.ts';
 
 export interface BenchPlan {
   readonly recipes: readonly BenchRecipe[];
@@ -50,7 +50,7 @@ const peerStartSeconds = 3;
 const limitSeconds = 0.2;
 /** So often peaks are measured before anything else; once more before every group. */
 export const limitPasses = 4;
-const memorySeconds = 1;
+const memorySeconds = 0.5;
 const productSeconds = 0.5;
 
 /** About how many seconds the whole will take. */

@@ -1,7 +1,9 @@
 /** The tables of a benchmark, for 80 columns. */
 import { phases } from '../../worker/profile.ts';
 import { wrapped } from '../commands/wrap.ts';
-import type { BenchResult, GroupResult, Limits, MissingPeer, PeerResult } from './results.ts';
+import type { MissingPeer } from './peers/peers.ts';
+import { plural } from './plural.ts';
+import type { BenchResult, GroupResult, Limits, PeerResult } from './results.ts';
 import { type Column, table } from './table.ts';
 
 const group: Column = { title: 'batch', align: 'right' };
@@ -33,23 +35,28 @@ export function limitLines({ peaks, memory }: Limits): string[] {
           `${peak.toFixed(1)} GFLOP/s`,
         ]),
         ['memory, copied (read + written)', `${memory.copy.toFixed(1)} GB/s`],
-        ['memory, read', `${memory.read.toFixed(1)} GB/s`],
       ],
     ),
   ];
 }
 
 /** All tables of one recipe, a group a batch size. */
-export function recipeLines(groups: readonly GroupResult[]): string[] {
+export function recipeLines(
+  groups: readonly GroupResult[],
+  { peaks }: Pick<Limits, 'peaks'>,
+  cores: number,
+): string[] {
   const [{ recipe, model }] = groups;
   const peers = peerLines(groups);
   return [
     ...wrapped(`${recipe}: ${model}`, columnsOfPage),
     '',
     ...speedLines(groups),
+    ...peakLines(peaks, cores),
     '',
     'A step by phase, in microseconds, the average of its threads',
     ...phaseLines(groups),
+    'n: threads; update: the gradients of the weights too, not the update alone',
     '',
     'The dense products by themselves, GFLOP/s of one thread (share of the peak)',
     ...productLines(groups),
@@ -61,7 +68,23 @@ export function recipeLines(groups: readonly GroupResult[]): string[] {
 export function missingLines(missing: readonly MissingPeer[]): string[] {
   return missing.length === 0
     ? []
-    : ['Not here, and how it would be:', ...missing.map(({ name, install }) => `  ${name}: ${install}`)];
+    : [
+        'Not here, and how it would be:',
+        ...missing.flatMap(({ name, reason, install }) => [
+          ...indented(2, wrapped(`${name}: ${reason}`, columnsOfPage - 2)),
+          ...indented(4, commandLines(install, columnsOfPage - 4)),
+        ]),
+      ];
+}
+
+/** A command in as many lines as it takes, as a shell reads them. */
+function commandLines(command: string, width: number): string[] {
+  const lines = wrapped(command, width - 2);
+  return lines.map((line, i) => (i < lines.length - 1 ? `${line} \\` : line));
+}
+
+function indented(by: number, lines: readonly string[]): string[] {
+  return lines.map((line) => ' '.repeat(by) + line);
 }
 
 function speedLines(groups: readonly GroupResult[]): string[] {
@@ -69,17 +92,26 @@ function speedLines(groups: readonly GroupResult[]): string[] {
   return table(
     columns,
     groups.flatMap(({ batchSize, sides }) =>
-      sides.map(({ kernels, threads, samplesPerSecond, spread, speedUp, gflops, ofPeak }) => [
+      sides.map(({ kernels, threads, samplesPerSecond, spread, readings, speedUp, gflops, ofPeak }) => [
         String(batchSize),
         kernels,
         String(threads),
         thousands(samplesPerSecond),
-        share(spread),
+        readings.length === 1 ? '–' : share(spread),
         speedUp === null ? '–' : speedUp.toFixed(2),
         gflops.toFixed(1),
         share(ofPeak),
       ]),
     ),
+  );
+}
+
+/** What shares are of. */
+function peakLines(peaks: Limits['peaks'], cores: number): string[] {
+  const all = Object.entries(peaks).map(([set, peak]) => `${set} ${peak.toFixed(1)}`);
+  return wrapped(
+    `of peak: GFLOP/s of one thread (${all.join(', ')}) times threads, at most ${plural(cores, 'core')}`,
+    columnsOfPage,
   );
 }
 

@@ -3,6 +3,7 @@ import type { PhaseSeconds } from '../../worker/profile.ts';
 import { type Flops, totalOf } from './flops.ts';
 import { median, spread } from './interleave.ts';
 import type { MemoryLimits } from './limits.ts';
+import type { MissingPeer } from './peers/peers.ts';
 import type { ProductSpeeds } from './products.ts';
 
 export interface BenchResult {
@@ -55,7 +56,7 @@ export interface SideResult extends Speeds {
   readonly kernels: string;
   readonly threads: number;
   readonly gflops: number;
-  /** As a share of the peak of so many threads. */
+  /** As a share of the peaks of so many threads, or of all cores if they are fewer: two on a core have but one peak. */
   readonly ofPeak: number;
   /** Over one thread with the same kernels. */
   readonly speedUp: number | null;
@@ -71,6 +72,15 @@ export interface ProductResult extends ProductSpeeds {
   /** The peak that they are to be compared with. */
   readonly peak: number;
 }
+
+/** A group before it is compared with peaks, which rise as long as something is measured. */
+export interface MeasuredGroup extends Omit<GroupResult, 'sides' | 'products'> {
+  readonly sides: readonly MeasuredSide[];
+  readonly products: readonly MeasuredProduct[];
+}
+
+export type MeasuredSide = Omit<SideResult, 'ofPeak'>;
+export type MeasuredProduct = Omit<ProductResult, 'peak'>;
 
 /** Who a peer is and how it trains. */
 export interface PeerFacts {
@@ -99,12 +109,6 @@ export interface FailedPeer {
   readonly reason: string;
 }
 
-export interface MissingPeer {
-  readonly name: string;
-  readonly reason: string;
-  readonly install: string;
-}
-
 /** The speeds of some rounds. */
 export function speedsOf(readings: readonly number[]): Speeds {
   return { samplesPerSecond: median(readings), spread: spread(readings), readings };
@@ -114,9 +118,8 @@ export function speedsOf(readings: readonly number[]): Speeds {
 export function sideResults(
   sides: readonly { kernels: string; threads: number; readings: readonly number[] }[],
   flops: Flops,
-  peaks: Limits['peaks'],
   phases: readonly (PhaseSeconds | null)[],
-): SideResult[] {
+): MeasuredSide[] {
   const singles = new Map(
     sides.flatMap(({ kernels, threads, readings }) => (threads === 1 ? [[kernels, median(readings)]] : [])),
   );
@@ -129,18 +132,29 @@ export function sideResults(
       threads,
       ...speeds,
       gflops,
-      ofPeak: gflops / (threads * peaks[kernels]),
       speedUp: single === undefined ? null : speeds.samplesPerSecond / single,
       phases: phases[i],
     };
   });
 }
 
+/** A group beside these peaks of one thread, on a machine with so many cores. */
+export function besidePeaks(group: MeasuredGroup, peaks: Limits['peaks'], cores: number): GroupResult {
+  return {
+    ...group,
+    sides: group.sides.map((side) => ({
+      ...side,
+      ofPeak: side.gflops / (Math.min(side.threads, cores) * peaks[side.kernels]),
+    })),
+    products: group.products.map((product) => ({ ...product, peak: peaks[product.kernels] })),
+  };
+}
+
 /** A peer beside each set of kernels, on the fewest and on the most threads. */
 export function peerResult(
   facts: PeerFacts,
   readings: readonly number[],
-  sides: readonly SideResult[],
+  sides: readonly MeasuredSide[],
 ): PeerResult {
   const theirs = speedsOf(readings);
   const counts = sides.map(({ threads }) => threads);

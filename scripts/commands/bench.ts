@@ -1,14 +1,17 @@
 /** `lockstep bench`: how fast this machine trains, and how far that is from what it can do. */
 import { availableParallelism } from 'node:os';
 import { checkNumber, parseNumber } from '../../shared/calls.ts';
+import { draftRecipe } from '../../shared/recipe/resolve.ts';
 import { version } from '../../shared/version.ts';
 import { checkThreads } from '../../worker/team.ts';
 import { machineHere, runBench } from '../bench/bench.ts';
 import { defaultKernels, loadSets } from '../bench/kernel-sets.ts';
 import { findPeers } from '../bench/peers/peers.ts';
 import { type BenchPlan, benchRecipe, estimateSeconds } from '../bench/plan.ts';
+import { plural } from '../bench/plural.ts';
 import { headLines, limitLines, missingLines, recipeLines } from '../bench/report.ts';
 import { FlagValues } from './flag-values.ts';
+import { defaultPeersFolder } from './flags.ts';
 import { chooseRecipe } from './recipe-fields.ts';
 import { clock, Screen } from './screen.ts';
 import { onSignals } from './signals.ts';
@@ -18,9 +21,6 @@ const defaultRecipes = ['note', 'mnist'];
 const defaultBatchSizes = [64, 256, 1024];
 const defaultRounds = 5;
 const defaultSeconds = 0.5;
-const defaultPeersFolder = '.bench';
-/** As for a recipe. */
-const largestBatch = 65_536;
 
 /** Runs the command and returns its exit code. @throws LockstepError */
 export async function benchCommand(argument: string | undefined, flags: FlagValues): Promise<number> {
@@ -37,14 +37,15 @@ export async function benchCommand(argument: string | undefined, flags: FlagValu
   const clear = () => progress.status('');
   process.once('exit', clear);
   try {
-    lines(headLines({ version, machine: machineHere() }));
+    const machine = machineHere();
+    lines(headLines({ version, machine }));
     for (const line of describe(plan)) progress.line(line);
     progress.line();
     const result = await runBench(plan, {
       signal: signals.signal,
       onStatus: (text) => progress.status(text.slice(0, progress.columns - 3)),
       onLimits: (limits) => lines(limitLines(limits)),
-      onRecipe: (groups) => lines(recipeLines(groups)),
+      onRecipe: (groups, limits) => lines(recipeLines(groups, limits, machine.cores)),
     });
     clear();
     for (const line of missingLines(result.missing)) screen.line(line);
@@ -67,18 +68,16 @@ async function choosePeers(flags: FlagValues): Promise<Pick<BenchPlan, 'peers' |
   const { found, missing } = await findPeers({ folder, cores: availableParallelism() });
   return {
     peers: found.flatMap(({ launches }) => launches),
-    missing: missing.map(({ title, reason, install }) => ({ name: title, reason, install })),
+    missing,
   };
 }
 
 function readPlan(argument: string | undefined, flags: FlagValues): Omit<BenchPlan, 'peers' | 'missing'> {
-  const batchSizes =
-    readList(flags, 'batch-size', (text, where) =>
-      checkNumber(parseNumber(text), { kind: 'integer', min: 1, max: largestBatch }, where, text),
-    ) ?? defaultBatchSizes;
+  const batchSizes = readList(flags, 'batch-size', readBatchSize) ?? defaultBatchSizes;
   const threads = readList(flags, 'threads', (text, where) => checkThreads(parseNumber(text), where, text));
   const kernels = flags.text('kernels');
-  // Recipes are as they are: none of their fields is a flag here, and a variable for train is not for this.
+  // Recipes are as they are: none of their fields is changed by a flag or a variable. What bench and train both have
+  // (LOCKSTEP_BATCH_SIZE, LOCKSTEP_THREADS, LOCKSTEP_KERNELS) is a flag of bench here, and replaces its list.
   const noFlags = new FlagValues([], {}, {});
   return {
     recipes: (argument === undefined ? defaultRecipes : [argument]).map((name) =>
@@ -90,6 +89,13 @@ function readPlan(argument: string | undefined, flags: FlagValues): Omit<BenchPl
     rounds: readNumber(flags, 'rounds', { kind: 'integer', min: 1, max: 1000 }) ?? defaultRounds,
     seconds: readNumber(flags, 'seconds', { kind: 'number', above: 0, max: 600 }) ?? defaultSeconds,
   };
+}
+
+/** Whatever a recipe takes. @throws LockstepError (USAGE) */
+function readBatchSize(text: string, where: string): number {
+  const number = parseNumber(text);
+  const fields = { model: 'dense(10)', batchSize: Number.isFinite(number) ? number : text };
+  return draftRecipe(fields, () => where).batchSize;
 }
 
 /** 1, 2, 4 … and all. */
@@ -127,7 +133,7 @@ function describe(plan: BenchPlan): string[] {
   const text =
     `Measuring ${names(recipes.map(({ name }) => name))} with batches of ${names(batchSizes)}, ` +
     `${names(threads)} ${threads.join() === '1' ? 'thread' : 'threads'}, ` +
-    `${names(kernels.map(({ set }) => set))} kernels${peers.length === 0 ? '' : ` and ${peers.length} peers`}, ` +
-    `${rounds} rounds of ${seconds} s a side: about ${clock(estimateSeconds(plan))} in all.`;
+    `${names(kernels.map(({ set }) => set))} kernels${peers.length === 0 ? '' : ` and ${plural(peers.length, 'peer')}`}, ` +
+    `${plural(rounds, 'round')} of ${seconds} s a side: about ${clock(estimateSeconds(plan))} in all.`;
   return wrapped(text, 80);
 }

@@ -172,26 +172,29 @@ export const evaluateFlags: readonly Flag[] = [
 
 export const inspectFlags: readonly Flag[] = outputFlags;
 
+/** Where peers from npm are looked for. */
+export const defaultPeersFolder = '.bench';
+
 export const benchFlags: readonly Flag[] = [
   {
     name: 'batch-size',
     kind: 'text',
     value: 'B,…',
-    help: 'samples of a step, each measured by itself',
+    help: 'samples of a step, each measured by itself; train reads LOCKSTEP_BATCH_SIZE too',
     otherwise: '64,256,1024',
   },
   {
     name: 'threads',
     kind: 'text',
     value: 'N,…',
-    help: '1 to 1024',
+    help: '1 to 1024; train reads LOCKSTEP_THREADS too',
     otherwise: '1, 2, 4 and so on to the cores available',
   },
   {
     name: 'kernels',
     kind: 'text',
     value: 'SET,…',
-    help: 'auto, native, wasm, exact, or a set by its full name; exact only if it is named',
+    help: 'auto, native, wasm, exact, or a set by its full name; exact only if it is named; train and evaluate read LOCKSTEP_KERNELS too',
     otherwise: 'auto,wasm',
   },
   { name: 'seconds', kind: 'number', value: 'S', help: 'of one turn, at most 600', otherwise: '0.5' },
@@ -212,7 +215,7 @@ export const benchFlags: readonly Flag[] = [
     kind: 'text',
     value: 'DIR',
     help: 'where peers from npm are installed',
-    otherwise: '.bench',
+    otherwise: defaultPeersFolder,
   },
   ...outputFlags,
 ];

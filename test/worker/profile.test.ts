@@ -1,8 +1,11 @@
 /** Every moment of a step belongs to one phase; to look changes no bit. */
 import t from 'tap';
+import { wasm } from '../../shared/kernels/webassembly.ts';
+import { controlBytes, type MemoryPlan } from '../../shared/model/memory-plan.ts';
 import type { Exchange, Group } from '../../shared/reduction/group.ts';
 import { newSpan } from '../../shared/reduction/span.ts';
 import { type StepModel, trainStep } from '../../shared/step.ts';
+import { Control } from '../../worker/control.ts';
 import { type Phase, Profile, phaseSeconds, phases } from '../../worker/profile.ts';
 import type { Team } from '../../worker/team.ts';
 import { bitsOf, syntheticDataset, train } from '../helpers/train.ts';
@@ -80,6 +83,18 @@ t.test('the phases of a step are told apart, and add up to all of its time', (t)
   };
   const found = phaseSeconds(sums);
   for (const phase of phases) t.equal(Math.round(found[phase] * 1000), expected[phase], phase);
+  t.end();
+});
+
+t.test("the phases of a thread are all in shared memory, and in nobody else's words", (t) => {
+  const start = 4096;
+  const memory = new wasm.Memory({ initial: 1, maximum: 1, shared: true });
+  const plan = { control: start, threads: [{}, {}] } as unknown as MemoryPlan;
+  const control = new Control(memory, plan);
+  const sums = control.phaseSeconds(0);
+  t.equal(sums.length, phases.length);
+  t.ok(sums.byteOffset + sums.byteLength <= start + 4 * control.own(1, 0), 'they end before the next thread');
+  t.equal(4 * control.own(2, 0), controlBytes(2), 'and there is room for all threads');
   t.end();
 });
 

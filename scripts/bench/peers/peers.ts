@@ -19,9 +19,10 @@ export interface FoundPeer {
   readonly launches: readonly PeerLaunch[];
 }
 
+/** One that is not here, and how it would be; part of what `--json` prints. */
 export interface MissingPeer {
-  readonly name: PeerName;
-  readonly title: string;
+  /** As people know it: `PyTorch`. */
+  readonly name: string;
   readonly reason: string;
   /** The command that installs it. */
   readonly install: string;
@@ -109,14 +110,14 @@ print(json.dumps({name: version(name) for name in ("torch", "numpy")}))
 
 export interface FindOptions {
   /** Where npm has put the peers that are packages: `npm install --prefix` of it. */
-  readonly folder?: string;
+  readonly folder: string;
   readonly cores: number;
   readonly pythons?: readonly string[];
 }
 
 /** Looks for all peers, which takes a fraction of a second and loads none of them. */
 export async function findPeers(options: FindOptions): Promise<PeersHere> {
-  const { folder = '.bench', cores } = options;
+  const { folder, cores } = options;
   const probes = await Promise.all((options.pythons ?? pythons).map(probePython));
   const found: FoundPeer[] = [];
   const missing: MissingPeer[] = [];
@@ -124,7 +125,7 @@ export async function findPeers(options: FindOptions): Promise<PeersHere> {
     const place = 'module' in kind.needs ? findModule(probes, kind.needs.module) : findPackages(folder, kind);
     const { name, title } = kind;
     if (place.version === null) {
-      missing.push({ name, title, reason: place.reason, install: installCommand(kind, folder) });
+      missing.push({ name: title, reason: place.reason, install: installCommand(kind, folder) });
       continue;
     }
     const { version, command, args } = place;

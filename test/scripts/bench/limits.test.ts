@@ -22,9 +22,8 @@ t.test('work is doubled until it takes long enough, and the best run counts', (t
 });
 
 t.test('memory moves', (t) => {
-  const { copy, read } = measureMemory(2 ** 16);
+  const { copy } = measureMemory(2 ** 16);
   t.ok(copy > 0 && Number.isFinite(copy), `copied at ${copy} GB/s`);
-  t.ok(read > 0 && Number.isFinite(read), `read at ${read} GB/s`);
   t.end();
 });
 

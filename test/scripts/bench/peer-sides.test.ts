@@ -1,5 +1,6 @@
 /** Others get the same training as files, and are measured only if they compute the same. */
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { peerObstacle, writePeerTask } from '../../../scripts/bench/peer-job.ts';
 import { PeerSides } from '../../../scripts/bench/peer-sides.ts';
@@ -143,4 +144,48 @@ t.test('its files are gone in the end, also if it is called off', async (t) => {
     throw called;
   };
   await t.rejects(PeerSides.start({ ...settings, launches: [looking], onStart }), called);
+});
+
+/** Where temporary files go, for as long as a test takes. */
+function setTemporary(t: Test, path: string): void {
+  const names = ['TMPDIR', 'TEMP', 'TMP'];
+  const before = names.map((name) => process.env[name]);
+  for (const name of names) process.env[name] = path;
+  t.teardown(() => {
+    for (const [i, name] of names.entries()) {
+      if (before[i] === undefined) delete process.env[name];
+      else process.env[name] = before[i];
+    }
+  });
+}
+
+t.test('without others nothing is written, whatever the folder for temporary files is', async (t) => {
+  setTemporary(t, join(t.testdir(), 'nowhere'));
+  const settings = { source, kernels, label, onStart: () => {} };
+  const none = await PeerSides.start({ ...settings, draft, launches: [] });
+  await none.close();
+  const ghost = draftRecipe({ ...fields, batchNorm: 'ghost' }, label);
+  const obstructed = await PeerSides.start({ ...settings, draft: ghost, launches: [fake('one', '1')] });
+  await obstructed.close();
+  t.equal(obstructed.failed.length, 1);
+});
+
+t.test('files that cannot be written are an error that says what to do', async (t) => {
+  const folder = join(t.testdir(), 'nowhere');
+  setTemporary(t, folder);
+  const started = PeerSides.start({
+    draft,
+    source,
+    kernels,
+    label,
+    launches: [fake('one', '1')],
+    onStart: () => t.fail('it was started'),
+  });
+  const unwritable = { code: 'OUTPUT', message: /cannot write the files .*nowhere.*; set TMPDIR .*--peers/ };
+  await t.rejects(started, unwritable);
+  const blocked = t.testdir({ images: {} });
+  await t.rejects(writePeerTask(draft, { source, kernels, label, folder: blocked }), {
+    code: 'OUTPUT',
+    message: /cannot write the files .*images.*; set TMPDIR/,
+  });
 });

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap';
 import { Peer, type PeerLaunch, type PeerLimits } from '../../../scripts/bench/peers/peer.ts';
 import { findPeers } from '../../../scripts/bench/peers/peers.ts';
 import type { PeerJob } from '../../../scripts/bench/peers/protocol.ts';
+import { defaultPeersFolder } from '../../../scripts/commands/flags.ts';
 import { LockstepError } from '../../../shared/errors.ts';
 import { describeTensors, type Layer, type Tensors } from '../../helpers/reference/layers.ts';
 import { ReferenceNetwork } from '../../helpers/reference/network.ts';
@@ -150,7 +151,7 @@ t.test('peers that are not here are listed with the command that installs them',
   t.same(here.found, []);
   t.same(
     here.missing.map(({ name }) => name),
-    ['pytorch', 'numpy', 'tensorflow', 'jax'],
+    ['PyTorch', 'NumPy', 'TensorFlow.js', 'jax-js'],
   );
   for (const { reason, install } of here.missing) {
     t.match(install, /^(npm install --prefix \S+ @|pip install |apt install )/, `${reason}: ${install}`);
@@ -224,9 +225,9 @@ function referenceLosses(steps: number, momentum: number, parts: number): number
 /** As in reference.test.ts, where it is derived for 50 steps. */
 const tolerance = 1e-5;
 
-const { found, missing } = await findPeers({ cores: 2 });
-for (const { title, reason, install } of missing) {
-  t.comment(`${title} IS NOT HERE, so it was NOT compared with the reference: ${reason}; ${install}`);
+const { found, missing } = await findPeers({ folder: defaultPeersFolder, cores: 2 });
+for (const { name, reason, install } of missing) {
+  t.comment(`${name} IS NOT HERE, so it was NOT compared with the reference: ${reason}; ${install}`);
 }
 
 for (const { launches, version } of found) {

@@ -1,11 +1,11 @@
 /** Tables for 80 columns, whatever is in them. */
 import t from 'tap';
 import { headLines, limitLines, missingLines, recipeLines } from '../../../scripts/bench/report.ts';
-import { type GroupResult, peerResult, sideResults } from '../../../scripts/bench/results.ts';
+import { besidePeaks, type GroupResult, peerResult, sideResults } from '../../../scripts/bench/results.ts';
 import { table } from '../../../scripts/bench/table.ts';
 
 const flops = { forward: 317_600, backward: 4000, update: 317_600 };
-const limits = { peaks: { 'native:avx512': 183.4, wasm: 47.04 }, memory: { copy: 22.34, read: 15 } };
+const limits = { peaks: { 'native:avx512': 183.4, wasm: 47.04 }, memory: { copy: 22.34 } };
 const phases = {
   gather: 780e-6,
   forward: 86_840e-6,
@@ -24,20 +24,19 @@ function group(batchSize: number): GroupResult {
   const sides = sideResults(
     sets,
     flops,
-    limits.peaks,
     sets.map(({ threads }) => (threads === 16 ? null : phases)),
   );
   const product = { layer: 'dense(200)', inputs: 784, outputs: 200, forward: 171.23, update: 99.5 };
   const names = ['PyTorch, 1 thread', 'PyTorch, DistributedDataParallel, 64 processes'];
-  return {
+  const measured = {
     recipe: 'note',
     model: 'dense(200) sigmoid batchnorm(epsilon=0.000001,scale=uniform) dense(10) affine',
     batchSize,
     flops,
     sides,
     products: [
-      { ...product, kernels: 'native:avx512', peak: 183.4, backward: null },
-      { ...product, kernels: 'wasm', peak: 47.04, backward: 50.04 },
+      { ...product, kernels: 'native:avx512', backward: null },
+      { ...product, kernels: 'wasm', backward: 50.04 },
     ],
     peers: names.map((name) =>
       peerResult(
@@ -53,9 +52,10 @@ function group(batchSize: number): GroupResult {
       },
     ],
   };
+  return besidePeaks(measured, limits.peaks, 16);
 }
 
-const lines = recipeLines([group(64), group(65_536)]);
+const lines = recipeLines([group(64), group(65_536)], limits, 16);
 
 t.test('no line is wider than 80 columns, and none ends with a space', (t) => {
   for (const line of [...lines, ...limitLines(limits)]) {
@@ -70,11 +70,28 @@ t.test('speeds: the median, how far the rounds lie apart, the speed-up, the shar
   t.end();
 });
 
+t.test('what shares are of is said', (t) => {
+  const at = lines.findIndex((line) => line.startsWith('of peak: '));
+  const said =
+    'of peak: GFLOP/s of one thread (native:avx512 183.4, wasm 47.0) times threads, at most 16 cores';
+  t.equal(lines.slice(at, lines.indexOf('', at)).join(' '), said);
+  t.end();
+});
+
 t.test('phases in microseconds, three digits, where they were measured', (t) => {
   const at = lines.findIndex((line) => line.includes('A step by phase'));
-  const rows = lines.slice(at + 2, lines.indexOf('', at));
+  const rows = lines.slice(at + 2, lines.indexOf('', at) - 1);
   t.equal(rows.length, 8, 'two sets of kernels, two numbers of threads, two batch sizes');
   t.equal(rows[0].trim().replace(/ +/g, ' '), '64 native:avx512 1 780 86840 11.1 100 0.0 139210 0.0 86.8');
+  t.match(lines[lines.indexOf('', at) - 1], /^n: threads; update: the gradients of the weights too/);
+  t.end();
+});
+
+t.test('one round says nothing about how far rounds lie apart', (t) => {
+  const { sides, ...rest } = group(64);
+  const once = { ...rest, sides: sides.map((side) => ({ ...side, spread: 0, readings: [1_234_567] })) };
+  const row = recipeLines([once], limits, 16).find((line) => line.includes('native:avx512'));
+  t.match(row?.replace(/ +/g, ' '), '1,234,567 – 1.00');
   t.end();
 });
 
@@ -95,7 +112,7 @@ t.test('ratios of every side at the ends, in as many tables as they need', (t) =
   );
   t.ok(rows.some((line) => / PyTorch, 1 thread +1,500,000 +0\.82/.test(line)));
   t.equal(rows.filter((line) => line === 'PyTorch: install another BLAS').length, 1, 'advice is given once');
-  const without = recipeLines([{ ...group(64), peers: [] }]).join('\n');
+  const without = recipeLines([{ ...group(64), peers: [] }], limits, 16).join('\n');
   t.notMatch(without, 'over others');
   for (const text of [without, lines.join('\n')]) {
     t.match(text, /Not measured at batch 64: NumPy, 1 thread; it computes/, 'what failed is said');
@@ -107,17 +124,30 @@ t.test('limits, the machine, and what is missing', (t) => {
   const text = limitLines(limits).join('\n');
   t.match(text, /fused multiply-adds, native:avx512 +183\.4 GFLOP\/s\n/);
   t.match(text, /fused multiply-adds, wasm +47\.0 GFLOP\/s\n/);
-  t.match(text, /memory, read +15\.0 GB\/s/);
+  t.match(text, /memory, copied \(read \+ written\) +22\.3 GB\/s/);
+  t.notMatch(text, 'memory, read');
   const machine = { node: '24.1.0', platform: 'linux x64', processor: 'Some Processor', cores: 2 };
   t.same(headLines({ version: '1.2.3', machine }), [
     'Lockstep 1.2.3, Node 24.1.0, linux x64, 2 cores',
     'Some Processor',
   ]);
   t.same(missingLines([]), []);
-  t.same(missingLines([{ name: 'NumPy', reason: 'none', install: 'pip install numpy' }]), [
-    'Not here, and how it would be:',
-    '  NumPy: pip install numpy',
-  ]);
+  const reason = 'no @tensorflow/tfjs and @tensorflow/tfjs-backend-wasm in .bench';
+  const install = 'npm install --prefix .bench @tensorflow/tfjs@4.22.0 @tensorflow/tfjs-backend-wasm@4.22.0';
+  t.same(
+    missingLines([
+      { name: 'NumPy', reason: 'python3 has none', install: 'pip install numpy' },
+      { name: 'TensorFlow.js', reason, install },
+    ]),
+    [
+      'Not here, and how it would be:',
+      '  NumPy: python3 has none',
+      '    pip install numpy',
+      '  TensorFlow.js: no @tensorflow/tfjs and @tensorflow/tfjs-backend-wasm in .bench',
+      '    npm install --prefix .bench @tensorflow/tfjs@4.22.0 \\',
+      '    @tensorflow/tfjs-backend-wasm@4.22.0',
+    ],
+  );
   t.end();
 });
 

@@ -1,6 +1,12 @@
 /** What speeds mean: shares of a peak, speed-ups, ratios. */
 import t from 'tap';
-import { peerResult, sideResults, speedsOf } from '../../../scripts/bench/results.ts';
+import {
+  besidePeaks,
+  type MeasuredGroup,
+  peerResult,
+  sideResults,
+  speedsOf,
+} from '../../../scripts/bench/results.ts';
 
 const flops = { forward: 100, backward: 50, update: 100 };
 const sides = sideResults(
@@ -11,7 +17,6 @@ const sides = sideResults(
     { kernels: 'new', threads: 2, readings: [12e6, 12e6, 12e6] },
   ],
   flops,
-  { wasm: 2, new: 6 },
   [null, null, null, null],
 );
 
@@ -21,15 +26,38 @@ t.test('the median of the rounds is what counts, and all of them are kept', (t) 
   t.end();
 });
 
+const group: MeasuredGroup = {
+  recipe: 'r',
+  model: 'dense(10)',
+  batchSize: 64,
+  flops,
+  sides,
+  products: [
+    { layer: 'dense(10)', inputs: 784, outputs: 10, kernels: 'new', forward: 3, backward: null, update: 1 },
+  ],
+  peers: [],
+  failed: [],
+};
+const peaks = { wasm: 2, new: 6 };
+
 t.test('GFLOP/s are of all threads, their share is of as many peaks', (t) => {
   t.same(
-    sides.map(({ gflops, ofPeak }) => [gflops, ofPeak]),
+    besidePeaks(group, peaks, 4).sides.map(({ gflops, ofPeak }) => [gflops, ofPeak]),
     [
       [0.75, 0.375],
       [1.5, 0.375],
       [2.25, 0.28125],
       [3, 0.25],
     ],
+  );
+  t.match(besidePeaks(group, peaks, 4).products, [{ kernels: 'new', forward: 3, peak: 6 }]);
+  t.end();
+});
+
+t.test('more threads than cores have no more peaks than cores', (t) => {
+  t.same(
+    besidePeaks(group, peaks, 2).sides.map(({ ofPeak }) => ofPeak),
+    [0.375, 0.375, 0.5625, 0.25],
   );
   t.end();
 });
