@@ -17,7 +17,7 @@ const kernelSets = runnableKernels();
 const bits = async (fields: RecipeFields, threads: number, kernels: KernelSet) =>
   bitsOf(await train(fields, { source, threads, kernels }));
 
-t.setTimeout(120_000);
+t.setTimeout(300_000);
 
 t.test(
   `random recipes: the same bits for any threads and kernels, twice in a row (seed ${seed})`,
@@ -96,12 +96,12 @@ for (const [name, recipe] of Object.entries({
   'three batch norms': threeNorms,
 })) {
   for (const batchNorm of ['sync', 'ghost'] as const) {
-    t.test(`${name}, ${batchNorm}: 1, 2, 3, 4, 5 and 8 threads agree, wasm and exact`, async (t) => {
+    t.test(`${name}, ${batchNorm}: any number of threads agrees, with every set of kernels`, async (t) => {
       const fields = { ...recipe, batchNorm };
       const alone = await bits(fields, 1, 'wasm');
       t.ok(alone.losses[5] < alone.losses[0], `the loss falls from ${alone.losses[0]} to ${alone.losses[5]}`);
       for (const kernels of kernelSets) {
-        for (const threads of [1, 2, 3, 4, 5, 8]) {
+        for (const threads of kernels === 'wasm' ? [1, 2, 3, 4, 5, 8] : [1, 2, 5]) {
           t.strictSame(await bits(fields, threads, kernels), alone, `${threads} threads, ${kernels}`);
         }
       }
