@@ -31,7 +31,7 @@ t.test('digests are published once for each recipe, and found by its id', (t) =>
 
 /**
  * MNIST with the first 100 of its test images. The recipe id is another one, but not a weight may be: the test
- * images are only looked at. With exact kernels, looking at all of them would take ten times as long as training.
+ * images are only looked at. With exact kernels, looking at all of them would take many times as long as training.
  */
 async function mnistWithShortTest(): Promise<DataInMemory> {
   const source = openDataset('mnist');

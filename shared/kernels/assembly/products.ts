@@ -3,7 +3,6 @@
 import { fma } from './arithmetic';
 import { PANEL_BYTES, TILE_ROWS } from './layout';
 
-
 // The height of the next tile where so many rows are left: as few tiles as possible, as even as possible.
 // @ts-ignore: decorator
 @inline
