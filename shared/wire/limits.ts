@@ -1,0 +1,29 @@
+/** What the wire bears. Every number here has a test; the door and both ends hold to them. */
+
+/** Raised by any change of messages or frames; ends of different versions refuse each other. */
+export const protocolVersion = 1;
+
+/** Before a socket has shown the token: for its headers, and all such sockets together. */
+export const headersTimeoutMs = 5_000;
+export const mostStrangers = 64;
+
+/** From the open socket to a hello, and from there to the bulk connection. */
+export const helloTimeoutMs = 5_000;
+
+/** Control messages: bytes on the wire, before and after the hello; what they may hold. */
+export const helloBytes = 4_096;
+export const controlBytes = 16_384;
+export const controlDepth = 4;
+export const controlValues = 256;
+/** Pieces that one message may come in. */
+export const mostFragments = 16;
+
+/** Both ends say that they are alive this often, and give the other up after so long without a sign. */
+export const heartbeatMs = 2_000;
+export const silenceMs = 6_000;
+
+/** Payload of one frame of a replica or of data. */
+export const chunkBytes = 2 ** 20;
+
+/** Characters of a token. */
+export const tokenLength = { min: 8, max: 256 } as const;

@@ -1,0 +1,80 @@
+/** The control messages, small and checked by schema; bulk data goes in frames (frame.ts). */
+import { z } from 'zod';
+
+const count = z
+  .int()
+  .min(0)
+  .max(2 ** 32 - 1);
+const text = (most: number) => z.string().min(1).max(most);
+const hash = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** A node of the reduction tree, `[lo, hi]` for shards lo … hi−1. */
+const node = z.tuple([count, count]).refine(([lo, hi]) => lo < hi);
+
+/** What a worker says. */
+const toCoordinator = z.discriminatedUnion('type', [
+  /** The first message. */
+  z.strictObject({
+    type: z.literal('hello'),
+    protocol: count,
+    arithmetic: count,
+    version: text(32),
+    /** The result of the known computation with the worker's kernels. */
+    answer: hash,
+    /** Stays the same when the worker comes back. */
+    workerId: z.string().regex(/^[0-9a-f]{32}$/),
+    name: text(64),
+    threads: z.int().min(1).max(1024),
+    kernels: text(32),
+  }),
+  /** It has no data that fits and asks for it. */
+  z.strictObject({ type: z.literal('fetch') }),
+  /** It has the data and asks for a replica. */
+  z.strictObject({ type: z.literal('join') }),
+  /** It has the replica as it is before `step`. */
+  z.strictObject({ type: z.literal('ready'), step: count }),
+  /** SHA-256 of its replica (flat vector, then optimizer's state) before `step`. */
+  z.strictObject({ type: z.literal('checksum'), step: count, sha256: hash }),
+  z.strictObject({ type: z.literal('leave'), reason: text(256) }),
+  z.strictObject({ type: z.literal('heartbeat') }),
+]);
+
+/** What the coordinator says. */
+const toWorker = z.discriminatedUnion('type', [
+  /** The answer to a hello that fits. */
+  z.strictObject({
+    type: z.literal('welcome'),
+    version: text(32),
+    /** What the headers of frames carry. */
+    run: count,
+    /** Opens the bulk connection. */
+    ticket: text(64),
+    /** What the worker is called here; its own name, with a number if there is another of that name. */
+    name: text(80),
+    /** Canonical JSON of the recipe. */
+    recipe: text(12_288),
+    samples: z.strictObject({ train: count, test: count }),
+  }),
+  /** The worker is not wanted, now or any more. `retry` says whether to come back. */
+  z.strictObject({ type: z.literal('refuse'), reason: text(1024), retry: z.boolean() }),
+  /** Its replica is not that of all others or too old; a new one follows. */
+  z.strictObject({ type: z.literal('resync'), reason: text(1024) }),
+  /** Compute these nodes of this step, too. */
+  z.strictObject({
+    type: z.literal('assign'),
+    generation: count,
+    step: count,
+    nodes: z.array(node).min(1).max(40),
+  }),
+  /** Evaluate these shards of the test set with the replica before `step`. */
+  z.strictObject({ type: z.literal('evaluate'), step: count, from: count, to: count }),
+  /** The run is over. */
+  z.strictObject({ type: z.literal('end'), reason: text(1024) }),
+  z.strictObject({ type: z.literal('heartbeat') }),
+]);
+
+export const schemas = { toCoordinator, toWorker };
+export type ToCoordinator = z.infer<typeof toCoordinator>;
+export type ToWorker = z.infer<typeof toWorker>;
+export type Hello = Extract<ToCoordinator, { type: 'hello' }>;
+export type Welcome = Extract<ToWorker, { type: 'welcome' }>;
