@@ -15,23 +15,31 @@ export interface StepModel {
 }
 
 /**
- * One training step, for the shards of one span against a group: forward, loss, backward, gradients, update.
- * Whoever is in the group, the step is this one. It reads `span.current` and writes `span.next`, so that a step
- * that did not end can be run again.
+ * One training step, for the shards of one span: forward, loss, backward, gradients. Whoever takes part, the step is
+ * this one. It computes until the whole batch must agree on something, yields that exchange, and is to be resumed
+ * when the exchange's total is there.
  */
-export function trainStep(model: StepModel, span: Span, group: Group): void {
+export function* computeStep(model: StepModel, span: Span): Generator<Exchange, void, void> {
   model.gather(span);
   for (const layer of model.layers) {
-    if (layer.forwardExchange !== null) group.allReduce(layer.forwardExchange, span);
+    if (layer.forwardExchange !== null) yield layer.forwardExchange;
     layer.forward(span);
   }
   model.loss(span);
   for (let i = model.layers.length - 1; i >= 0; i--) {
     const layer = model.layers[i];
-    if (layer.backwardExchange !== null) group.allReduce(layer.backwardExchange, span);
+    if (layer.backwardExchange !== null) yield layer.backwardExchange;
     layer.backward(span);
   }
-  group.allReduce(model.gradients, span);
+  yield model.gradients;
+}
+
+/**
+ * A step with a group, and its update, once, everywhere. It reads `span.current` and writes `span.next`, so that a
+ * step that did not end can be run again.
+ */
+export function trainStep(model: StepModel, span: Span, group: Group): void {
+  for (const exchange of computeStep(model, span)) group.allReduce(exchange, span);
   model.update(span);
   group.barrier();
 }

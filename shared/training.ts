@@ -8,7 +8,7 @@ import { evaluationShard, type MemoryPlan, planMemory, type Sizes } from './mode
 import { Model } from './model/model.ts';
 import { type Finding, NonFinite } from './model/non-finite.ts';
 import type { Group } from './reduction/group.ts';
-import { assignSpan, newSpan, type Span } from './reduction/span.ts';
+import { assignShards, assignSpan, newSpan, type Span } from './reduction/span.ts';
 import { type StepModel, trainStep } from './step.ts';
 
 /** Plain data that decides a training's arithmetic and its memory; it can be handed to any thread. */
@@ -96,7 +96,7 @@ export class Training {
   ): void {
     for (let step = first; step < end; step++) {
       progress.begin(step);
-      this.#prepareSpan(step, progress.committed);
+      this.#prepareSpan(this.#span, step, progress.committed);
       trainStep(model, this.#span, group);
       // Everything was reported before the step's last barrier, so all threads see the same here.
       if (this.nonFinite.found()) return;
@@ -105,17 +105,28 @@ export class Training {
     }
   }
 
-  /** Evaluates this thread's share of a split with the replica that is current. */
-  evaluate(split: 'train' | 'test', committed: number, afterShard: () => void): void {
-    const place = this.plan[split];
-    const shards = Math.ceil(place.samples / evaluationShard);
-    const begin = Math.floor((shards * this.#rank) / this.#size);
-    const end = Math.floor((shards * (this.#rank + 1)) / this.#size);
+  /** Evaluates this thread's share of shards `from … to−1` of a split with the replica that is current. */
+  evaluate(
+    split: 'train' | 'test',
+    committed: number,
+    afterShard: () => void,
+    { from, to } = { from: 0, to: Math.ceil(this.plan[split].samples / evaluationShard) },
+  ): void {
+    const begin = from + Math.floor(((to - from) * this.#rank) / this.#size);
+    const end = from + Math.floor(((to - from) * (this.#rank + 1)) / this.#size);
     const { flat } = this.plan.replicas[committed % 2];
     for (let shard = begin; shard < end; shard++) {
-      this.model.evaluate(flat, place, shard);
+      this.model.evaluate(flat, this.plan[split], shard);
       afterShard();
     }
+  }
+
+  /** A span of shards `firstShard … endShard−1` of a step of the epoch, before which so many were committed. */
+  spanOf(step: number, committed: number, firstShard: number, endShard: number): Span {
+    const span = newSpan(this.#sizes.shardSize);
+    this.#prepareSpan(span, step, committed);
+    assignShards(span, firstShard, endShard);
+    return span;
   }
 
   /**
@@ -123,7 +134,7 @@ export class Training {
    * and only for the training of a single thread (rank 0 of 1) over the same memory.
    */
   describeNonFinite(step: number, committed: number): string {
-    this.#prepareSpan(step, committed);
+    this.#prepareSpan(this.#span, step, committed);
     const finding = this.nonFinite.get();
     if (finding === null) throw new Error('every number of the step was finite');
     const { places } = this.model;
@@ -131,13 +142,13 @@ export class Training {
     return describeFinding(closer ?? finding, places);
   }
 
-  #prepareSpan(step: number, committed: number): void {
+  #prepareSpan(span: Span, step: number, committed: number): void {
     const { batchSize, epochSamples } = this.#sizes;
     this.nonFinite.turnTo(committed);
-    this.#span.firstSample = step * batchSize;
-    this.#span.current = this.plan.replicas[committed % 2];
-    this.#span.next = this.plan.replicas[(committed + 1) % 2];
-    assignSpan(this.#span, Math.min(batchSize, epochSamples - step * batchSize), this.#rank, this.#size);
+    span.firstSample = step * batchSize;
+    span.current = this.plan.replicas[committed % 2];
+    span.next = this.plan.replicas[(committed + 1) % 2];
+    assignSpan(span, Math.min(batchSize, epochSamples - step * batchSize), this.#rank, this.#size);
   }
 }
 

@@ -4,6 +4,8 @@
  */
 import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import type { MemoryPlan } from '../shared/model/memory-plan.ts';
+import { exchangePlaceOf, mostNodes } from '../shared/model/memory-plan.ts';
+import type { TreeNode } from '../shared/reduction/tree.ts';
 import { phases } from './profile.ts';
 
 /** Indices of 32-bit words. Those that many threads write lie in cache lines of their own. */
@@ -19,6 +21,10 @@ export const words = {
   limit: 5,
   /** Set by the main thread after a death: leave the step at the next barrier. */
   abort: 6,
+  /** For what goes from exchange to exchange: which one, and of the nodes in memory how many to hold and to merge. */
+  exchange: 7,
+  nodeCount: 8,
+  mergeCount: 9,
   /** Steps done since the training began. One store makes the new replica current. */
   committed: 16,
   /** What `committed` was at the beginning of the epoch; written while the threads are idle. */
@@ -49,7 +55,22 @@ export const own = {
   phaseSeconds: 64,
 } as const;
 
-export const kinds = { train: 1, evaluateTest: 2, evaluateTrain: 3, end: 4 } as const;
+/**
+ * `train` takes steps of an epoch; the evaluations take a range of shards (`firstStep`, `endStep`). With workers
+ * elsewhere a step goes from exchange to exchange: `begin` computes nodes from the step's start, forgetting others;
+ * `extend` adds nodes; `advance` goes on with all that are held; `merge` merges more of them; `apply` makes the update.
+ */
+export const kinds = {
+  train: 1,
+  evaluateTest: 2,
+  evaluateTrain: 3,
+  end: 4,
+  begin: 5,
+  extend: 6,
+  advance: 7,
+  merge: 8,
+  apply: 9,
+} as const;
 
 const firstOwnWord = 256;
 const ownWordCount = 32;
@@ -88,6 +109,28 @@ export class Control {
   /** A view of the seconds that a thread spent in each phase of its steps. */
   phaseSeconds(rank: number): Float64Array {
     return this.#ownNumbers(rank, own.phaseSeconds, phases.length);
+  }
+
+  /** Says which tree nodes the next command is about: those to compute, and those to merge. */
+  writeNodes(held: readonly TreeNode[], merged: readonly TreeNode[]): void {
+    const all = [...held, ...merged];
+    if (all.length > mostNodes) throw new Error(`${all.length} tree nodes, expected at most ${mostNodes}`);
+    this.#nodes().set(all.flatMap(({ lo, hi }) => [lo, hi]));
+    Atomics.store(this.words, words.nodeCount, held.length);
+    Atomics.store(this.words, words.mergeCount, merged.length);
+  }
+
+  /** The tree nodes of the command. */
+  readNodes(): { held: TreeNode[]; merged: TreeNode[] } {
+    const nodes = this.#nodes();
+    const heldCount = Atomics.load(this.words, words.nodeCount);
+    const count = heldCount + Atomics.load(this.words, words.mergeCount);
+    const all = Array.from({ length: count }, (_, i) => ({ lo: nodes[2 * i], hi: nodes[2 * i + 1] }));
+    return { held: all.slice(0, heldCount), merged: all.slice(heldCount) };
+  }
+
+  #nodes(): Uint32Array {
+    return new Uint32Array(this.#memory.buffer, exchangePlaceOf(this.#plan).nodes, 2 * mostNodes);
   }
 
   /** Average losses of the epoch's steps, and the seconds they took. */

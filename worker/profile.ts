@@ -90,7 +90,7 @@ export class Profile {
 
   #watchExchange(exchange: Exchange, phase: Phase): Exchange {
     return {
-      name: exchange.name,
+      ...exchange,
       partial: (span, shard) => {
         const before = this.#turnTo(phase);
         exchange.partial(span, shard);

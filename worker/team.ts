@@ -4,9 +4,15 @@
  */
 import { checkNumber } from '../shared/calls.ts';
 import { LockstepError } from '../shared/errors.ts';
-import type { MemoryPlan } from '../shared/model/memory-plan.ts';
+import {
+  evaluationShard,
+  exchangePlaceOf,
+  type MemoryPlan,
+  outboxSlots,
+} from '../shared/model/memory-plan.ts';
 import { NonFinite } from '../shared/model/non-finite.ts';
 import type { Replica } from '../shared/reduction/span.ts';
+import type { TreeNode } from '../shared/reduction/tree.ts';
 import { planSetup, type Setup, type StepsOutcome, Training, type WorkAccount } from '../shared/training.ts';
 import { Control, kinds, own, type StepResults, words } from './control.ts';
 import { Members, type MembersOptions } from './members.ts';
@@ -44,6 +50,8 @@ export class Team {
   readonly #members: Members;
   readonly #stepTimeoutMs: number;
   readonly #results: StepResults;
+  /** Tree nodes of the step that goes from exchange to exchange. */
+  #held: TreeNode[] = [];
 
   private constructor(options: TeamOptions) {
     this.plan = planSetup(options.setup).plan;
@@ -117,11 +125,12 @@ export class Team {
   async trainSteps(first: number, end: number): Promise<StepsOutcome> {
     const nonFinite = new NonFinite(this.#options.memory, this.plan.nonFinite);
     Atomics.store(this.#words, words.epochBase, this.committed - first);
-    await this.#command(kinds.train, () => {
+    await this.#command(() => {
       nonFinite.clear();
       Atomics.store(this.#words, words.firstStep, this.step);
       Atomics.store(this.#words, words.endStep, end);
       Atomics.store(this.#words, words.limit, end);
+      return kinds.train;
     });
     const step = this.step;
     nonFinite.turnTo(this.committed);
@@ -133,9 +142,71 @@ export class Team {
     return { kind: step < end ? 'stopped' : 'done', step };
   }
 
-  /** Evaluates a split with the current replica; losses and predictions are in memory afterwards. */
-  async evaluate(split: 'train' | 'test'): Promise<void> {
-    await this.#command(split === 'test' ? kinds.evaluateTest : kinds.evaluateTrain, () => {});
+  /**
+   * Evaluates shards of a split, all if nothing is said, with the current replica; losses and predictions are in memory
+   * afterwards.
+   */
+  async evaluate(
+    split: 'train' | 'test',
+    { from, to } = { from: 0, to: Math.ceil(this.plan[split].samples / evaluationShard) },
+  ): Promise<void> {
+    await this.#command(() => {
+      Atomics.store(this.#words, words.firstStep, from);
+      Atomics.store(this.#words, words.endStep, to);
+      return split === 'test' ? kinds.evaluateTest : kinds.evaluateTrain;
+    });
+  }
+
+  // a step whose exchanges are made with workers elsewhere
+
+  /**
+   * Computes the partials of tree nodes at an exchange of a step: `begin` from the step's start; `extend`, the same
+   * beside what is held; `advance`, with all that is held, from the exchange before. Totals of earlier exchanges must be
+   * in memory. Hands each partial over as a view of memory that is good until `take` returns.
+   * @param step its number in the epoch
+   */
+  async compute(
+    how: 'begin' | 'extend' | 'advance',
+    step: number,
+    exchange: number,
+    nodes: readonly TreeNode[],
+    take: (node: TreeNode, partial: Uint8Array) => void,
+  ): Promise<void> {
+    this.#held = how === 'extend' ? [...this.#held, ...nodes] : [...nodes];
+    const { outbox, slotBytes } = exchangePlaceOf(this.plan);
+    for (let first = 0; first < nodes.length; first += outboxSlots) {
+      const merged = nodes.slice(first, first + outboxSlots);
+      await this.#command((isAgain) => {
+        Atomics.store(this.#words, words.firstStep, step);
+        Atomics.store(this.#words, words.exchange, exchange);
+        // A new thread knows nothing of the step, so all take it from its start.
+        const held = isAgain ? this.#held : how !== 'advance' && first === 0 ? nodes : [];
+        this.#control.writeNodes(held, merged);
+        if (isAgain) return kinds.begin;
+        return first === 0 ? kinds[how] : kinds.merge;
+      });
+      for (const [slot, node] of merged.entries()) {
+        take(node, new Uint8Array(this.#options.memory.buffer, outbox + slot * slotBytes, slotBytes));
+      }
+    }
+  }
+
+  /** Makes a step's update from the total gradient in memory; the new replica is current then. */
+  async apply(step: number): Promise<void> {
+    this.#held = [];
+    const nonFinite = new NonFinite(this.#options.memory, this.plan.nonFinite);
+    await this.#command(() => {
+      // What is not finite is the coordinator's to judge, which makes the same update.
+      nonFinite.clear();
+      Atomics.store(this.#words, words.firstStep, step);
+      return kinds.apply;
+    });
+    Atomics.add(this.#words, words.committed, 1);
+  }
+
+  /** Takes the replica before so many steps as the current one. */
+  resumeAt(committed: number): void {
+    Atomics.store(this.#words, words.committed, committed);
   }
 
   /** Ends the threads; safe to call again, and after any failure. */
@@ -143,12 +214,15 @@ export class Team {
     await this.#members.end();
   }
 
-  /** Gives a command, and again to a mended team as often as threads die in it. */
-  async #command(kind: number, prepare: () => void): Promise<void> {
+  /**
+   * Gives a command, and again to a mended team as often as threads die in it.
+   * @param prepare writes what the command needs, and returns its kind
+   */
+  async #command(prepare: (isAgain: boolean) => number): Promise<void> {
     let attempts = 0;
     let lastStep = -1;
     for (;;) {
-      prepare();
+      const kind = prepare(attempts > 0);
       this.#members.give(kind);
       const failures = await this.#members.settle(this.#stepTimeoutMs);
       if (failures.length === 0) return;

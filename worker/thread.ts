@@ -11,6 +11,7 @@ import { Control, kinds, own, words } from './control.ts';
 import { type Failpoint, failAt } from './failpoint.ts';
 import { Profile } from './profile.ts';
 import { TeamProgress } from './progress.ts';
+import { SegmentedStep } from './segmented-step.ts';
 
 export interface ThreadTask {
   readonly setup: Setup;
@@ -40,6 +41,7 @@ export default function thread(task: ThreadTask): void {
     failAt(failpoint, progress.step, progress.barriers);
     progress.wait(meet);
   });
+  const segmented = new SegmentedStep(training, rank, size, () => team.barrier());
   const profile = task.profile ? new Profile(control.phaseSeconds(rank), () => performance.now()) : null;
   const { model, group } = profile?.watch(training.model, team) ?? { model: training.model, group: team };
   Atomics.store(control.words, control.own(rank, own.threadId), threadId);
@@ -50,15 +52,49 @@ export default function thread(task: ThreadTask): void {
     command = nextCommand(control.words, command);
     progress.resume();
     const kind = Atomics.load(control.words, words.kind);
-    if (kind === kinds.end) return;
-    if (kind === kinds.train) {
-      profile?.start();
-      train(training, group, control.words, progress, model);
-      profile?.stop();
-    } else
-      training.evaluate(kind === kinds.evaluateTest ? 'test' : 'train', progress.committed, () =>
-        progress.alive(),
-      );
+    switch (kind) {
+      case kinds.end:
+        return;
+      case kinds.train:
+        profile?.start();
+        train(training, group, control.words, progress, model);
+        profile?.stop();
+        break;
+      case kinds.evaluateTest:
+      case kinds.evaluateTrain:
+        evaluate(training, kind, control.words, progress);
+        break;
+      default:
+        takeSegment(segmented, kind, control, progress);
+    }
+  }
+}
+
+function evaluate(training: Training, kind: number, control: Int32Array, progress: TeamProgress): void {
+  const from = Atomics.load(control, words.firstStep);
+  const to = Atomics.load(control, words.endStep);
+  const split = kind === kinds.evaluateTest ? 'test' : 'train';
+  training.evaluate(split, progress.committed, () => progress.alive(), { from, to });
+}
+
+/** Takes a part of a step whose exchanges are made elsewhere. */
+function takeSegment(segmented: SegmentedStep, kind: number, control: Control, progress: TeamProgress): void {
+  const step = Atomics.load(control.words, words.firstStep);
+  const exchange = Atomics.load(control.words, words.exchange);
+  const number = { step, committed: progress.committed };
+  try {
+    progress.begin(step);
+    if (kind === kinds.apply) {
+      segmented.apply(number);
+      return;
+    }
+    const { held, merged } = control.readNodes();
+    if (kind === kinds.begin) segmented.begin(number, exchange, held);
+    if (kind === kinds.extend) segmented.extend(number, exchange, held);
+    if (kind === kinds.advance) segmented.advance(exchange);
+    segmented.merge(number, exchange, merged);
+  } catch (error) {
+    if (!(error instanceof StepAborted)) throw error;
   }
 }
 

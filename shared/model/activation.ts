@@ -101,6 +101,10 @@ class Activation implements Layer {
     throw new Error(`${this.name} has no tensors`);
   }
 
+  apply(): number {
+    throw new Error(`${this.name} has no tensors`);
+  }
+
   update(): number {
     throw new Error(`${this.name} has no tensors`);
   }

@@ -137,11 +137,15 @@ class BatchNorm implements Layer {
   }
 
   update(span: Span, segment: Segment): number {
+    const { tensor, from } = segment;
+    this.gradient(span, 0, span.shardCount, segment, this.#place.gradient + 4 * (tensor.offset + from));
+    return this.apply(span, segment);
+  }
+
+  apply(span: Span, { tensor, from, to }: Segment): number {
     const { kernels, optimizer, options, gradient } = this.#place;
-    const { tensor, from, to } = segment;
     const at = 4 * (tensor.offset + from);
     const total = gradient + at;
-    this.gradient(span, 0, span.shardCount, segment, total);
     if (isTrained(tensor.role)) return optimizer.update(span, at, total, to - from);
     // The total of the variance is M2, the sum of squares; PyTorch's unbiased variance divides it by n − 1.
     const squares = options.variance === 'unbiased' ? Math.max(span.rows - 1, 1) : span.rows;
@@ -159,51 +163,62 @@ class BatchNorm implements Layer {
 
   #momentsExchange(): Exchange {
     const { kernels, stack } = this.#place;
+    const width = this.#width;
+    const slot = 2 * this.#vector;
+    const mean = this.#mean;
+    const m2 = mean + this.#vector;
+    const goOn = (span: Span, bad: number): void => {
+      if (bad) this.#place.reportNonFinite(exchange, null);
+      kernels.inverseDeviation(m2, span.rows, this.#epsilon, this.#panels, this.#inverse);
+    };
+    const merge = ({ rows, shardSize }: Span, lo: number, hi: number, outMean: number): number => {
+      const out = [outMean, outMean + this.#vector] as const;
+      return kernels.mergeMoments(
+        this.#moments,
+        slot,
+        width,
+        rows,
+        shardSize,
+        lo,
+        hi,
+        0,
+        width,
+        ...out,
+        stack,
+      );
+    };
     const exchange: Exchange = {
       name: `batch moments of ${this.name}`,
+      layout: { floats: 2 * width, moments: [{ mean: 0, m2: width, width }] },
       partial: (span, shard) => {
         if (this.#shardMoments(span, shard)) this.#place.reportNonFinite(exchange, shard);
       },
-      total: (span) => {
-        const { shardCount, shardSize, rows } = span;
-        const mean = this.#mean;
-        const m2 = mean + this.#vector;
-        const width = this.#width;
-        const slot = 2 * this.#vector;
-        const bad = kernels.mergeMoments(
-          this.#moments,
-          slot,
-          width,
-          rows,
-          shardSize,
-          0,
-          shardCount,
-          0,
-          width,
-          mean,
-          m2,
-          stack,
-        );
-        if (bad) this.#place.reportNonFinite(exchange, null);
-        kernels.inverseDeviation(m2, rows, this.#epsilon, this.#panels, this.#inverse);
-      },
+      total: (span) => goOn(span, merge(span, 0, span.shardCount, mean)),
+      merge,
+      // The sum of one slot is a copy of it.
+      receive: (span, total) => goOn(span, kernels.mergeSums(total, slot, 0, 1, 0, 2 * width, mean, stack)),
     };
     return exchange;
   }
 
   #sumsExchange(): Exchange {
     const { kernels, stack } = this.#place;
+    const floats = 2 * this.#width;
+    const slot = 2 * this.#vector;
+    const merge = (slots: number, lo: number, hi: number, out: number): number =>
+      kernels.mergeSums(slots, slot, lo, hi, 0, floats, out, stack);
+    const report = (bad: number): void => {
+      if (bad) this.#place.reportNonFinite(exchange, null);
+    };
     const exchange: Exchange = {
       name: `batch gradient sums of ${this.name}`,
+      layout: { floats, moments: [] },
       partial: (span, shard) => {
         if (this.#shardSums(span, shard, this.#mean)) this.#place.reportNonFinite(exchange, shard);
       },
-      total: (span) => {
-        const slot = 2 * this.#vector;
-        const width = 2 * this.#width;
-        const bad = kernels.mergeSums(this.#sums, slot, 0, span.shardCount, 0, width, this.#sumTotals, stack);
-        if (bad) this.#place.reportNonFinite(exchange, null);
-      },
+      total: (span) => report(merge(this.#sums, 0, span.shardCount, this.#sumTotals)),
+      merge: (_span, lo, hi, out) => merge(this.#sums, lo, hi, out),
+      receive: (_span, total) => report(merge(total, 0, 1, this.#sumTotals)),
     };
     return exchange;
   }

@@ -104,13 +104,19 @@ class Dense implements Layer {
     }
   }
 
+  apply(span: Span, { tensor, from, to }: Segment): number {
+    const { optimizer, gradient } = this.#place;
+    const at = 4 * (tensor.offset + from);
+    return optimizer.update(span, at, gradient + at, to - from);
+  }
+
   update(span: Span, segment: Segment): number {
     const { kernels, optimizer, input, outputGradient: dy, stack, gradient } = this.#place;
     const { tensor, from, to } = segment;
     const at = 4 * (tensor.offset + from);
     if (tensor.role === 'bias') {
       this.gradient(span, 0, span.shardCount, segment, gradient + at);
-      return optimizer.update(span, at, gradient + at, to - from);
+      return this.apply(span, segment);
     }
     return kernels.denseWeightUpdate(
       input.offset,

@@ -104,7 +104,9 @@ export interface Layer {
   gradient(span: Span, lo: number, hi: number, segment: Segment, out: number): void;
   /**
    * Writes the new values of a run of one of this layer's tensors beside the old, from the total of its gradient
-   * over all shards. Returns 1 if a new value is not finite, else 0.
+   * in the room for it. Returns 1 if a new value is not finite, else 0.
    */
+  apply(span: Span, segment: Segment): number;
+  /** Does {@link gradient} over all shards and {@link apply} in one; the total need not be in the room afterwards. */
   update(span: Span, segment: Segment): number;
 }

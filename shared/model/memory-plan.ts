@@ -20,12 +20,26 @@ export interface Sizes {
   readonly batchSize: number;
   readonly shardSize: number;
   readonly threads: number;
+  /** True for a worker's team, whose partials and totals travel. */
+  readonly isRemote?: boolean;
 }
 
 export interface SplitPlace {
   readonly samples: number;
   readonly images: number;
   readonly labels: number;
+}
+
+/** Where partials and totals lie that travel between processes. */
+export interface ExchangePlace {
+  /** Totals of batch normalisation by exchange, so many bytes each; the last one of a step is in the gradient's room. */
+  readonly totals: number;
+  readonly totalBytes: number;
+  /** The partials of `outboxSlots` tree nodes on their way out, so many bytes each. */
+  readonly outbox: number;
+  readonly slotBytes: number;
+  /** The tree nodes of a command, pairs of u32. */
+  readonly nodes: number;
 }
 
 /** What one thread has for itself. */
@@ -57,8 +71,13 @@ export interface MemoryPlan {
   readonly rule: number;
   /** Flat vectors and optimizer states, each twice: the step reads one and writes the other. */
   readonly replicas: readonly Replica[];
-  /** Room for a total gradient as long as the flat vector; those of weights are not stored in a step. */
+  /**
+   * Room for a total gradient as long as the flat vector, and the sum of the losses behind it; in a process of its own
+   * those of weights are not stored.
+   */
   readonly gradient: number;
+  /** Null in a process of its own. */
+  readonly exchange: ExchangePlace | null;
   /** Activations: the model's input, then each layer's output. */
   readonly activations: readonly Matrix[];
   /** The gradients of these; null for the input of the model if nobody wants it. */
@@ -84,6 +103,9 @@ export interface MemoryPlan {
 export const evaluationShard = 128;
 /** A loss takes a whole vector, so that the kernels that merge sums can merge it. */
 export const lossSlotBytes = panelBytes;
+/** Partials that a team merges at a time for sending, and tree nodes that it can hold of one step. */
+export const outboxSlots = 4;
+export const mostNodes = 256;
 /** Bytes for `control`: words for the team, and some for each thread. */
 export const controlBytes = (threads: number): number => 1024 + 128 * threads;
 
@@ -120,6 +142,17 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
     const panels = panelCount(width);
     return { offset: take(panels * stride), stride, width, panels };
   };
+  const exchangePlace = (width: number, layerCount: number): ExchangePlace => {
+    const totalBytes = 2 * panelCount(width) * panelBytes;
+    const slotBytes = 4 * architecture.flatSize + lossSlotBytes;
+    return {
+      totals: take(2 * layerCount * totalBytes),
+      totalBytes,
+      outbox: take(outboxSlots * slotBytes),
+      slotBytes,
+      nodes: take(8 * mostNodes),
+    };
+  };
   const workspaces = layers.map(({ kind, input, output }, i) =>
     kind.workspace({ input, output, shardCount, isFirst: i === 0 }),
   );
@@ -131,8 +164,10 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
   const flatBytes = 4 * architecture.flatSize;
   const replicas = [0, 1].map(() => ({ flat: take(flatBytes), state: take(flatBytes) }));
   // Also room for any tensor in file order, when values are drawn or read.
-  const gradient = take(Math.max(flatBytes, 4 * Math.max(0, ...architecture.tensors.map(valueCount))));
+  const fileBytes = 4 * Math.max(0, ...architecture.tensors.map(valueCount));
+  const gradient = take(Math.max(flatBytes + lossSlotBytes, fileBytes));
   const widths = [architecture.input, ...layers.map(({ output }) => output)].map(featureCount);
+  const exchange = sizes.isRemote === true ? exchangePlace(Math.max(...widths), widths.length) : null;
   const activations = widths.map(matrix);
   const activationGradients = gradientMatrices(architecture, (i) => matrix(widths[i]));
   const layersShared = workspaces.map(({ shared }) => take(shared));
@@ -167,6 +202,7 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
     rule,
     replicas,
     gradient,
+    exchange,
     activations,
     activationGradients,
     layersShared,
@@ -179,6 +215,12 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
     stepLosses,
     stepSeconds,
   };
+}
+
+/** The places of what travels, in a memory that was planned for it. */
+export function exchangePlaceOf({ exchange }: MemoryPlan): ExchangePlace {
+  if (exchange === null) throw new Error('the memory was planned for a process of its own');
+  return exchange;
 }
 
 /** From the last layer back: layers that work in place share the matrix of their output's gradient. */

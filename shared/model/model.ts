@@ -3,13 +3,14 @@
 import { type Kernels, panelWidth } from '../kernels/kernels.ts';
 import type { SharedMemory } from '../kernels/webassembly.ts';
 import type { Exchange } from '../reduction/group.ts';
+import type { MomentsPlace } from '../reduction/partial.ts';
 import { type Span, shardRows, shardStart } from '../reduction/span.ts';
 import type { Architecture } from './architecture.ts';
 import { type BatchNormMode, type Layer, rowOf } from './layer.ts';
 import { evaluationShard, lossSlotBytes, type MemoryPlan, type SplitPlace } from './memory-plan.ts';
 import type { Finding, NonFinite } from './non-finite.ts';
 import { bindOptimizer } from './optimizer.ts';
-import { type Segment, sliceOf } from './tensors.ts';
+import { type Segment, sliceOf, type Tensor } from './tensors.ts';
 
 export interface ModelSettings {
   readonly architecture: Architecture;
@@ -29,6 +30,8 @@ export class Model {
   readonly layers: readonly Layer[];
   /** The last exchange of a step. */
   readonly gradients: Exchange;
+  /** All exchanges of a step, in order. */
+  readonly exchanges: readonly Exchange[];
   /** The points of a step at which a number can turn out not to be finite, in order. */
   readonly places: readonly string[];
   readonly #plan: MemoryPlan;
@@ -76,20 +79,12 @@ export class Model {
         reportNonFinite: (exchange, shard) => nonFinite.report(this.places.indexOf(exchange.name), shard),
       }),
     );
-    this.gradients = {
-      name: 'gradient',
-      // A thread sums its slice over samples and shards where it updates it; the activations are all it needs.
-      partial: () => {},
-      total: (span) => this.#totalLoss(span),
-    };
-    const named = (exchange: Exchange | null) => (exchange === null ? [] : [exchange.name]);
-    this.places = [
-      ...this.layers.flatMap((layer) => named(layer.forwardExchange)),
-      'loss',
-      ...this.layers.toReversed().flatMap((layer) => named(layer.backwardExchange)),
-      'gradient',
-      'update',
-    ];
+    this.gradients = this.#gradientExchange(architecture);
+    const nameOf = ({ name }: Exchange) => name;
+    const forward = this.layers.flatMap(({ forwardExchange }) => forwardExchange ?? []);
+    const backward = this.layers.toReversed().flatMap(({ backwardExchange }) => backwardExchange ?? []);
+    this.exchanges = [...forward, ...backward, this.gradients];
+    this.places = [...forward.map(nameOf), 'loss', ...backward.map(nameOf), 'gradient', 'update'];
   }
 
   /** Brings the span's samples into the model's input, scaled. */
@@ -140,6 +135,13 @@ export class Model {
   update(span: Span): void {
     let bad = 0;
     for (const segment of this.#slice) bad |= this.layers[segment.tensor.layer].update(span, segment);
+    if (bad !== 0) this.#nonFinite.report(this.places.indexOf('update'), null);
+  }
+
+  /** What {@link update} does, from a total gradient that was merged elsewhere and received. */
+  apply(span: Span): void {
+    let bad = 0;
+    for (const segment of this.#slice) bad |= this.layers[segment.tensor.layer].apply(span, segment);
     if (bad !== 0) this.#nonFinite.report(this.places.indexOf('update'), null);
   }
 
@@ -220,22 +222,51 @@ export class Model {
     return slot * evaluationShard;
   }
 
-  #totalLoss(span: Span): void {
-    if (this.#rank !== 0) return;
-    const { stack, loss } = this.#plan.threads[this.#rank];
-    this.#kernels.mergeSums(
-      this.#plan.batchLosses,
-      lossSlotBytes,
-      0,
-      span.shardCount,
-      0,
-      panelWidth,
-      loss,
-      stack,
-    );
-    this.#batchLoss = Math.fround(this.#floats[loss / 4] / span.rows);
+  /** The gradient, as long as the flat vector, and the losses behind it. */
+  #gradientExchange({ flatSize, tensors }: Architecture): Exchange {
+    const { threads, gradient } = this.#plan;
+    const { loss } = threads[this.#rank];
+    return {
+      name: 'gradient',
+      layout: { floats: flatSize + panelWidth, moments: momentsPlaces(tensors) },
+      // A thread sums its slice over samples and shards where it updates it; the activations are all it needs.
+      partial: () => {},
+      total: (span) => {
+        if (this.#rank !== 0) return;
+        this.#mergeLosses(0, span.shardCount, loss);
+        this.#noteLoss(span, loss);
+      },
+      merge: (span, lo, hi, out) => {
+        for (const segment of this.#slice) {
+          const { tensor, from } = segment;
+          this.layers[tensor.layer].gradient(span, lo, hi, segment, out + 4 * (tensor.offset + from));
+        }
+        if (this.#rank === 0) this.#mergeLosses(lo, hi, out + 4 * flatSize);
+      },
+      // It has to lie where the layers expect it.
+      receive: (span, total) => {
+        if (total !== gradient) throw new Error(`the total gradient is at ${total}, expected at ${gradient}`);
+        if (this.#rank === 0) this.#noteLoss(span, total + 4 * flatSize);
+      },
+    };
+  }
+
+  #mergeLosses(lo: number, hi: number, out: number): void {
+    const { stack } = this.#plan.threads[this.#rank];
+    this.#kernels.mergeSums(this.#plan.batchLosses, lossSlotBytes, lo, hi, 0, panelWidth, out, stack);
+  }
+
+  #noteLoss(span: Span, sum: number): void {
+    this.#batchLoss = Math.fround(this.#floats[sum / 4] / span.rows);
     if (!Number.isFinite(this.#batchLoss)) this.#nonFinite.report(this.places.indexOf('loss'), null);
   }
+}
+
+/** In the places of running means and variances a gradient carries the batch's means and M2s. */
+function momentsPlaces(tensors: readonly Tensor[]): MomentsPlace[] {
+  return tensors.flatMap((mean, i) =>
+    mean.role === 'runningMean' ? [{ mean: mean.offset, m2: tensors[i + 1].offset, width: mean.size }] : [],
+  );
 }
 
 function presentMatrix<T>(matrix: T | null): T {

@@ -1,3 +1,4 @@
+import type { PartialLayout } from './partial.ts';
 import type { Span } from './span.ts';
 
 /** A point of the step at which the partials of shards become a total that every replica gets. */
@@ -8,6 +9,17 @@ export interface Exchange {
   partial(span: Span, shard: number): void;
   /** Merges the partials of all shards, by the tree, into the total that this thread goes on with. */
   total(span: Span): void;
+
+  // where partials leave the process
+
+  readonly layout: PartialLayout;
+  /**
+   * Writes this thread's part of the partial of tree node `lo … hi−1` to a vector of the layout at byte offset `out`.
+   * All threads must have computed the partials of these shards.
+   */
+  merge(span: Span, lo: number, hi: number, out: number): void;
+  /** Goes on with a total that was merged elsewhere and lies in a vector of the layout at byte offset `total`. */
+  receive(span: Span, total: number): void;
 }
 
 /**

@@ -45,10 +45,19 @@ export function newSpan(shardSize: number): Span {
 export function assignSpan(span: Span, rows: number, rank: number, size: number): void {
   span.rows = rows;
   span.shardCount = Math.ceil(rows / span.shardSize);
-  span.firstShard = Math.floor((span.shardCount * rank) / size);
-  span.endShard = Math.floor((span.shardCount * (rank + 1)) / size);
-  span.firstRow = Math.min(span.firstShard * span.shardSize, rows);
-  span.endRow = Math.min(span.endShard * span.shardSize, rows);
+  assignShards(
+    span,
+    Math.floor((span.shardCount * rank) / size),
+    Math.floor((span.shardCount * (rank + 1)) / size),
+  );
+}
+
+/** Gives a thread certain shards of the batch. */
+export function assignShards(span: Span, firstShard: number, endShard: number): void {
+  span.firstShard = firstShard;
+  span.endShard = endShard;
+  span.firstRow = Math.min(firstShard * span.shardSize, span.rows);
+  span.endRow = Math.min(endShard * span.shardSize, span.rows);
 }
 
 /** First row of a shard. */

@@ -3,6 +3,12 @@
  * takes the largest power of two below the number of shards. It depends on that number only.
  */
 
+/** Shards `lo … hi−1`, where the tree has a node for them. */
+export interface TreeNode {
+  readonly lo: number;
+  readonly hi: number;
+}
+
 /** Where the right child of the node `lo … hi−1` begins; the node has at least two shards. */
 export function middle(lo: number, hi: number): number {
   let left = 1;

@@ -27,8 +27,11 @@ function knownStep() {
   };
   const exchange = (name: string, partialMs: number, totalMs: number): Exchange => ({
     name,
+    layout: { floats: 0, moments: [] },
     partial: takes(partialMs),
     total: takes(totalMs),
+    merge: () => {},
+    receive: () => {},
   });
   const model: StepModel = {
     layers: [
