@@ -1,22 +1,15 @@
 /** From a recipe's draft and a data source to a memory that holds everything a team needs to begin. */
 
-import {
-  classCount,
-  type DatasetSource,
-  datasetId,
-  imageShape,
-  type SplitDigests,
-  type SplitName,
-} from '../shared/data/dataset.ts';
+import type { DatasetSource } from '../shared/data/dataset.ts';
 import { drawSubset } from '../shared/data/sampler.ts';
 import { fillScaleTable } from '../shared/data/scale.ts';
 import { dataError, usageError } from '../shared/errors.ts';
 import { instantiateKernels, type LoadedKernels } from '../shared/kernels/load.ts';
 import type { SharedMemory } from '../shared/kernels/webassembly.ts';
+import { loadDataset } from '../shared/load-data.ts';
 import type { Architecture } from '../shared/model/architecture.ts';
 import { initialise } from '../shared/model/initialisation.ts';
-import { featureCount } from '../shared/model/layer.ts';
-import { type MemoryPlan, newMemory, type SplitPlace } from '../shared/model/memory-plan.ts';
+import { type MemoryPlan, newMemory } from '../shared/model/memory-plan.ts';
 import {
   counterNames,
   resetRunningStats,
@@ -26,6 +19,7 @@ import {
 } from '../shared/model/snapshot.ts';
 import { epochShape, type Recipe } from '../shared/recipe/recipe.ts';
 import { checkSamples, type Draft, finishRecipe, type Label } from '../shared/recipe/resolve.ts';
+import { setupOf } from '../shared/setup.ts';
 import { planSetup, type Setup } from '../shared/training.ts';
 
 /** A training that is ready to begin. */
@@ -62,20 +56,7 @@ export async function prepareRun(options: RunOptions): Promise<Run> {
   const { source, kernels, threads, label } = options;
   const draft = checkSamples(options.draft, source.samples.train, label);
   const { samples: epochSamples, steps } = epochShape(draft, source.samples.train);
-  const setup: Setup = {
-    input: imageShape,
-    classes: classCount,
-    model: draft.model,
-    optimizer: draft.optimizer,
-    batchNorm: draft.batchNorm,
-    sizes: {
-      samples: source.samples,
-      epochSamples,
-      batchSize: draft.batchSize,
-      shardSize: draft.shardSize,
-      threads,
-    },
-  };
+  const setup = setupOf(draft, source.samples, { threads });
   const { architecture, plan } = planSetup(setup);
   const memory = newMemory(plan);
   const dataset = await loadDataset(source, plan, memory);
@@ -99,26 +80,6 @@ export async function prepareRun(options: RunOptions): Promise<Run> {
     samples: drawSubset(source.samples.train, epochSamples, recipe.seed),
     counters: initial,
   };
-}
-
-/** Reads both splits into the memory and returns the identity of the data. */
-async function loadDataset(source: DatasetSource, plan: MemoryPlan, memory: SharedMemory): Promise<string> {
-  const train = await loadSplit(source, 'train', plan.train, memory);
-  return datasetId(train, await loadSplit(source, 'test', plan.test, memory));
-}
-
-/** Reads one split to its place in a memory. */
-export function loadSplit(
-  source: DatasetSource,
-  split: SplitName,
-  place: SplitPlace,
-  memory: SharedMemory,
-): Promise<SplitDigests> {
-  return source.load(
-    split,
-    new Uint8Array(memory.buffer, place.images, place.samples * featureCount(imageShape)),
-    new Uint8Array(memory.buffer, place.labels, place.samples),
-  );
 }
 
 /** Writes the replica that the first step starts from; returns the counters that go with it. */

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { coordinate } from '../coordinator/coordinator.ts';
 import { type Evaluation, readEvaluation } from '../coordinator/evaluation.ts';
-import { loadSplit, prepareRun } from '../coordinator/prepare.ts';
+import { prepareRun } from '../coordinator/prepare.ts';
 import type { Hooks } from '../coordinator/reports.ts';
 import {
   classCount,
@@ -15,6 +15,7 @@ import {
 import { knownDatasets } from '../shared/data/known-datasets.ts';
 import { dataError, quoted, usageError } from '../shared/errors.ts';
 import { type KernelChoice, kernelChoices, loadKernels } from '../shared/kernels/load.ts';
+import { loadSplit } from '../shared/load-data.ts';
 import { parseArchitecture } from '../shared/model/architecture.ts';
 import { evaluationShard } from '../shared/model/memory-plan.ts';
 import { weightsDigest } from '../shared/model/snapshot.ts';

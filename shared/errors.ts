@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'OUTPUT' // something could not be written
   | 'DIVERGED' // a number of the training path is not finite
   | 'TEAM' // threads were lost and could not be replaced
+  | 'WORKERS' // too few workers for too long, or none that could be trusted
   | 'PEER' // another library that the benchmark runs failed, or did not answer
   | 'INTERRUPTED'; // the run was stopped from outside
 
@@ -18,6 +19,7 @@ const exitCodes: Record<ErrorCode, number> = {
   OUTPUT: 1,
   DIVERGED: 1,
   TEAM: 1,
+  WORKERS: 1,
   PEER: 1,
   INTERRUPTED: 130,
 };

@@ -1,5 +1,6 @@
 /** What one thread holds of a training, and the steps it takes: the same code for one thread and for many. */
 
+import type { Kernels } from './kernels/kernels.ts';
 import { instantiateKernels, type LoadedKernels } from './kernels/load.ts';
 import type { SharedMemory } from './kernels/webassembly.ts';
 import { type Architecture, parseArchitecture } from './model/architecture.ts';
@@ -58,6 +59,7 @@ export class Training {
   readonly architecture: Architecture;
   readonly model: Model;
   readonly nonFinite: NonFinite;
+  readonly #kernels: Kernels;
   readonly #sizes: Sizes;
   readonly #rank: number;
   readonly #size: number;
@@ -67,6 +69,7 @@ export class Training {
   constructor(setup: Setup, loaded: LoadedKernels, memory: SharedMemory, rank: number, size: number) {
     const { architecture, plan } = planSetup(setup);
     const kernels = instantiateKernels(loaded, memory);
+    this.#kernels = kernels;
     this.plan = plan;
     this.architecture = architecture;
     this.nonFinite = new NonFinite(memory, plan.nonFinite);
@@ -119,6 +122,23 @@ export class Training {
       this.model.evaluate(flat, this.plan[split], shard);
       afterShard();
     }
+  }
+
+  /**
+   * Makes the update of a step of the epoch from a total gradient that was merged elsewhere and lies in its room. Returns
+   * the batch's average loss (on rank 0).
+   */
+  apply(step: number, committed: number): number {
+    const { model, plan } = this;
+    const span = this.spanOf(step, committed, 0, 0);
+    model.gradients.receive(span, plan.gradient);
+    model.apply(span);
+    return model.batchLoss;
+  }
+
+  /** False if one of `count` floats at a byte offset is NaN or infinite. */
+  isFinite(at: number, count: number): boolean {
+    return this.#kernels.nonFinite(at, count) === 0;
   }
 
   /** A span of shards `firstShard … endShard−1` of a step of the epoch, before which so many were committed. */

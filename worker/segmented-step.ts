@@ -75,14 +75,10 @@ export class SegmentedStep {
     }
   }
 
-  /** Makes the update from the total gradient in memory, and returns the batch's average loss (on rank 0). */
-  apply({ step, committed }: StepNumber): number {
-    const { model, plan } = this.#training;
-    const span = this.#training.spanOf(step, committed, 0, 0);
+  /** Makes the update from the total gradient in memory. */
+  apply({ step, committed }: StepNumber): void {
     this.#held = [];
-    model.gradients.receive(span, plan.gradient);
-    model.apply(span);
-    return model.batchLoss;
+    this.#training.apply(step, committed);
   }
 
   #computePartials(exchanges: Generator<Exchange, void, void>, span: Span): void {

@@ -6,7 +6,7 @@ import { type SharedMemory, wasm } from './webassembly.ts';
  * SHA-256 of what the known computation below leaves in memory, from the slow twin. It changes with the arithmetic
  * version and with the layout of memory.
  */
-const knownAnswer = '087cef396ece92a746ce90a1dab54043571e660816ade3ec484ddfa2a53ad070';
+export const knownAnswer = '087cef396ece92a746ce90a1dab54043571e660816ade3ec484ddfa2a53ad070';
 
 /** Values a · b + c on which a fused multiply-add differs from a multiplication followed by an addition. */
 const fusedTriples: readonly (readonly [number, number, number, number])[] = [

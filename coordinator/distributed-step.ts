@@ -1,0 +1,240 @@
+/**
+ * One step, computed by workers: who has which nodes of the reduction tree, what has come of each exchange, and who takes
+ * over when somebody dies or is late. Whatever happens to the workers, the totals are the same.
+ */
+import type { PartialLayout } from '../shared/reduction/partial.ts';
+import { middle, type TreeNode } from '../shared/reduction/tree.ts';
+import { type Frame, floatsOf } from '../shared/wire/frame.ts';
+import type { Member } from './member.ts';
+import type { Batch } from './merger.ts';
+import type { Reduction } from './reduction.ts';
+
+/** What a step asks of its surroundings. */
+export interface StepHost {
+  readonly run: number;
+  readonly generation: () => number;
+  /** The members that take part, and how fast they are, in shards per second (or any unit, if the same for all). */
+  readonly ready: () => readonly { readonly member: Member; readonly speed: number }[];
+  newReduction(layout: PartialLayout, exchange: number, batch: Batch): Reduction;
+  /** An exchange is complete. False if its total holds NaN or infinity: the step stands still then. */
+  isGood(exchange: number, total: Float32Array): boolean;
+  /** Sends a total to all who follow. */
+  broadcast(exchange: number, total: Float32Array): void;
+  /** The last total is out. */
+  finished(): void;
+  /** A member owes something past the deadline, and others wait for it. */
+  late(member: Member, what: string): void;
+  /** A member sent what it must not send. */
+  violated(member: Member, what: string): void;
+  /** Two workers computed different bits for one node. */
+  conflict(member: Member, what: string): void;
+  dropped(member: Member, what: string): void;
+}
+
+/** What one member has of the step. */
+export interface Share {
+  nodes: TreeNode[];
+  /** Nodes whose partial of the current exchange has not come. */
+  owed: TreeNode[];
+  /** Shards whose gradient was taken from it. */
+  shards: number;
+  /** Seconds that it says it computed. */
+  seconds: number;
+}
+
+export class DistributedStep {
+  /** Steps committed before it. */
+  readonly number: number;
+  /** Shards that were given to another worker because one died or was late. */
+  shardsRecomputed = 0;
+  readonly #host: StepHost;
+  readonly #layouts: readonly PartialLayout[];
+  readonly #batch: Batch;
+  readonly #shares = new Map<Member, Share>();
+  /** Of each exchange that has begun; the last one is the current. */
+  readonly #reductions: Reduction[] = [];
+  #orphans: TreeNode[] = [];
+  #isFinished = false;
+
+  constructor(number: number, batch: Batch, layouts: readonly PartialLayout[], host: StepHost) {
+    this.number = number;
+    this.#batch = batch;
+    this.#layouts = layouts;
+    this.#host = host;
+    this.#reductions.push(host.newReduction(layouts[0], 0, batch));
+  }
+
+  get shares(): ReadonlyMap<Member, Share> {
+    return this.#shares;
+  }
+
+  get exchange(): number {
+    return this.#reductions.length - 1;
+  }
+
+  /** True while nobody has some of its nodes. */
+  get hasOrphans(): boolean {
+    return this.#orphans.length > 0;
+  }
+
+  /** Gives nodes to a member, which computes them from the step's start. */
+  give(member: Member, nodes: readonly TreeNode[]): void {
+    if (nodes.length === 0) return;
+    const share = this.#shareOf(member);
+    share.nodes.push(...nodes);
+    share.owed.push(...nodes);
+    member.link.send({
+      type: 'assign',
+      generation: this.#host.generation(),
+      step: this.number,
+      nodes: nodes.map(({ lo, hi }) => [lo, hi]),
+    });
+  }
+
+  /** Brings someone who has joined in the middle of the step up to it. Its link must have the replica already. */
+  followUp(send: (exchange: number, total: Float32Array) => void): void {
+    for (const [exchange, { total }] of this.#reductions.slice(0, -1).entries()) {
+      if (total !== null) send(exchange, total);
+    }
+  }
+
+  /** Gives what nobody has to those who are there now. */
+  adoptOrphans(): void {
+    const nodes = this.#orphans;
+    this.#orphans = [];
+    this.#distribute(nodes);
+  }
+
+  /** Takes a partial from a member. */
+  partial(member: Member, { exchange, lo, hi, payload, microseconds }: Frame): void {
+    const what = `the partial of exchange ${exchange}, shards ${lo}–${hi - 1} of step ${this.number + 1}`;
+    const share = this.#shares.get(member);
+    const problem = this.#problemWith(share, { exchange, lo, hi, payload });
+    if (share === undefined || problem !== null) {
+      this.#host.violated(member, `${what}, ${problem}`);
+      return;
+    }
+    const reduction = this.#reductions[exchange];
+    const outcome = reduction.accept({ lo, hi }, floatsOf(payload));
+    const isCurrent = exchange === this.exchange && !this.#isFinished;
+    if (isCurrent) share.owed = share.owed.filter((node) => node.lo !== lo || node.hi !== hi);
+    share.seconds += microseconds / 1e6;
+    if (outcome === 'conflict') this.#host.conflict(member, what);
+    else if (outcome !== 'accepted') this.#host.dropped(member, `${what}, which was there (${outcome})`);
+    else if (this.#isLast(exchange)) share.shards += hi - lo;
+    if (isCurrent && reduction.total !== null) this.#endExchange(reduction.total);
+  }
+
+  #problemWith(
+    share: Share | undefined,
+    { exchange, lo, hi, payload }: Pick<Frame, 'exchange' | 'lo' | 'hi' | 'payload'>,
+  ): string | null {
+    if (!share?.nodes.some((node) => node.lo === lo && node.hi === hi)) return 'which is not its own';
+    if (exchange > this.exchange) return 'which has not begun';
+    const expected = 4 * this.#layouts[exchange].floats;
+    return payload.length === expected ? null : `${payload.length} bytes, expected ${expected}`;
+  }
+
+  /** A member is gone or may not go on: others compute what it had. */
+  lose(member: Member): void {
+    const share = this.#shares.get(member);
+    if (share === undefined || this.#isFinished) return;
+    // Nothing more is needed of a node whose gradient is here.
+    const nodes = this.#isLast(this.exchange) ? share.owed : share.nodes;
+    share.owed = [];
+    if (member.state === 'gone') share.nodes = [];
+    this.shardsRecomputed += shardCount(nodes);
+    this.#distribute(nodes);
+  }
+
+  /** At the deadline: who owes something while another has nothing to do is late. */
+  expire(): void {
+    const ready = this.#host.ready().map(({ member }) => member);
+    const isOwing = (member: Member) => (this.#shares.get(member)?.owed.length ?? 0) > 0;
+    if (ready.every(isOwing)) return;
+    for (const member of ready.filter(isOwing)) {
+      const owed = this.#shares.get(member)?.owed ?? [];
+      this.#host.late(member, shardsOf(owed));
+    }
+  }
+
+  /**
+   * Throws out the partials of the current exchange that hold NaN or infinity, because the step itself does not; returns
+   * those who may have sent them, who are to be lost next.
+   */
+  rejectNonFinite(): Member[] {
+    const reduction = this.#reductions[this.exchange];
+    const bad = reduction.nonFiniteNodes();
+    for (const node of bad) reduction.drop(node);
+    const isSender = ({ nodes }: Share) =>
+      nodes.some((own) => bad.some(({ lo, hi }) => own.lo === lo && own.hi === hi));
+    return [...this.#shares].filter(([, share]) => isSender(share)).map(([member]) => member);
+  }
+
+  #endExchange(total: Float32Array): void {
+    const { exchange } = this;
+    if (!this.#host.isGood(exchange, total)) return;
+    if (this.#isLast(exchange)) {
+      this.#isFinished = true;
+      this.#host.broadcast(exchange, total);
+      this.#host.finished();
+      return;
+    }
+    for (const share of this.#shares.values()) share.owed = [...share.nodes];
+    this.#reductions.push(this.#host.newReduction(this.#layouts[exchange + 1], exchange + 1, this.#batch));
+    this.#host.broadcast(exchange, total);
+  }
+
+  /** Shares nodes out among the members, in proportion to their speeds, cut into children where there are too few. */
+  #distribute(nodes: readonly TreeNode[]): void {
+    const ready = this.#host.ready();
+    if (ready.length === 0) {
+      this.#orphans.push(...nodes);
+      return;
+    }
+    const loads = ready.map(({ member, speed }) => ({ member, speed, nodes: [] as TreeNode[] }));
+    const timeWith = (load: (typeof loads)[number], node: TreeNode) =>
+      (shardCount(load.nodes) + node.hi - node.lo) / load.speed;
+    for (const node of cutFor(nodes, ready.length)) {
+      const best = loads.reduce((a, b) => (timeWith(b, node) < timeWith(a, node) ? b : a));
+      best.nodes.push(node);
+    }
+    for (const { member, nodes: own } of loads) this.give(member, own);
+  }
+
+  #isLast(exchange: number): boolean {
+    return exchange === this.#layouts.length - 1;
+  }
+
+  #shareOf(member: Member): Share {
+    let share = this.#shares.get(member);
+    if (share === undefined) {
+      share = { nodes: [], owed: [], shards: 0, seconds: 0 };
+      this.#shares.set(member, share);
+    }
+    return share;
+  }
+}
+
+/** The nodes, the largest cut into their children until there are enough for so many members; largest first. */
+function cutFor(nodes: readonly TreeNode[], count: number): TreeNode[] {
+  const size = ({ lo, hi }: TreeNode) => hi - lo;
+  const sorted = [...nodes].sort((a, b) => size(b) - size(a));
+  while (sorted.length > 0 && sorted.length < count && size(sorted[0]) > 1) {
+    const { lo, hi } = sorted[0];
+    const split = middle(lo, hi);
+    sorted.splice(0, 1, { lo, hi: split }, { lo: split, hi });
+    sorted.sort((a, b) => size(b) - size(a));
+  }
+  return sorted;
+}
+
+function shardCount(nodes: readonly TreeNode[]): number {
+  return nodes.reduce((sum, { lo, hi }) => sum + hi - lo, 0);
+}
+
+/** `shards 4–7, 9` */
+function shardsOf(nodes: readonly TreeNode[]): string {
+  const runs = nodes.map(({ lo, hi }) => (hi - lo === 1 ? `${lo}` : `${lo}–${hi - 1}`));
+  return `shards ${runs.join(', ')}`;
+}

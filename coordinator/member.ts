@@ -1,0 +1,243 @@
+/**
+ * One worker as the coordinator sees it, from its hello to its end: is it one of us, does it have the data, does it have
+ * the replica, is it still there. What it computes is the step's business.
+ */
+import { knownAnswer } from '../shared/kernels/probe.ts';
+import { arithmeticVersion } from '../shared/recipe/recipe.ts';
+import { version } from '../shared/version.ts';
+import type { Frame } from '../shared/wire/frame.ts';
+import { Heartbeat } from '../shared/wire/heartbeat.ts';
+import { chunkBytes, protocolVersion } from '../shared/wire/limits.ts';
+import type { ArrivingLink, Clock, LinkEvents } from '../shared/wire/link.ts';
+import type { Hello, ToCoordinator } from '../shared/wire/messages.ts';
+
+/**
+ * - `greeting`: no hello yet
+ * - `preparing`: welcomed; it gets data and memory
+ * - `syncing`: a replica is on its way to it, and every total since
+ * - `ready`: it has the replica and takes part
+ * - `late`: it missed a deadline and gets no more totals; once it answers it gets a new replica
+ * - `gone`
+ */
+export type MemberState = 'greeting' | 'preparing' | 'syncing' | 'ready' | 'late' | 'gone';
+
+/** What the fleet is told of a member. */
+export interface MemberEvents {
+  /** Its hello fits; returns what it is welcomed with, or why it is refused. */
+  hello(member: Member, hello: Hello): Welcoming | Refusal;
+  join(member: Member): void;
+  ready(member: Member, step: number): void;
+  partial(member: Member, frame: Frame): void;
+  evaluation(member: Member, frame: Frame): void;
+  checksum(member: Member, step: number, sha256: string): void;
+  /** It is gone; `isLeaving` where it said so itself. */
+  gone(member: Member, reason: string, isLeaving: boolean): void;
+  /** A frame that nobody wanted. */
+  dropped(member: Member, what: string): void;
+}
+
+export interface Welcoming {
+  readonly name: string;
+  readonly run: number;
+  readonly recipe: string;
+  readonly samples: { readonly train: number; readonly test: number };
+  /** Bytes of the largest payload of a frame. */
+  readonly payloadBytes: number;
+}
+
+export interface Refusal {
+  readonly refusal: string;
+  readonly retry: boolean;
+}
+
+/** Data for workers that have none waits in the connection up to so many bytes. */
+const dataAheadBytes = 4 * chunkBytes;
+
+export class Member implements LinkEvents<ToCoordinator> {
+  state: MemberState = 'greeting';
+  readonly link: ArrivingLink;
+  /** What the hello said; before it, nobody asks. */
+  hello: Hello | null = null;
+  name: string;
+  /** True once it has taken part. */
+  hasJoined = false;
+  /** SHA-256 of the replica that was sent last, and the step it is before. */
+  sent: { readonly step: number; readonly sha256: string } | null = null;
+  readonly #events: MemberEvents;
+  readonly #heartbeat: Heartbeat;
+  readonly #dataPieces: () => readonly Uint8Array[];
+  #run = 0;
+
+  /** @param dataPieces views of the data set: training images and labels, test images and labels */
+  constructor(
+    link: ArrivingLink,
+    clock: Clock,
+    dataPieces: () => readonly Uint8Array[],
+    events: MemberEvents,
+  ) {
+    this.link = link;
+    this.name = link.address;
+    this.#events = events;
+    this.#dataPieces = dataPieces;
+    this.#heartbeat = new Heartbeat(clock, {
+      beat: () => link.send({ type: 'heartbeat' }),
+      silent: (ms) => this.drop(`silent for ${(ms / 1000).toFixed(0)} s`),
+    });
+  }
+
+  /** True for those that every total goes to. */
+  get isFollowing(): boolean {
+    return this.state === 'syncing' || this.state === 'ready';
+  }
+
+  message(message: ToCoordinator): void {
+    if (this.state === 'gone') return;
+    this.#heartbeat.heard();
+    if (this.state === 'greeting') {
+      if (message.type === 'hello') this.#greet(message);
+      else this.refuse(`sent ${message.type} before its hello`, false);
+      return;
+    }
+    switch (message.type) {
+      case 'heartbeat':
+        break;
+      case 'hello':
+        this.refuse('said hello twice', false);
+        break;
+      case 'fetch':
+        this.#sendData();
+        break;
+      case 'join':
+        this.#events.join(this);
+        break;
+      case 'ready':
+        if (this.state === 'syncing') this.#events.ready(this, message.step);
+        break;
+      case 'checksum':
+        this.#events.checksum(this, message.step, message.sha256);
+        break;
+      case 'leave':
+        this.#end(message.reason, true);
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  frame(frame: Frame): void {
+    if (this.state === 'gone') return;
+    this.#heartbeat.heard();
+    if (frame.run !== this.#run) this.#events.dropped(this, 'a frame of another run');
+    else if (frame.type === 'partial') this.#events.partial(this, frame);
+    else if (frame.type === 'evaluation') this.#events.evaluation(this, frame);
+    else this.#events.dropped(this, `a ${frame.type} frame`);
+  }
+
+  closed(reason: string): void {
+    this.#end(reason, false);
+  }
+
+  /** Sends the worker away with a reason. */
+  refuse(reason: string, retry: boolean): void {
+    this.link.send({ type: 'refuse', reason: reason.slice(0, 1024), retry });
+    this.#end(reason, false);
+  }
+
+  /** Gives the worker up: nothing that it still sends counts. */
+  drop(reason: string): void {
+    this.link.destroy();
+    this.#end(reason, false);
+  }
+
+  /** Tells it that the run is over. */
+  dismiss(reason: string): void {
+    this.link.send({ type: 'end', reason });
+    this.#end(reason, true);
+  }
+
+  /** Sends a replica; every total of the steps from `step` on must follow. */
+  sync(step: number, replica: Uint8Array, sha256: string): void {
+    this.state = 'syncing';
+    this.sent = { step, sha256 };
+    for (let panel = 0; panel * chunkBytes < replica.length; panel++) {
+      const chunk = replica.subarray(panel * chunkBytes, (panel + 1) * chunkBytes);
+      this.link.sendFrame(this.#header('replica', step, panel), chunk);
+    }
+  }
+
+  #header(type: 'replica' | 'data', step: number, panel: number) {
+    return { type, run: this.#run, step, exchange: 0, lo: 0, hi: 0, panel, microseconds: 0 };
+  }
+
+  #greet(hello: Hello): void {
+    this.hello = hello;
+    this.name = hello.name;
+    const answer = mismatch(hello) ?? this.#events.hello(this, hello);
+    if ('refusal' in answer) {
+      this.refuse(answer.refusal, answer.retry);
+      return;
+    }
+    const { name, run, recipe, samples, payloadBytes } = answer;
+    this.name = name;
+    this.#run = run;
+    this.state = 'preparing';
+    this.link.expectBulk(payloadBytes);
+    this.link.send({ type: 'welcome', version, run, ticket: this.link.ticket, name, recipe, samples });
+  }
+
+  /** Sends the data set in chunks, as fast as the worker takes them. */
+  #sendData(): void {
+    const pieces = this.#dataPieces();
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    const next = (panel: number): void => {
+      if (this.state === 'gone' || panel * chunkBytes >= bytes) return;
+      this.link.sendFrame(this.#header('data', 0, panel), chunkOf(pieces, panel));
+      this.link.whenBelow(dataAheadBytes, () => next(panel + 1));
+    };
+    next(0);
+  }
+
+  #end(reason: string, isLeaving: boolean): void {
+    if (this.state === 'gone') return;
+    const wasWelcome = this.state !== 'greeting';
+    this.state = 'gone';
+    this.#heartbeat.stop();
+    this.link.close(reason);
+    if (wasWelcome) this.#events.gone(this, reason, isLeaving);
+  }
+}
+
+/** Why a worker cannot be one of us, whatever the recipe. */
+function mismatch(hello: Hello): Refusal | null {
+  const refuse = (what: string, got: number, expected: number): Refusal => ({
+    refusal:
+      `the worker has ${what} version ${got} (Lockstep ${hello.version}), the coordinator ${expected} ` +
+      `(Lockstep ${version}); install the same version on both`,
+    retry: false,
+  });
+  if (hello.protocol !== protocolVersion) return refuse('protocol', hello.protocol, protocolVersion);
+  if (hello.arithmetic !== arithmeticVersion)
+    return refuse('arithmetic', hello.arithmetic, arithmeticVersion);
+  if (hello.answer === knownAnswer) return null;
+  return {
+    refusal:
+      `the worker's kernels (${hello.kernels}) give ${hello.answer.slice(0, 12)}… on the known computation, expected ` +
+      `${knownAnswer.slice(0, 12)}…; start it with other --kernels`,
+    retry: false,
+  };
+}
+
+/** A copy of the bytes of one chunk of pieces that lie end to end. */
+function chunkOf(pieces: readonly Uint8Array[], panel: number): Uint8Array {
+  const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+  const first = panel * chunkBytes;
+  const out = new Uint8Array(Math.min(chunkBytes, bytes - first));
+  let before = 0;
+  for (const piece of pieces) {
+    const from = Math.max(first - before, 0);
+    const to = Math.min(first + out.length - before, piece.length);
+    if (from < to) out.set(piece.subarray(from, to), before + from - first);
+    before += piece.length;
+  }
+  return out;
+}

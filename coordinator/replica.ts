@@ -1,0 +1,85 @@
+/** The coordinator's own replica: it takes every update, and gives copies to those who join. */
+
+import { soloGroup } from '../shared/reduction/group.ts';
+import type { PartialLayout } from '../shared/reduction/partial.ts';
+import { replicaDigest, replicaViews } from '../shared/replica.ts';
+import { Training } from '../shared/training.ts';
+import type { Run } from './prepare.ts';
+
+export class CoordinatorReplica {
+  /** Steps committed since the training began. */
+  committed = 0;
+  readonly #run: Run;
+  readonly #training: Training;
+
+  /** @param run planned for one thread */
+  constructor(run: Run) {
+    this.#run = run;
+    this.#training = new Training(run.setup, run.kernels, run.memory, 0, 1);
+    this.#training.nonFinite.clear();
+  }
+
+  /** What travels in each exchange of a step. */
+  get layouts(): PartialLayout[] {
+    return this.#training.model.exchanges.map(({ layout }) => layout);
+  }
+
+  /** Bytes of a replica. */
+  get bytes(): number {
+    return 8 * this.#run.architecture.flatSize;
+  }
+
+  /** Notes the total gradient of a step. Returns false if it holds NaN or infinity. */
+  takeGradient(total: Float32Array): boolean {
+    const { memory, plan } = this.#run;
+    new Float32Array(memory.buffer, plan.gradient, total.length).set(total);
+    return this.#training.isFinite(plan.gradient, total.length);
+  }
+
+  /**
+   * Makes the update of a step of the epoch from the gradient that was taken. Returns the batch's average loss, or null if
+   * a new value is not finite; the old replica stands then.
+   */
+  apply(step: number): number | null {
+    const { nonFinite } = this.#training;
+    nonFinite.clear();
+    const loss = this.#training.apply(step, this.committed);
+    if (nonFinite.found()) return null;
+    this.committed += 1;
+    return loss;
+  }
+
+  /** A copy of the replica as bytes. */
+  snapshot(): Uint8Array {
+    const [flat, state] = this.#views();
+    const copy = new Uint8Array(this.bytes);
+    copy.set(flat);
+    copy.set(state, flat.length);
+    return copy;
+  }
+
+  checksum(): string {
+    return replicaDigest(this.#views());
+  }
+
+  /**
+   * Computes a step of the epoch alone, to find out whether it is the step that gives NaN or infinity or a worker.
+   * Returns where, in words, or null if every number is finite. Nothing is committed.
+   */
+  diagnose(step: number): string | null {
+    const { nonFinite } = this.#training;
+    const { committed } = this;
+    nonFinite.clear();
+    this.#training.trainSteps(soloGroup(), step, step + 1, {
+      committed,
+      begin: () => {},
+      commit: () => false,
+    });
+    return nonFinite.found() ? this.#training.describeNonFinite(step, committed) : null;
+  }
+
+  #views(): [Uint8Array, Uint8Array] {
+    const { memory, plan, architecture } = this.#run;
+    return replicaViews(memory, plan, architecture.flatSize, this.committed);
+  }
+}

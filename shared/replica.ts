@@ -1,0 +1,49 @@
+/** A replica as bytes, for sending it and for proving that two are equal: the flat vector, then the optimizer's state. */
+import { sha256 } from './digest.ts';
+import type { SharedMemory } from './kernels/webassembly.ts';
+import type { MemoryPlan } from './model/memory-plan.ts';
+
+/** Views of the two parts of the replica before step `committed`, each of `flatSize` floats. */
+export function replicaViews(
+  memory: SharedMemory,
+  plan: MemoryPlan,
+  flatSize: number,
+  committed: number,
+): [Uint8Array, Uint8Array] {
+  const { flat, state } = plan.replicas[committed % 2];
+  return [
+    new Uint8Array(memory.buffer, flat, 4 * flatSize),
+    new Uint8Array(memory.buffer, state, 4 * flatSize),
+  ];
+}
+
+/** Copies bytes from `offset` on of a replica's two parts, as many as `out` holds. */
+export function copyReplica(parts: readonly [Uint8Array, Uint8Array], offset: number, out: Uint8Array): void {
+  const [flat, state] = parts;
+  const inFlat = Math.max(0, Math.min(out.length, flat.length - offset));
+  if (inFlat > 0) out.set(flat.subarray(offset, offset + inFlat));
+  if (inFlat < out.length) {
+    const from = offset + inFlat - flat.length;
+    out.set(state.subarray(from, from + out.length - inFlat), inFlat);
+  }
+}
+
+/** Writes bytes to `offset` on of a replica's two parts. */
+export function writeReplica(
+  parts: readonly [Uint8Array, Uint8Array],
+  offset: number,
+  bytes: Uint8Array,
+): void {
+  const [flat, state] = parts;
+  const inFlat = Math.max(0, Math.min(bytes.length, flat.length - offset));
+  if (inFlat > 0) flat.set(bytes.subarray(0, inFlat), offset);
+  if (inFlat < bytes.length) state.set(bytes.subarray(inFlat), offset + inFlat - flat.length);
+}
+
+/** SHA-256 of a replica. */
+export function replicaDigest(parts: readonly [Uint8Array, Uint8Array]): string {
+  return sha256(...parts);
+}
+
+/** Replicas prove that they are equal before every step whose number is a multiple of this. */
+export const checksumSteps = 64;
