@@ -6,16 +6,14 @@ import type { PartialLayout } from '../shared/reduction/partial.ts';
 import { middle, type TreeNode } from '../shared/reduction/tree.ts';
 import { type Frame, floatsOf } from '../shared/wire/frame.ts';
 import type { Member } from './member.ts';
-import type { Batch } from './merger.ts';
 import type { Reduction } from './reduction.ts';
 
 /** What a step asks of its surroundings. */
 export interface StepHost {
-  readonly run: number;
-  readonly generation: () => number;
+  generation(): number;
   /** The members that take part, and how fast they are, in shards per second (or any unit, if the same for all). */
-  readonly ready: () => readonly { readonly member: Member; readonly speed: number }[];
-  newReduction(layout: PartialLayout, exchange: number, batch: Batch): Reduction;
+  ready(): readonly { readonly member: Member; readonly speed: number }[];
+  newReduction(exchange: number): Reduction;
   /** An exchange is complete. False if its total holds NaN or infinity: the step stands still then. */
   isGood(exchange: number, total: Float32Array): boolean;
   /** Sends a total to all who follow. */
@@ -49,19 +47,17 @@ export class DistributedStep {
   shardsRecomputed = 0;
   readonly #host: StepHost;
   readonly #layouts: readonly PartialLayout[];
-  readonly #batch: Batch;
   readonly #shares = new Map<Member, Share>();
   /** Of each exchange that has begun; the last one is the current. */
   readonly #reductions: Reduction[] = [];
   #orphans: TreeNode[] = [];
   #isFinished = false;
 
-  constructor(number: number, batch: Batch, layouts: readonly PartialLayout[], host: StepHost) {
+  constructor(number: number, layouts: readonly PartialLayout[], host: StepHost) {
     this.number = number;
-    this.#batch = batch;
     this.#layouts = layouts;
     this.#host = host;
-    this.#reductions.push(host.newReduction(layouts[0], 0, batch));
+    this.#reductions.push(host.newReduction(0));
   }
 
   get shares(): ReadonlyMap<Member, Share> {
@@ -181,7 +177,7 @@ export class DistributedStep {
       return;
     }
     for (const share of this.#shares.values()) share.owed = [...share.nodes];
-    this.#reductions.push(this.#host.newReduction(this.#layouts[exchange + 1], exchange + 1, this.#batch));
+    this.#reductions.push(this.#host.newReduction(exchange + 1));
     this.#host.broadcast(exchange, total);
   }
 

@@ -25,8 +25,10 @@ export type MemberState = 'greeting' | 'preparing' | 'syncing' | 'ready' | 'late
 export interface MemberEvents {
   /** Its hello fits; returns what it is welcomed with, or why it is refused. */
   hello(member: Member, hello: Hello): Welcoming | Refusal;
+  /** Views of the data set, for one that has none. */
+  data(): readonly Uint8Array[];
   join(member: Member): void;
-  ready(member: Member, step: number): void;
+  ready(member: Member): void;
   partial(member: Member, frame: Frame): void;
   evaluation(member: Member, frame: Frame): void;
   checksum(member: Member, step: number, sha256: string): void;
@@ -65,29 +67,16 @@ export class Member implements LinkEvents<ToCoordinator> {
   sent: { readonly step: number; readonly sha256: string } | null = null;
   readonly #events: MemberEvents;
   readonly #heartbeat: Heartbeat;
-  readonly #dataPieces: () => readonly Uint8Array[];
   #run = 0;
 
-  /** @param dataPieces views of the data set: training images and labels, test images and labels */
-  constructor(
-    link: ArrivingLink,
-    clock: Clock,
-    dataPieces: () => readonly Uint8Array[],
-    events: MemberEvents,
-  ) {
+  constructor(link: ArrivingLink, clock: Clock, events: MemberEvents) {
     this.link = link;
     this.name = link.address;
     this.#events = events;
-    this.#dataPieces = dataPieces;
     this.#heartbeat = new Heartbeat(clock, {
       beat: () => link.send({ type: 'heartbeat' }),
       silent: (ms) => this.drop(`silent for ${(ms / 1000).toFixed(0)} s`),
     });
-  }
-
-  /** True for those that every total goes to. */
-  get isFollowing(): boolean {
-    return this.state === 'syncing' || this.state === 'ready';
   }
 
   message(message: ToCoordinator): void {
@@ -111,7 +100,7 @@ export class Member implements LinkEvents<ToCoordinator> {
         this.#events.join(this);
         break;
       case 'ready':
-        if (this.state === 'syncing') this.#events.ready(this, message.step);
+        if (this.state === 'syncing' && message.step === this.sent?.step) this.#events.ready(this);
         break;
       case 'checksum':
         this.#events.checksum(this, message.step, message.sha256);
@@ -187,7 +176,7 @@ export class Member implements LinkEvents<ToCoordinator> {
 
   /** Sends the data set in chunks, as fast as the worker takes them. */
   #sendData(): void {
-    const pieces = this.#dataPieces();
+    const pieces = this.#events.data();
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     const next = (panel: number): void => {
       if (this.state === 'gone' || panel * chunkBytes >= bytes) return;

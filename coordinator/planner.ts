@@ -1,0 +1,72 @@
+/** Who gets which part of a step: the plan of planning.ts, for the members that are there. */
+import { coveringNodes, type TreeNode } from '../shared/reduction/tree.ts';
+import type { Clock } from '../shared/wire/link.ts';
+import type { Member } from './member.ts';
+import { type Assignment, planSpans } from './planning.ts';
+import type { Roster } from './roster.ts';
+
+/** What one more partial costs its sender; a guess that holds on a local network. */
+const nodeSeconds = 0.0005;
+/** Plans are looked at again this often, and at every change of who is there. */
+const replanMs = 500;
+
+export class Planner {
+  readonly #clock: Clock;
+  readonly #roster: Roster;
+  /** By the number of shards, and what it was made for. */
+  readonly #plans = new Map<number, readonly Assignment[]>();
+  #generation = -1;
+  #plannedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: Clock, roster: Roster) {
+    this.#clock = clock;
+    this.#roster = roster;
+  }
+
+  /** Those who take part, with their speed in shards per second; as fast a thread as the others' where it is not known. */
+  ready(): { member: Member; speed: number }[] {
+    const accounts = this.#roster.ready.map((member) => ({ member, ...this.#roster.accountOf(member) }));
+    const known = accounts
+      .flatMap(({ meter, threads }) =>
+        meter.shardsPerSecond === null ? [] : meter.shardsPerSecond / threads,
+      )
+      .sort((a, b) => a - b);
+    const usual = known[Math.floor(known.length / 2)] ?? 1;
+    return accounts.map(({ member, meter, threads }) => ({
+      member,
+      speed: meter.shardsPerSecond ?? threads * usual,
+    }));
+  }
+
+  /** The nodes of a step of so many shards, by member. */
+  plan(shardCount: number): { readonly member: Member; readonly nodes: readonly TreeNode[] }[] {
+    const members = this.#roster.ready;
+    return this.#spans(shardCount, members).map(({ lo, hi }, i) => ({
+      member: members[i],
+      nodes: lo === hi ? [] : coveringNodes(lo, hi, shardCount),
+    }));
+  }
+
+  #spans(shardCount: number, members: readonly Member[]): readonly Assignment[] {
+    const nowMs = this.#clock.nowMs();
+    const { generation } = this.#roster;
+    if (generation !== this.#generation) this.#plans.clear();
+    const isDue = nowMs - this.#plannedMs >= replanMs;
+    const previous = this.#plans.get(shardCount);
+    if (previous !== undefined && !isDue) return previous;
+    const plan = planSpans({
+      shardCount,
+      workers: members.map((member) => {
+        const { meter, threads } = this.#roster.accountOf(member);
+        const workerId = member.hello?.workerId ?? '';
+        return { workerId, shardsPerSecond: meter.shardsPerSecond, threads };
+      }),
+      nodeSeconds,
+      previous,
+    });
+    this.#plans.set(shardCount, plan);
+    this.#generation = generation;
+    this.#plannedMs = nowMs;
+    return plan;
+  }
+}
