@@ -2,7 +2,6 @@
 import assert from 'node:assert';
 // This entry decodes strings in JavaScript everywhere; the main one looks for a native addon that scans ahead.
 import { Packr } from 'msgpackr/pack';
-import { oneLine } from '../errors.ts';
 import { controlBytes } from './limits.ts';
 import { schemas, type ToCoordinator, type ToWorker } from './messages.ts';
 import { preScan } from './pre-scan.ts';
@@ -37,9 +36,9 @@ export function decodeMessage<To extends keyof typeof schemas>(
 /** Characters of a reason: enough for a line of a log. */
 const mostCharacters = 200;
 
-/** The first of the issues that a schema found. It may quote the other end's text, which is made harmless. */
+/** The first of the issues that a schema found. Of the other end's text it quotes keys at most: letters and digits. */
 function explain(issues: readonly { path: readonly PropertyKey[]; message: string }[]): string {
   const [{ path, message }] = issues;
   const line = path.length > 0 ? `${path.join('.')}: ${message}` : message;
-  return oneLine(line).slice(0, mostCharacters).toWellFormed();
+  return line.slice(0, mostCharacters);
 }

@@ -84,7 +84,7 @@ class Scan {
 
   #array(count: number, depth: number): string | null {
     if (depth >= controlDepth) return tooDeep;
-    if (count > this.left) return this.#tooShort(); // each value takes a byte or more
+    // However many are announced: it ends with the bytes or at the limit of values.
     for (let i = 0; i < count; i++) {
       const wrong = this.value(depth + 1);
       if (wrong !== null) return wrong;
@@ -94,7 +94,6 @@ class Scan {
 
   #map(count: number, depth: number): string | null {
     if (depth >= controlDepth) return tooDeep;
-    if (2 * count > this.left) return this.#tooShort();
     const keys = new Set<string>();
     for (let i = 0; i < count; i++) {
       const wrong = this.#key(keys) ?? this.value(depth + 1);

@@ -167,6 +167,14 @@ t.test('an announced length allocates nothing', (t) => {
   t.end();
 });
 
+t.test('a number is one, however wide it was written', (t) => {
+  for (const step of ['07', 'cd 0007', 'ce 00000007', 'cf 0000000000000007', 'cb 401c000000000000']) {
+    const bytes = fromHex(`82 a474797065 a57265616479 a473746570 ${step}`);
+    t.same(decodeMessage('toCoordinator', bytes), { type: 'ready', step: 7 }, step);
+  }
+  t.end();
+});
+
 t.test('__proto__ changes nothing', (t) => {
   const reason = reasonAgainst(
     'toWorker',

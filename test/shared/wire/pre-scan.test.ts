@@ -44,8 +44,11 @@ const hostile: readonly (readonly [name: string, hex: string, reason: string])[]
   ['a string without its length', 'da 00', announced(2)],
   ['a string of 4 GiB', 'db ffffffff 61', announced(6)],
   ['an array of 2^32 values', 'dd ffffffff c0', announced(6)],
-  ['a map of 2^32 entries', 'df ffffffff a0c0', announced(7)],
   ['an array of 65,535 values', 'dc ffff', announced(3)],
+  ['an array without its length', 'dd 000000', announced(4)],
+  ['a map without its length', 'de', announced(1)],
+  ['an array of 2^32 values, some there', `dd ffffffff ${'c0'.repeat(300)}`, tooMany],
+  ['a map of 2^32 entries, one there', 'df ffffffff a0c0', announced(7)],
   ['as many values as bytes, but too many', `dc 0100 ${'c0'.repeat(256)}`, tooMany],
   ['16,000 arrays inside one another', '91'.repeat(16_000), tooDeep],
   ['maps inside one another', '81a161'.repeat(5_000), tooDeep],
@@ -85,6 +88,15 @@ for (const [name, hex, reason] of hostile) {
     t.end();
   });
 }
+
+t.test('keys are of letters and digits, and nothing beside those in ASCII', (t) => {
+  for (let byte = 0; byte < 256; byte++) {
+    const wrong = preScan(Uint8Array.of(0x81, 0xa1, byte, 0xc0));
+    const isWord = /^[A-Za-z0-9]$/.test(String.fromCharCode(byte));
+    t.equal(wrong, isWord ? null : 'a key that is not of letters and digits', `byte ${byte}`);
+  }
+  t.end();
+});
 
 t.test('as deep and as many as the limits say, and no more', (t) => {
   t.equal(preScan(fromHex(`${'91'.repeat(controlDepth)} c0`)), null);
