@@ -48,13 +48,14 @@ export function dataError(message: string, cause?: unknown): LockstepError {
   return new LockstepError('DATA', message, { cause });
 }
 
-/**
- * The message of anything thrown, for the end of a sentence of ours. It may quote a file, so what would move a
- * terminal's cursor is taken out.
- */
+/** The message of anything thrown, for the end of a sentence of ours. It may quote a file, so it is made harmless. */
 export function reasonOf(thrown: unknown): string {
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return message.replace(/\p{Cc}+/gu, ' ');
+  return oneLine(thrown instanceof Error ? thrown.message : String(thrown));
+}
+
+/** Text that is not ours, without what would move a terminal's cursor. */
+export function oneLine(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ');
 }
 
 /** `, did you mean "…"?` when one of the known names is close to the one that was given, else nothing. */

@@ -73,6 +73,10 @@ t.test('imports are recognised however they are written', (t) => {
     ],
   );
   t.same(imports.map(packageOf).filter(Boolean), ['zod', 'yargs']);
+  t.same(
+    imports.filter(({ isCall }) => isCall).map(({ specifier }) => specifier),
+    ['yargs'],
+  );
   t.end();
 });
 
@@ -96,6 +100,15 @@ t.test('model, data and reduction never import wire', (t) => {
   const isWire = under('shared/wire');
   t.same(
     breaches(under('shared/model', 'shared/data', 'shared/reduction'), (file) => !isWire(file)),
+    [],
+  );
+  t.end();
+});
+
+t.test('wire imports wire and errors', (t) => {
+  const isWire = under('shared/wire');
+  t.same(
+    breaches(isWire, (file) => isWire(file) || file === 'shared/errors.ts'),
     [],
   );
   t.end();
@@ -146,13 +159,52 @@ t.test('a circle would be found', (t) => {
   t.end();
 });
 
-for (const name of ['piscina', 'yargs', 'zod', 'ws', 'msgpackr']) {
+for (const name of ['piscina', 'yargs', 'ws', 'msgpackr', '@peculiar/x509']) {
   t.test(`${name} is imported in one place at most`, (t) => {
     const importers = sources.filter(({ imports }) => imports.some((one) => packageOf(one) === name));
     t.ok(importers.length <= 1, importers.map(({ path }) => path).join(', ') || 'nowhere');
     t.end();
   });
 }
+
+t.test('zod is imported where recipes are checked and where control messages are', (t) => {
+  const importers = sources.filter(({ imports }) => imports.some((one) => packageOf(one) === 'zod'));
+  t.same(
+    importers.map(({ path }) => path),
+    ['shared/recipe/resolve.ts', 'shared/wire/messages.ts'],
+  );
+  t.end();
+});
+
+/** The packages that are loaded with a file, before anything in it is called. */
+function loadedWith(path: string): Set<string> {
+  const packages = new Set<string>();
+  const seen = new Set<string>();
+  const visit = (path: string): void => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    for (const one of sources.find((source) => source.path === path)?.imports ?? []) {
+      if (one.isType || one.isCall) continue;
+      const name = packageOf(one);
+      if (name !== null) packages.add(name);
+      if (one.file !== null) visit(one.file);
+    }
+  };
+  visit(path);
+  return packages;
+}
+
+t.test('help loads no package, and training on one machine nothing that only the wire needs', (t) => {
+  t.same([...loadedWith('scripts/cli.ts')], []);
+  for (const path of ['scripts/index.ts', 'scripts/commands/train.ts']) {
+    t.ok(paths.has(path), path);
+    const loaded = loadedWith(path);
+    for (const name of ['ws', 'msgpackr', '@peculiar/x509']) t.notOk(loaded.has(name), `${path}: ${name}`);
+  }
+  t.ok(loadedWith('scripts/index.ts').has('piscina'), 'what is loaded is found');
+  t.same([...loadedWith('shared/wire/codec.ts')].toSorted(), ['msgpackr', 'zod'], 'through other files, too');
+  t.end();
+});
 
 t.test('modules of Node are imported as node:', (t) => {
   const bare = sources.flatMap(({ path, imports }) =>

@@ -2,6 +2,7 @@
  * Bulk frames: a fixed header, then raw bytes (binary32 little-endian for all that is computed). Everything that decides
  * whether a frame is wanted stands in the header, so one that is not is dropped before its payload is looked at.
  */
+import assert from 'node:assert';
 import { crc32 } from 'node:zlib';
 import { protocolVersion } from './limits.ts';
 
@@ -26,7 +27,7 @@ export interface FrameHeader {
   readonly hi: number;
   /** Which piece it is of what is sent in several. */
   readonly panel: number;
-  /** Microseconds that the sender computed for it, waiting left out. */
+  /** Microseconds that the sender computed for it, waiting left out; sent as a whole number, at most 71 minutes. */
   readonly microseconds: number;
 }
 
@@ -56,22 +57,26 @@ const at = {
   checksum: 60,
 } as const;
 
-/** The header of a frame with a payload of so many bytes. */
+/** The header of a frame with a payload of so many bytes. Every number must be an integer below 2³². */
 export function encodeHeader(header: FrameHeader, length: number): Uint8Array {
   const bytes = new Uint8Array(headerBytes);
   const view = new DataView(bytes.buffer);
-  view.setUint32(at.magic, magic, true);
+  const set = (offset: number, value: number) => {
+    assert(value >>> 0 === value, `byte ${offset} of a header: got ${value}, expected an integer below 2^32`);
+    view.setUint32(offset, value, true);
+  };
+  set(at.magic, magic);
   view.setUint16(at.version, protocolVersion, true);
   view.setUint16(at.type, frameTypes.indexOf(header.type) + 1, true);
-  view.setUint32(at.run, header.run, true);
-  view.setUint32(at.step, header.step, true);
-  view.setUint32(at.exchange, header.exchange, true);
-  view.setUint32(at.lo, header.lo, true);
-  view.setUint32(at.hi, header.hi, true);
-  view.setUint32(at.panel, header.panel, true);
-  view.setUint32(at.length, length, true);
-  view.setUint32(at.microseconds, Math.min(header.microseconds, 2 ** 32 - 1), true);
-  view.setUint32(at.checksum, crc32(bytes.subarray(0, at.checksum)), true);
+  set(at.run, header.run);
+  set(at.step, header.step);
+  set(at.exchange, header.exchange);
+  set(at.lo, header.lo);
+  set(at.hi, header.hi);
+  set(at.panel, header.panel);
+  set(at.length, length);
+  set(at.microseconds, Math.min(Math.round(header.microseconds), 2 ** 32 - 1));
+  set(at.checksum, crc32(bytes.subarray(0, at.checksum)));
   return bytes;
 }
 
@@ -104,8 +109,10 @@ export function decodeFrame(message: Uint8Array): Frame | string {
   };
 }
 
-/** A payload as binary32 numbers: a view where it is aligned, else a copy. */
+/** A payload of whole binary32 numbers as such: a view where it is aligned, else a copy. */
 export function floatsOf(payload: Uint8Array): Float32Array {
-  const aligned = payload.byteOffset % 4 === 0 ? payload : payload.slice();
+  assert(payload.length % 4 === 0, `${payload.length} bytes are no whole number of binary32 numbers`);
+  // Not `slice`: a Buffer's makes no copy.
+  const aligned = payload.byteOffset % 4 === 0 ? payload : new Uint8Array(payload);
   return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);
 }

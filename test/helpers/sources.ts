@@ -10,6 +10,8 @@ export interface Import {
   readonly file: string | null;
   /** True for `import type` and `export type`, of which nothing is left at run time. */
   readonly isType: boolean;
+  /** True for `import('…')`, which loads nothing until it is reached. */
+  readonly isCall: boolean;
 }
 
 export interface Source {
@@ -54,10 +56,11 @@ export function findImports(text: string, path: string): Import[] {
     ...[...code.matchAll(statement)].map(([, type, specifier]) => ({
       specifier,
       isType: type !== undefined,
+      isCall: false,
     })),
-    ...[...code.matchAll(call)].map(([, specifier]) => ({ specifier, isType: false })),
+    ...[...code.matchAll(call)].map(([, specifier]) => ({ specifier, isType: false, isCall: true })),
   ];
-  return found.map(({ specifier, isType }) => ({ specifier, isType, file: resolve(specifier, path) }));
+  return found.map((one) => ({ ...one, file: resolve(one.specifier, path) }));
 }
 
 function resolve(specifier: string, path: string): string | null {
