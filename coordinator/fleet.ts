@@ -417,7 +417,10 @@ export class Fleet implements Team {
     this.#results.losses[stepOfEpoch] = loss;
     this.#results.seconds[stepOfEpoch] = (this.#options.clock.nowMs() - this.#stepStartMs) / 1000;
     this.shardsRecomputed += step.shardsRecomputed;
-    for (const [member, { shards, seconds }] of step.shares) this.#roster.credit(member, shards, seconds);
+    for (const [member, { shards, seconds }] of step.shares) {
+      this.#roster.credit(member, shards, seconds);
+      this.#planner.observe(member, step.number, shards, seconds);
+    }
     this.#overdue = this.#overdue.filter(({ shares }) =>
       [...shares.keys()].some(({ state }) => state === 'late'),
     );

@@ -4,6 +4,7 @@ import type { Clock } from '../shared/wire/link.ts';
 import type { Member } from './member.ts';
 import { type Assignment, planSpans } from './planning.ts';
 import type { Roster } from './roster.ts';
+import { SpeedMeter } from './speed-meter.ts';
 
 /** What one more partial costs its sender; a guess that holds on a local network. */
 const nodeSeconds = 0.0005;
@@ -15,6 +16,8 @@ export class Planner {
   readonly #roster: Roster;
   /** By the number of shards, and what it was made for. */
   readonly #plans = new Map<number, readonly Assignment[]>();
+  readonly #meter = new SpeedMeter();
+  #step = 0;
   #generation = -1;
   #plannedMs = Number.NEGATIVE_INFINITY;
 
@@ -23,18 +26,22 @@ export class Planner {
     this.#roster = roster;
   }
 
+  /** Takes what a member computed in a step that is committed. */
+  observe(member: Member, step: number, shards: number, seconds: number): void {
+    this.#step = step;
+    this.#meter.observe(idOf(member), step, shards, seconds);
+  }
+
   /** Those who take part, with their speed in shards per second; as fast a thread as the others' where it is not known. */
   ready(): { member: Member; speed: number }[] {
-    const accounts = this.#roster.ready.map((member) => ({ member, ...this.#roster.accountOf(member) }));
-    const known = accounts
-      .flatMap(({ meter, threads }) =>
-        meter.shardsPerSecond === null ? [] : meter.shardsPerSecond / threads,
-      )
+    const measured = this.#roster.ready.map((member) => ({ member, ...this.#measured(member) }));
+    const known = measured
+      .flatMap(({ shardsPerSecond, threads }) => (shardsPerSecond === null ? [] : shardsPerSecond / threads))
       .sort((a, b) => a - b);
     const usual = known[Math.floor(known.length / 2)] ?? 1;
-    return accounts.map(({ member, meter, threads }) => ({
+    return measured.map(({ member, shardsPerSecond, threads }) => ({
       member,
-      speed: meter.shardsPerSecond ?? threads * usual,
+      speed: shardsPerSecond ?? threads * usual,
     }));
   }
 
@@ -56,11 +63,7 @@ export class Planner {
     if (previous !== undefined && !isDue) return previous;
     const plan = planSpans({
       shardCount,
-      workers: members.map((member) => {
-        const { meter, threads } = this.#roster.accountOf(member);
-        const workerId = member.hello?.workerId ?? '';
-        return { workerId, shardsPerSecond: meter.shardsPerSecond, threads };
-      }),
+      workers: members.map((member) => ({ workerId: idOf(member), ...this.#measured(member) })),
       nodeSeconds,
       previous,
     });
@@ -69,4 +72,14 @@ export class Planner {
     this.#plannedMs = nowMs;
     return plan;
   }
+
+  #measured(member: Member): { shardsPerSecond: number | null; threads: number } {
+    const { threads } = this.#roster.accountOf(member);
+    return { shardsPerSecond: this.#meter.shardsPerSecond(idOf(member), this.#step), threads };
+  }
+}
+
+function idOf({ hello }: Member): string {
+  if (hello === null) throw new Error('a member takes part before its hello');
+  return hello.workerId;
 }

@@ -7,7 +7,6 @@ import type { Frame } from '../shared/wire/frame.ts';
 import type { ArrivingLink, Clock } from '../shared/wire/link.ts';
 import type { Hello } from '../shared/wire/messages.ts';
 import { Member, type Refusal, type Welcoming } from './member.ts';
-import { SpeedMeter } from './speed-meter.ts';
 
 /** What happens to the workers, for whoever shows or logs it. */
 export type RosterEvent =
@@ -40,7 +39,6 @@ export interface Account {
   threads: number;
   shards: number;
   seconds: number;
-  readonly meter: SpeedMeter;
 }
 
 export class Roster {
@@ -108,7 +106,6 @@ export class Roster {
     const account = this.accountOf(member);
     account.shards += shards;
     account.seconds += seconds;
-    if (shards > 0 && seconds > 0) account.meter.add(shards, seconds);
   }
 
   /** It owes something that others wait for; until it answers it takes no part. */
@@ -152,7 +149,7 @@ export class Roster {
     let account = this.#accounts.get(hello.workerId);
     if (account === undefined) {
       const name = this.#uniqueName(hello.name);
-      account = { name, threads: hello.threads, shards: 0, seconds: 0, meter: new SpeedMeter() };
+      account = { name, threads: hello.threads, shards: 0, seconds: 0 };
       this.#accounts.set(hello.workerId, account);
     }
     account.threads = hello.threads;
