@@ -8,6 +8,8 @@ export type ErrorCode =
   | 'OUTPUT' // something could not be written
   | 'DIVERGED' // a number of the training path is not finite
   | 'TEAM' // threads were lost and could not be replaced
+  | 'CONNECTION' // the coordinator cannot be reached, or the port not opened; later it may be
+  | 'REFUSED' // who answers does not want this worker, or is not whom it was told to trust
   | 'PEER' // another library that the benchmark runs failed, or did not answer
   | 'INTERRUPTED'; // the run was stopped from outside
 
@@ -18,6 +20,8 @@ const exitCodes: Record<ErrorCode, number> = {
   OUTPUT: 1,
   DIVERGED: 1,
   TEAM: 1,
+  CONNECTION: 1,
+  REFUSED: 1,
   PEER: 1,
   INTERRUPTED: 130,
 };
@@ -53,6 +57,11 @@ export function dataError(message: string, cause?: unknown): LockstepError {
 export function reasonOf(thrown: unknown): string {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return message.replace(/\p{Cc}+/gu, ' ');
+}
+
+/** What another end of the wire wrote, with nothing in it that moves a cursor or turns the direction of writing. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim();
 }
 
 /** `, did you mean "…"?` when one of the known names is close to the one that was given, else nothing. */
