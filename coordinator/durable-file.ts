@@ -20,10 +20,11 @@ import { LockstepError } from '../shared/errors.ts';
 /**
  * Writes parts one behind the other to a temporary file beside the target, makes it durable, and renames it.
  * The folder is made if it is not there; a symbolic link is followed.
+ * @param mode who may read it from its first byte on, before the process's umask
  * @throws LockstepError (OUTPUT); nothing is left behind then, and a file that was there is unchanged
  */
-export function writeDurably(path: string, parts: readonly (Uint8Array | string)[]): void {
-  withTemporary(path, (file, temporary, target) => {
+export function writeDurably(path: string, parts: readonly (Uint8Array | string)[], mode = 0o666): void {
+  withTemporary(path, mode, (file, temporary, target) => {
     try {
       for (const part of parts) writeWhole(file, typeof part === 'string' ? Buffer.from(part) : part);
       fsyncSync(file);
@@ -40,7 +41,7 @@ export function writeDurably(path: string, parts: readonly (Uint8Array | string)
  * @throws LockstepError (OUTPUT)
  */
 export function checkWritable(path: string): void {
-  const made = withTemporary(path, (file, temporary) => {
+  const made = withTemporary(path, 0o666, (file, temporary) => {
     closeSync(file);
     rmSync(temporary);
   });
@@ -96,6 +97,7 @@ export function writeWhole(file: number, bytes: Uint8Array): void {
 /** Opens a new file beside the target for a task; returns the folders that were made for it. */
 function withTemporary(
   path: string,
+  mode: number,
   task: (file: number, temporary: string, target: string) => void,
 ): string[] {
   let made: string[] = [];
@@ -105,7 +107,7 @@ function withTemporary(
     made = makeFolders(dirname(target));
     // Not the process's number: in a container the next one has the same, and may find what a killed one left.
     const name = join(dirname(target), `.${basename(target)}.${randomBytes(4).toString('hex')}.tmp`);
-    const file = openSync(name, 'wx');
+    const file = openSync(name, 'wx', mode);
     temporary = name;
     task(file, temporary, target);
     return made;

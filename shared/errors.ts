@@ -9,6 +9,8 @@ export type ErrorCode =
   | 'DIVERGED' // a number of the training path is not finite
   | 'TEAM' // threads were lost and could not be replaced
   | 'WORKERS' // too few workers for too long, or none that could be trusted
+  | 'CONNECTION' // the coordinator cannot be reached, or the port not opened; later it may be
+  | 'REFUSED' // who answers does not want this worker, or is not whom it was told to trust
   | 'PEER' // another library that the benchmark runs failed, or did not answer
   | 'INTERRUPTED'; // the run was stopped from outside
 
@@ -20,6 +22,8 @@ const exitCodes: Record<ErrorCode, number> = {
   DIVERGED: 1,
   TEAM: 1,
   WORKERS: 1,
+  CONNECTION: 1,
+  REFUSED: 1,
   PEER: 1,
   INTERRUPTED: 130,
 };
@@ -53,9 +57,9 @@ export function reasonOf(thrown: unknown): string {
   return oneLine(thrown instanceof Error ? thrown.message : String(thrown));
 }
 
-/** Text that is not ours, without what would move a terminal's cursor. */
+/** What another end of the wire wrote, with nothing in it that moves a cursor or turns the direction of writing. */
 export function oneLine(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ');
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim();
 }
 
 /** `, did you mean "…"?` when one of the known names is close to the one that was given, else nothing. */

@@ -105,7 +105,7 @@ t.test('model, data and reduction never import wire', (t) => {
   t.end();
 });
 
-t.test('wire imports wire and errors', (t) => {
+t.test('wire imports wire and errors: it knows bytes, not models', (t) => {
   const isWire = under('shared/wire');
   t.same(
     breaches(isWire, (file) => isWire(file) || file === 'shared/errors.ts'),
@@ -159,7 +159,7 @@ t.test('a circle would be found', (t) => {
   t.end();
 });
 
-for (const name of ['piscina', 'yargs', 'ws', 'msgpackr', '@peculiar/x509']) {
+for (const name of ['piscina', 'yargs', 'ws', 'msgpackr', '@peculiar/x509', 'reflect-metadata']) {
   t.test(`${name} is imported in one place at most`, (t) => {
     const importers = sources.filter(({ imports }) => imports.some((one) => packageOf(one) === name));
     t.ok(importers.length <= 1, importers.map(({ path }) => path).join(', ') || 'nowhere');

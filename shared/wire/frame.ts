@@ -80,8 +80,11 @@ export function encodeHeader(header: FrameHeader, length: number): Uint8Array {
   return bytes;
 }
 
-/** Reads a message as a frame; the payload is a view of it. Returns what is wrong with it if it is none. */
-export function decodeFrame(message: Uint8Array): Frame | string {
+/**
+ * Reads a message as a frame; the payload is a view of it, or came apart from its header, as it is sent. Returns what
+ * is wrong with it if it is none.
+ */
+export function decodeFrame(message: Uint8Array, apart?: Uint8Array): Frame | string {
   if (message.length < headerBytes) return `${message.length} bytes, expected at least ${headerBytes}`;
   const view = new DataView(message.buffer, message.byteOffset, headerBytes);
   if (view.getUint32(at.magic, true) !== magic) return 'not a frame of Lockstep';
@@ -94,7 +97,7 @@ export function decodeFrame(message: Uint8Array): Frame | string {
   if (message.subarray(at.reserved, at.checksum).some((byte) => byte !== 0))
     return 'a header with unknown fields';
   const length = view.getUint32(at.length, true);
-  const payload = message.subarray(headerBytes);
+  const payload = apart ?? message.subarray(headerBytes);
   if (payload.length !== length) return `${payload.length} bytes of payload, its header says ${length}`;
   return {
     type,

@@ -5,7 +5,10 @@ export const protocolVersion = 1;
 
 /** Before a socket has shown the token: for its headers, and all such sockets together. */
 export const headersTimeoutMs = 5_000;
+export const headersBytes = 8_192;
 export const mostStrangers = 64;
+/** Lines of the log a second that tell of refusals; a flood of them must not fill a disk. */
+export const mostRefusalLines = 10;
 
 /** From the open socket to a hello, and from there to the bulk connection. */
 export const helloTimeoutMs = 5_000;
@@ -17,6 +20,12 @@ export const controlDepth = 4;
 export const controlValues = 256;
 /** Pieces that one message may come in. */
 export const mostFragments = 16;
+/** The mean length of what a network may cut a bulk frame into; below it, the overhead of a piece outweighs it. */
+export const leastChunkBytes = 256;
+
+/** For the other end to take what was sent before a connection is closed; and if it broke the rules. */
+export const closeTimeoutMs = 5_000;
+export const expelTimeoutMs = 1_000;
 
 /** Both ends say that they are alive this often, and give the other up after so long without a sign. */
 export const heartbeatMs = 2_000;

@@ -1,0 +1,228 @@
+/**
+ * The door: one port, where workers come in with the token. Whoever has not shown it gets little time, little memory
+ * and one line of an answer; nothing that they send reaches the rest of the coordinator.
+ */
+import {
+  createServer as createHttp,
+  type IncomingMessage,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
+import { createServer as createListener, type Server, type Socket } from 'node:net';
+import { hostname } from 'node:os';
+import type { Duplex } from 'node:stream';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import { reasonOf } from '../shared/errors.ts';
+import { type ListenAddress, plainHost, remoteAddress } from '../shared/wire/address.ts';
+import { bulkPath, controlPath, ticketHeader } from '../shared/wire/credentials.ts';
+import { controlBytes, headersBytes } from '../shared/wire/limits.ts';
+import { type ArrivingLink, type Clock, type LinkEvents, systemClock } from '../shared/wire/link.ts';
+import type { ToCoordinator } from '../shared/wire/messages.ts';
+import { acceptWebSocket, subprotocol } from '../shared/wire/websocket.ts';
+import { type Refusal, refuseSite, refuseToken } from './admission.ts';
+import { Arrival } from './arrival.ts';
+import { codeOf } from './durable-file.ts';
+import { listenAt } from './listen.ts';
+import { RefusalLog } from './refusal-log.ts';
+import { Strangers } from './strangers.ts';
+
+export interface DoorOptions {
+  readonly listen: ListenAddress;
+  readonly token: string;
+  /** PEM texts, or null for no TLS. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  /** What this machine is called besides its addresses, its own name and where it listens. */
+  readonly names?: readonly string[];
+  /** A worker has come with the right token; what its link tells goes to what is returned. */
+  readonly onWorker: (link: ArrivingLink) => LinkEvents<ToCoordinator>;
+  /** Tells of the refused, a line each; never holds a token. */
+  readonly log: (line: string) => void;
+  readonly clock?: Clock;
+}
+
+export interface Door {
+  /** The port that is listened on. */
+  readonly port: number;
+  /** Stops listening, closes all links with this reason, and returns when nothing is left open. */
+  close(reason: string): Promise<void>;
+}
+
+/**
+ * Opens the door.
+ * @throws LockstepError (CONNECTION) when the port cannot be had
+ */
+export async function openDoor(options: DoorOptions): Promise<Door> {
+  const doorkeeper = new Doorkeeper(options);
+  const listener = createListener((socket) => doorkeeper.meet(socket));
+  const port = await listenAt(listener, options.listen);
+  return { port, close: (reason) => doorkeeper.close(listener, reason) };
+}
+
+class Doorkeeper {
+  readonly #options: DoorOptions;
+  readonly #clock: Clock;
+  readonly #names: ReadonlySet<string>;
+  readonly #secureContext: SecureContext | null;
+  readonly #log: RefusalLog;
+  readonly #strangers: Strangers;
+  /** By ticket. */
+  readonly #arrivals = new Map<string, Arrival>();
+  #lastHasLeft = (): void => {};
+  /** The socket of the system below each stream that HTTP sees. */
+  readonly #below = new WeakMap<Duplex, Socket>();
+  /** Reads requests from sockets that it is given; it never listens itself. */
+  readonly #http = createHttp({ maxHeaderSize: headersBytes, keepAlive: false, requestTimeout: 0 });
+
+  constructor(options: DoorOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    const names = [options.listen.host, hostname(), ...(options.names ?? [])];
+    this.#names = new Set(names.map((name) => name.toLowerCase()));
+    this.#secureContext =
+      options.tls === null ? null : createSecureContext({ ...options.tls, minVersion: 'TLSv1.3' });
+    this.#log = new RefusalLog(this.#clock, options.log);
+    this.#strangers = new Strangers(this.#clock, (socket, why) => {
+      this.#note(socket, why);
+      socket.destroy();
+    });
+    this.#http.maxRequestsPerSocket = 1;
+    this.#http.on('request', (request, response) => this.#answer(request, response));
+    this.#http.on('upgrade', (request, stream, head) => this.#upgrade(request, stream, head));
+    this.#http.on('clientError', (error, stream) => this.#misread(error, stream));
+  }
+
+  /** Takes in a new connection. */
+  meet(socket: Socket): void {
+    socket.on('error', () => socket.destroy()); // it is gone, and whoever used it sees it closed
+    this.#strangers.add(socket);
+    if (this.#secureContext === null) this.#serve(socket, socket);
+    else socket.once('data', (start) => this.#secure(socket, start, this.#secureContext));
+  }
+
+  /** A handshake of TLS begins with a byte 22; to one that speaks HTTP instead, it is said in HTTP. */
+  #secure(socket: Socket, start: Buffer, context: SecureContext | null): void {
+    if (start[0] !== 22) {
+      this.#refuse(socket, { status: 400, line: 'this port speaks TLS; use wss:// and the fingerprint' });
+      return;
+    }
+    socket.pause();
+    socket.unshift(start);
+    const secure = new TLSSocket(socket, { isServer: true, secureContext: context ?? undefined });
+    secure.on('error', (error) => {
+      this.#note(socket, `no TLS connection (${reasonOf(error)})`);
+      socket.destroy();
+    });
+    secure.once('secure', () => {
+      secure.removeAllListeners('error');
+      secure.on('error', () => secure.destroy());
+      this.#serve(secure, socket);
+    });
+  }
+
+  #serve(stream: Duplex, socket: Socket): void {
+    this.#below.set(stream, socket);
+    this.#http.emit('connection', stream);
+  }
+
+  /** Requests that ask for no upgrade. There are no pages; if there are some day, they stand in a fixed table here. */
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    this.#note(request.socket, 'a request for a page');
+    response.writeHead(404, answerHeaders);
+    response.end('not here; this is where workers of Lockstep connect\n');
+  }
+
+  /** What HTTP could not read, or a connection that broke. */
+  #misread(error: Error, stream: Duplex): void {
+    const code = codeOf(error) ?? '';
+    if (!code.startsWith('HPE_')) return void stream.destroy();
+    const status = code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
+    this.#refuse(stream, { status, line: `no request that can be read (${reasonOf(error)})` });
+  }
+
+  #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    const socket = this.#below.get(stream);
+    if (socket === undefined) throw new Error('a request on a connection that was never met');
+    const refusal =
+      refuseSite(request.headers, plainHost(socket.localAddress ?? ''), this.#names) ??
+      this.#admit(request, stream, socket, head);
+    if (refusal !== null) this.#refuse(stream, refusal);
+  }
+
+  /** Lets a control or a bulk connection in, or says why not. */
+  #admit(request: IncomingMessage, stream: Duplex, socket: Socket, head: Buffer): Refusal | null {
+    const { url = '', headers } = request;
+    const accept = (messageBytes: number) => acceptWebSocket(request, stream, head, messageBytes);
+    if (url === controlPath) {
+      const refusal = refuseToken(headers, this.#options.token);
+      if (refusal !== null) return refusal;
+      const webSocket = accept(controlBytes);
+      if (typeof webSocket === 'string') return { status: 400, line: webSocket };
+      this.#strangers.release(socket);
+      const arrival = new Arrival(
+        { webSocket, socket: stream },
+        {
+          address: remoteAddress(socket),
+          clock: this.#clock,
+          gone: () => this.#forget(arrival),
+        },
+      );
+      this.#arrivals.set(arrival.ticket, arrival);
+      arrival.listen(this.#options.onWorker(arrival));
+      return null;
+    }
+    if (url === bulkPath) {
+      const arrival = this.#arrivals.get(String(headers[ticketHeader]));
+      const messageBytes = arrival?.expectedBulkBytes ?? null;
+      if (arrival === undefined || messageBytes === null)
+        return { status: 401, line: 'no ticket that is expected; connect to /control first' };
+      const webSocket = accept(messageBytes);
+      if (typeof webSocket === 'string') return { status: 400, line: webSocket };
+      this.#strangers.release(socket);
+      arrival.addBulk({ webSocket, socket: stream });
+      return null;
+    }
+    // The path is not shown: who puts a token into it by mistake does not want it in a log.
+    return { status: 404, line: `unknown path; expected ${controlPath} or ${bulkPath}` };
+  }
+
+  #forget({ ticket }: Arrival): void {
+    this.#arrivals.delete(ticket);
+    if (this.#arrivals.size === 0) this.#lastHasLeft();
+  }
+
+  /** Answers in one line and closes; whoever does not take the answer is cut at its deadline. */
+  #refuse(stream: Duplex, { status, line }: Refusal): void {
+    this.#note(stream, line);
+    if (!stream.writable) return void stream.destroy();
+    const headers = Object.entries(answerHeaders).map(([name, value]) => `${name}: ${value}\r\n`);
+    stream.on('error', () => stream.destroy());
+    stream.resume(); // what is left unread would turn the end into a reset, which overtakes the answer
+    stream.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${headers.join('')}\r\n${line}\n`);
+  }
+
+  #note(stream: Duplex, why: string): void {
+    const socket = this.#below.get(stream) ?? (stream as Socket);
+    this.#log.write(`${remoteAddress(socket)} refused: ${why}`);
+  }
+
+  async close(listener: Server, reason: string): Promise<void> {
+    const stopped = new Promise<void>((resolve) => listener.close(() => resolve()));
+    this.#strangers.clear();
+    if (this.#arrivals.size > 0) {
+      const empty = new Promise<void>((resolve) => {
+        this.#lastHasLeft = resolve;
+      });
+      for (const arrival of this.#arrivals.values()) arrival.close(reason);
+      await empty;
+    }
+    await stopped;
+    this.#log.flush();
+  }
+}
+
+const answerHeaders = {
+  'Content-Type': 'text/plain; charset=utf-8',
+  'X-Content-Type-Options': 'nosniff',
+  'Sec-WebSocket-Protocol': subprotocol,
+  Connection: 'close',
+} as const;
