@@ -9,13 +9,15 @@ import { type Evaluation, readEvaluation } from './evaluation.ts';
 import type { Run } from './prepare.ts';
 import type { EpochReport, Hooks, Outcome, Position, StepReport, StoppedBy } from './reports.ts';
 
-/** What the coordinator needs of a team of threads. */
+/** What the coordinator needs of those who compute: threads of this process, or workers wherever they are. */
 export interface Team {
   readonly committed: number;
   /** Steps committed in the current epoch, also while more are being computed. */
   readonly step: number;
   readonly replica: Replica;
   readonly deaths: number;
+  /** Workers that came from elsewhere, and came back. */
+  readonly joins: number;
   readonly shardsRecomputed: number;
   results(): { losses: Float32Array; seconds: Float64Array };
   trainSteps(first: number, end: number): Promise<StepsOutcome>;
@@ -169,6 +171,7 @@ class Coordinator {
       stoppedBy: this.#team.committed === recipe.epochs * steps ? null : this.#stoppedBy,
       work: this.#team.account(),
       deaths: this.#team.deaths,
+      joins: this.#team.joins,
       shardsRecomputed: this.#team.shardsRecomputed,
     };
   }

@@ -11,9 +11,9 @@ import { evaluationShard, lossSlotBytes } from '../shared/model/memory-plan.ts';
 import { canonicalJson } from '../shared/recipe/recipe.ts';
 import type { PartialLayout } from '../shared/reduction/partial.ts';
 import { checksumSteps } from '../shared/replica.ts';
+import { largestPayloadBytes } from '../shared/setup.ts';
 import type { StepsOutcome, WorkAccount } from '../shared/training.ts';
 import type { Frame } from '../shared/wire/frame.ts';
-import { chunkBytes } from '../shared/wire/limits.ts';
 import type { ArrivingLink, Clock } from '../shared/wire/link.ts';
 import type { Team } from './coordinator.ts';
 import { DistributedEvaluation } from './distributed-evaluation.ts';
@@ -76,6 +76,8 @@ export class Fleet implements Team {
   readonly #mergers: readonly Merger[];
   /** Tells the frames of this run from those of another. */
   readonly #runNumber = randomInt(2 ** 32 - 1);
+  /** Bytes of the largest payload of a frame. */
+  readonly #payloadBytes: number;
   readonly #results: { losses: Float32Array; seconds: Float64Array };
   #job: Job | null = null;
   #step: DistributedStep | null = null;
@@ -113,6 +115,7 @@ export class Fleet implements Team {
     this.#planner = new Planner(clock, this.#roster);
     this.#replica = new CoordinatorReplica(run);
     this.#layouts = this.#replica.layouts;
+    this.#payloadBytes = largestPayloadBytes(run.setup);
     const scratch = newScratch(run.kernels, mergerBytes);
     this.#mergers = this.#layouts.map((layout) => new Merger(layout, scratch));
     const { memory, plan } = run;
@@ -212,7 +215,7 @@ export class Fleet implements Team {
       run: this.#runNumber,
       recipe: canonicalJson(recipe),
       samples: setup.sizes.samples,
-      payloadBytes: this.#payloadBytes(),
+      payloadBytes: this.#payloadBytes,
     };
   }
 
@@ -313,7 +316,7 @@ export class Fleet implements Team {
    * the deadline without those who still do not take it.
    */
   #isClogged(): boolean {
-    const mostBytes = this.#replica.bytes + this.#payloadBytes();
+    const mostBytes = this.#replica.bytes + this.#payloadBytes;
     const clogged = this.#roster.following.filter(({ link }) => link.bufferedBytes > mostBytes);
     for (const { link } of clogged) link.whenBelow(mostBytes, () => this.#goOn());
     if (clogged.length === 0) return false;
@@ -485,12 +488,5 @@ export class Fleet implements Team {
       this.#setDeadline(expire);
       expire();
     });
-  }
-
-  /** Bytes of the largest payload that the recipe implies. */
-  #payloadBytes(): number {
-    const largest = Math.max(...this.#layouts.map(({ floats }) => 4 * floats));
-    const { samples } = this.#run.plan.test;
-    return Math.max(largest, chunkBytes, samples + 4 * Math.ceil(samples / evaluationShard));
   }
 }

@@ -71,7 +71,8 @@ export interface Outcome {
   readonly test: Evaluation;
   readonly stoppedBy: StoppedBy | null;
   readonly work: readonly WorkAccount[];
-  /** Threads that died and were replaced, and the shards of the steps that were run again for it. */
+  /** Threads or workers that died, and the shards that were computed again for it. */
   readonly deaths: number;
+  readonly joins: number;
   readonly shardsRecomputed: number;
 }

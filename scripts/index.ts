@@ -2,8 +2,8 @@
 import { availableParallelism } from 'node:os';
 import { coordinate } from '../coordinator/coordinator.ts';
 import { type Evaluation, readEvaluation } from '../coordinator/evaluation.ts';
-import { prepareRun } from '../coordinator/prepare.ts';
-import type { Hooks } from '../coordinator/reports.ts';
+import { prepareRun, type Run } from '../coordinator/prepare.ts';
+import type { Hooks, Outcome } from '../coordinator/reports.ts';
 import {
   classCount,
   type DatasetSource,
@@ -13,7 +13,7 @@ import {
   openDataset,
 } from '../shared/data/dataset.ts';
 import { knownDatasets } from '../shared/data/known-datasets.ts';
-import { dataError, quoted, usageError } from '../shared/errors.ts';
+import { dataError, quoted, reasonOf, usageError } from '../shared/errors.ts';
 import { type KernelChoice, kernelChoices, loadKernels } from '../shared/kernels/load.ts';
 import { loadSplit } from '../shared/load-data.ts';
 import { parseArchitecture } from '../shared/model/architecture.ts';
@@ -26,6 +26,7 @@ import { TrainedModel } from './model.ts';
 import { checkChoice, checkData, checkOptions, type OptionKind } from './options.ts';
 import { type BuiltInRecipe, builtInFields } from './recipes/built-in.ts';
 import { type Summary, summarise } from './summary.ts';
+import type { WorkersSettings } from './workers.ts';
 
 export type { Prediction } from '../coordinator/inference.ts';
 export type { EpochReport, Hooks, Position, StepReport } from '../coordinator/reports.ts';
@@ -107,6 +108,7 @@ export async function train(options: TrainOptions = {}): Promise<TrainResult> {
       initial: from?.snapshot ?? null,
       threads: threads ?? availableParallelism(),
       kernels: kernels ?? 'auto',
+      workers: null,
       hooks: { onStep, onSteps, onEpoch, onStart, signal },
     },
   );
@@ -131,6 +133,8 @@ export interface RunSettings {
   readonly initial: TrainedModel['snapshot'] | null;
   readonly threads: number;
   readonly kernels: KernelChoice;
+  /** Workers from elsewhere, or null for the threads of this process alone. */
+  readonly workers: WorkersSettings | null;
   readonly hooks: Hooks;
 }
 
@@ -142,20 +146,40 @@ export async function trainFields(fields: unknown, settings: RunSettings): Promi
   const named = data === null ? {} : { data: typeof data === 'string' ? data : 'memory' };
   const draft = draftRecipe(isObject(fields) ? { ...fields, ...named, ...init } : fields, label);
   if (initial !== null) checkFits(initial, draft.model, label('init'));
-  const threads = checkThreads(settings.threads, label('threads'));
+  const { workers } = settings;
+  const threads = workers?.threads === 0 ? 0 : checkThreads(settings.threads, label('threads'));
   const kernels = loadKernels(settings.kernels);
   const source =
     data === null || typeof data === 'string'
       ? openDataset(draft.data, knownDatasets, label('data'))
       : memoryDataset(data);
-  const run = await prepareRun({ draft, source, kernels, threads, initial, label });
+  const options = { draft, source, kernels, initial, label };
+  if (workers !== null) {
+    const run = await prepareRun({ ...options, threads: 1 });
+    const { openWorkers } = await import('./workers.ts');
+    const open = await openWorkers(run, kernels, workers);
+    try {
+      const outcome = await coordinate(run, open.fleet, hooks);
+      const took = outcome.work.length - (threads > 0 ? 1 : 0);
+      return result(run, outcome, { threads, workers: took });
+    } catch (error) {
+      await open.close(`the run failed: ${reasonOf(error)}`);
+      throw error;
+    } finally {
+      await open.close('the run is done');
+    }
+  }
+  const run = await prepareRun({ ...options, threads });
   const team = await Team.start({ setup: run.setup, kernels, memory: run.memory });
   try {
-    const outcome = await coordinate(run, team, hooks);
-    const summary = summarise(run, outcome, (performance.now() - startMs) / 1000);
-    return { model: new TrainedModel(run.recipe, outcome.snapshot), summary };
+    return result(run, await coordinate(run, team, hooks), { threads, workers: 0 });
   } finally {
     await team.close();
+  }
+
+  function result(run: Run, outcome: Outcome, team: Pick<Summary, 'threads' | 'workers'>): TrainResult {
+    const summary = summarise(run, outcome, (performance.now() - startMs) / 1000, team);
+    return { model: new TrainedModel(run.recipe, outcome.snapshot), summary };
   }
 }
 

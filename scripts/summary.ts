@@ -33,7 +33,13 @@ export interface Summary {
   readonly stoppedBy: StoppedBy | null;
 }
 
-export function summarise(run: Run, outcome: Outcome, seconds: number): Summary {
+/** @param team threads of this process that computed, and how many workers took part beside them */
+export function summarise(
+  run: Run,
+  outcome: Outcome,
+  seconds: number,
+  team: Pick<Summary, 'threads' | 'workers'>,
+): Summary {
   return {
     recipeId: outcome.recipeId,
     weightsDigest: outcome.weightsDigest,
@@ -44,8 +50,7 @@ export function summarise(run: Run, outcome: Outcome, seconds: number): Summary 
     testLoss: outcome.test.loss,
     testAccuracy: outcome.test.accuracy,
     seconds,
-    threads: run.setup.sizes.threads,
-    workers: 0,
+    ...team,
     kernels: run.kernels.set,
     samplesPerSecond: outcome.steps === 0 ? null : outcome.samples / outcome.trainSeconds,
     work: outcome.work,
@@ -53,7 +58,7 @@ export function summarise(run: Run, outcome: Outcome, seconds: number): Summary 
     stepsComputed: outcome.steps,
     shardsRecomputed: outcome.shardsRecomputed,
     deaths: outcome.deaths,
-    joins: 0,
+    joins: outcome.joins,
     stoppedBy: outcome.stoppedBy,
   };
 }

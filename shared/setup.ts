@@ -1,8 +1,9 @@
 /** What a recipe asks of a process that computes it. */
 import { classCount, imageShape, type SplitName } from './data/dataset.ts';
-import type { Sizes } from './model/memory-plan.ts';
+import { evaluationShard, lossSlotBytes, type Sizes } from './model/memory-plan.ts';
 import { epochShape, type Recipe } from './recipe/recipe.ts';
-import type { Setup } from './training.ts';
+import { planSetup, type Setup } from './training.ts';
+import { chunkBytes } from './wire/limits.ts';
 
 /** The setup of a recipe with data of so many samples. */
 export function setupOf(
@@ -20,4 +21,12 @@ export function setupOf(
     batchNorm,
     sizes: { samples, epochSamples, batchSize, shardSize, ...process },
   };
+}
+
+/** Bytes of the largest payload of a frame that a setup implies: a gradient, a chunk, or a whole evaluation. */
+export function largestPayloadBytes(setup: Setup): number {
+  const { architecture } = planSetup(setup);
+  const { test } = setup.sizes.samples;
+  const gradient = 4 * architecture.flatSize + lossSlotBytes;
+  return Math.max(gradient, chunkBytes, test + 4 * Math.ceil(test / evaluationShard));
 }

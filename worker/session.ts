@@ -78,10 +78,10 @@ export class Session implements LinkEvents<ToWorker> {
   readonly #heartbeat: Heartbeat;
   readonly #finish: (end: SessionEnd) => void;
   readonly ended: Promise<SessionEnd>;
-  #isOver = false;
+  #end: SessionEnd | null = null;
   #run: number | null = null;
   #prepared: Prepared | null = null;
-  #sink: { sink: DataSink; done: () => void } | null = null;
+  #sink: { sink: DataSink; done: () => void; failed: (error: unknown) => void } | null = null;
   /** True while the replica is the one that all others have. */
   #isSynced = false;
   /** Steps committed here, and the exchange of the step after them whose total comes next. */
@@ -92,6 +92,7 @@ export class Session implements LinkEvents<ToWorker> {
   readonly #assigned = new Map<number, TreeNode[]>();
   readonly #tasks: Task[] = [];
   #isWorking = false;
+  #isPreparing = false;
 
   constructor(link: WorkerLink, options: SessionOptions) {
     this.#options = options;
@@ -110,13 +111,13 @@ export class Session implements LinkEvents<ToWorker> {
 
   /** Leaves in good order; the others take over what is not computed yet. */
   leave(reason: string): void {
-    if (this.#isOver) return;
+    if (this.#end !== null) return;
     this.#link.send({ type: 'leave', reason });
-    this.#end({ kind: 'left', reason });
+    this.#close({ kind: 'left', reason });
   }
 
   message(message: ToWorker): void {
-    if (this.#isOver) return;
+    if (this.#end !== null) return;
     this.#heartbeat.heard();
     switch (message.type) {
       case 'heartbeat':
@@ -125,10 +126,10 @@ export class Session implements LinkEvents<ToWorker> {
         this.#welcome(message).catch((error: unknown) => this.#fail(error));
         break;
       case 'refuse':
-        this.#end({ kind: 'refused', reason: message.reason, retry: message.retry });
+        this.#close({ kind: 'refused', reason: message.reason, retry: message.retry });
         break;
       case 'end':
-        this.#end({ kind: 'over', reason: message.reason });
+        this.#close({ kind: 'over', reason: message.reason });
         break;
       case 'resync':
         // The replica itself comes in order with the totals, and says when the old one ends.
@@ -149,7 +150,7 @@ export class Session implements LinkEvents<ToWorker> {
   }
 
   frame(frame: Frame): void {
-    if (this.#isOver) return;
+    if (this.#end !== null) return;
     this.#heartbeat.heard();
     if (frame.run !== this.#run) this.dropped += 1;
     else if (frame.type === 'data') this.#takeData(frame);
@@ -158,7 +159,7 @@ export class Session implements LinkEvents<ToWorker> {
   }
 
   closed(reason: string): void {
-    this.#end({ kind: 'lost', reason });
+    this.#close({ kind: 'lost', reason });
   }
 
   async #welcome(welcome: Welcome): Promise<void> {
@@ -166,15 +167,22 @@ export class Session implements LinkEvents<ToWorker> {
     this.#run = welcome.run;
     this.#options.onEvent?.({ kind: 'welcomed', name: welcome.name, welcome });
     await this.#link.openBulk(welcome.ticket, this.#options.payloadBytes(welcome));
-    this.#prepared = await this.#options.prepare(welcome, (sink) => this.#fetch(sink));
-    if (!this.#isOver) this.#link.send({ type: 'join' });
+    if (this.#end !== null) return;
+    this.#isPreparing = true;
+    try {
+      this.#prepared = await this.#options.prepare(welcome, (sink) => this.#fetch(sink));
+      this.#link.send({ type: 'join' });
+    } finally {
+      this.#isPreparing = false;
+      this.#finishIfIdle();
+    }
   }
 
   #fetch(sink: DataSink): Promise<void> {
     this.#options.onEvent?.({ kind: 'fetching' });
     this.#link.send({ type: 'fetch' });
-    return new Promise((resolve) => {
-      this.#sink = { sink, done: resolve };
+    return new Promise((resolve, reject) => {
+      this.#sink = { sink, done: resolve, failed: reject };
     });
   }
 
@@ -183,13 +191,13 @@ export class Session implements LinkEvents<ToWorker> {
       this.dropped += 1;
       return;
     }
-    const { sink, done } = this.#sink;
+    const { sink, done, failed } = this.#sink;
     try {
       if (!sink.chunk(panel, payload)) return;
       this.#sink = null;
       done();
     } catch (error) {
-      this.#fail(error);
+      failed(error);
     }
   }
 
@@ -211,11 +219,12 @@ export class Session implements LinkEvents<ToWorker> {
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
         this.#isWorking = false;
+        this.#finishIfIdle();
       });
   }
 
   async #workOff(prepared: Prepared): Promise<void> {
-    while (!this.#isOver) {
+    while (this.#end === null) {
       const nodes = this.#isSynced ? this.#assigned.get(this.#committed) : undefined;
       if (nodes !== undefined) {
         this.#assigned.delete(this.#committed);
@@ -326,22 +335,28 @@ export class Session implements LinkEvents<ToWorker> {
 
   #lose(reason: string): void {
     this.#link.destroy();
-    this.#end({ kind: 'lost', reason });
+    this.#close({ kind: 'lost', reason });
   }
 
   /** Something of our own went wrong: the coordinator is told, and whoever waits for the session. */
   #fail(error: unknown): void {
-    if (this.#isOver) return;
+    if (this.#end !== null) return;
     const reason = `failed: ${reasonOf(error)}`;
     this.#link.send({ type: 'leave', reason: reason.slice(0, 256) });
-    this.#end({ kind: 'failed', reason, error });
+    this.#close({ kind: 'failed', reason, error });
   }
 
-  #end(end: SessionEnd): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
+  #close(end: SessionEnd): void {
+    if (this.#end !== null) return;
+    this.#end = end;
     this.#heartbeat.stop();
     this.#link.close(end.reason);
-    this.#finish(end);
+    this.#sink?.failed(new Error(end.reason));
+    this.#finishIfIdle();
+  }
+
+  /** A session has ended when nobody computes for it any more. */
+  #finishIfIdle(): void {
+    if (this.#end !== null && !this.#isWorking && !this.#isPreparing) this.#finish(this.#end);
   }
 }

@@ -73,6 +73,11 @@ export class Team {
     return team;
   }
 
+  /** Nobody joins the threads of a process. */
+  get joins(): number {
+    return 0;
+  }
+
   /** Threads that died and were replaced. */
   get deaths(): number {
     return this.#members.deaths;

@@ -18,6 +18,9 @@ export interface DataPlaces {
   readonly cache: string | null;
 }
 
+/** Whether the data was on this machine, was kept from an earlier run, or came from the coordinator. */
+export type DataOrigin = 'own' | 'cached' | 'fetched';
+
 /**
  * Brings the data of a recipe into a worker's memory.
  * @param fetch asks the coordinator for it
@@ -28,7 +31,7 @@ export async function bringData(
   { data, cache }: DataPlaces,
   fetch: (sink: DataSink) => Promise<void>,
   warn: (line: string) => void,
-): Promise<'own' | 'cached' | 'fetched'> {
+): Promise<DataOrigin> {
   const { dataset } = memory.recipe;
   const cached = cache === null ? null : join(cache, dataset);
   const own = [...(data === null ? [] : [data]), ...knownDatasets.map(({ name }) => name)];

@@ -33,6 +33,7 @@ export async function trainCommand(argument: string | undefined, flags: FlagValu
       initial: recipe.initial,
       threads,
       kernels,
+      workers: null,
       hooks: {
         onStart: (run, position) => {
           outputs.open(run.recipe);

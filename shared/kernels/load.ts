@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { usageError } from '../errors.ts';
 import type { Kernels } from './kernels.ts';
 import { type InstructionSet, instructionSets, loadNativeKernels, type NativeKernels } from './native.ts';
-import { failedProbe } from './probe.ts';
+import { computeKnownAnswer, failedProbe, probePages } from './probe.ts';
 import { type CompiledModule, type SharedMemory, wasm } from './webassembly.ts';
 
 /** A set of kernels by the name that `--kernels` and the summary use. */
@@ -113,4 +113,10 @@ export function instantiateKernels(
 /** The instructions that a native set uses; null for the others. */
 export function instructionsOf(set: KernelSet): InstructionSet | null {
   return instructionSets.find((name) => set === `native:${name}`) ?? null;
+}
+
+/** What a set of kernels gives on the known computation, for others to judge. */
+export function knownAnswerOf(loaded: LoadedKernels): string {
+  const memory = new wasm.Memory({ initial: probePages, maximum: probePages, shared: true });
+  return computeKnownAnswer(instantiateKernels(loaded, memory), memory);
 }

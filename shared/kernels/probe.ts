@@ -18,7 +18,7 @@ const fusedTriples: readonly (readonly [number, number, number, number])[] = [
   [2 ** 100, 2 ** 100, -Infinity, -Infinity],
 ];
 
-const probePages = 3;
+export const probePages = 3;
 
 /**
  * Tries kernels on values whose results are known: first the fused multiply-add, then a chain through most of

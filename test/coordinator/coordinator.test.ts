@@ -148,6 +148,7 @@ t.test('zero epochs give the initial model', async (t) => {
 /** A team that evaluates both splits after everything it does. */
 class EvaluatingTeam implements CoordinatedTeam {
   readonly #team: Team;
+  readonly joins = 0;
   evaluations = 0;
 
   constructor(team: Team) {

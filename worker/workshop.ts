@@ -1,0 +1,60 @@
+/** What a worker works with: the memory and the team of a recipe, kept from one session to the next. */
+import type { LoadedKernels } from '../shared/kernels/load.ts';
+import type { Recipe } from '../shared/recipe/recipe.ts';
+import { largestPayloadBytes, setupOf } from '../shared/setup.ts';
+import type { Welcome } from '../shared/wire/messages.ts';
+import type { DataSink, Prepared } from './session.ts';
+import { Team } from './team.ts';
+import { bringData, type DataOrigin, type DataPlaces } from './worker-data.ts';
+import { WorkerMemory } from './worker-memory.ts';
+
+export interface WorkshopOptions {
+  readonly threads: number;
+  readonly kernels: LoadedKernels;
+  readonly data: DataPlaces;
+  onData(from: DataOrigin): void;
+  onWarning(line: string): void;
+}
+
+export class Workshop {
+  readonly #options: WorkshopOptions;
+  #prepared: { readonly key: string; readonly memory: WorkerMemory; readonly crew: Team } | null = null;
+
+  constructor(options: WorkshopOptions) {
+    this.#options = options;
+  }
+
+  /** Bytes of the largest payload of a frame of a recipe. */
+  payloadBytes({ recipe, samples }: Welcome): number {
+    return largestPayloadBytes(setupOf(readRecipe(recipe), samples, { threads: this.#options.threads }));
+  }
+
+  /**
+   * Makes memory, data and team ready for a recipe. Nobody may be at work.
+   * @param fetch asks the coordinator for the data
+   * @throws LockstepError (USAGE, DATA, TEAM)
+   */
+  async prepare({ recipe, samples }: Welcome, fetch: (sink: DataSink) => Promise<void>): Promise<Prepared> {
+    const key = JSON.stringify([recipe, samples]);
+    if (this.#prepared?.key === key) return this.#prepared;
+    await this.close();
+    const { threads, kernels, data, onData, onWarning } = this.#options;
+    const memory = new WorkerMemory({ recipe: readRecipe(recipe), samples, kernels, threads });
+    onData(await bringData(memory, data, fetch, onWarning));
+    const crew = await Team.start({ setup: memory.setup, kernels, memory: memory.memory });
+    this.#prepared = { key, memory, crew };
+    return this.#prepared;
+  }
+
+  /** Ends the team. */
+  async close(): Promise<void> {
+    const prepared = this.#prepared;
+    this.#prepared = null;
+    await prepared?.crew.close();
+  }
+}
+
+/** The recipe of a welcome. The coordinator has checked it; a worker trusts the one whose token it has. */
+function readRecipe(json: string): Recipe {
+  return JSON.parse(json) as Recipe;
+}
