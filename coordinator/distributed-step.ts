@@ -68,6 +68,11 @@ export class DistributedStep {
     return this.#reductions.length - 1;
   }
 
+  /** What merging made, by exchange: free for reuse once the step is over and its totals have left. */
+  mergedValues(): Float32Array[][] {
+    return this.#reductions.map((reduction) => reduction.mergedValues());
+  }
+
   /** True while nobody has some of its nodes. */
   get hasOrphans(): boolean {
     return this.#orphans.length > 0;

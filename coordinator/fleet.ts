@@ -83,6 +83,8 @@ export class Fleet implements Team {
   #step: DistributedStep | null = null;
   #evaluation: DistributedEvaluation | null = null;
   #overdue: DistributedStep[] = [];
+  /** What merging made in steps that are over, by exchange, as long as it may be on its way. */
+  #retired: Float32Array[][][] = [];
   /** Steps committed when the epoch began. */
   #epochBase = 0;
   #stepStartMs = 0;
@@ -379,7 +381,20 @@ export class Fleet implements Team {
   }
 
   #broadcast(exchange: number, total: Float32Array): void {
+    this.#recycle();
     for (const member of this.#roster.following) this.#sendTotal(member, exchange, total);
+  }
+
+  /** Gives the memory of older totals back, when they have left. */
+  #recycle(): void {
+    if (this.#retired.length === 0 || this.#roster.following.some(({ link }) => link.bufferedBytes > 0))
+      return;
+    for (const values of this.#retired) {
+      for (const [exchange, arrays] of values.entries()) {
+        for (const array of arrays) this.#mergers[exchange].recycle(array);
+      }
+    }
+    this.#retired = [];
   }
 
   #sendTotal({ link }: Member, exchange: number, total: Float32Array): void {
@@ -427,6 +442,7 @@ export class Fleet implements Team {
     this.#overdue = this.#overdue.filter(({ shares }) =>
       [...shares.keys()].some(({ state }) => state === 'late'),
     );
+    if (!this.#overdue.includes(step)) this.#retired.push(step.mergedValues());
     if (this.committed % checksumSteps === 0) {
       this.#checksum = { step: this.committed, sha256: this.#replica.checksum() };
     }

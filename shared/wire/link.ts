@@ -12,7 +12,7 @@ export interface Link<Sent> {
   /** Sends a control message; nothing happens on a connection that is closed. */
   send(message: Sent): void;
   /**
-   * Sends a frame. The payload must not change until it has left; whoever passes memory that will, passes a copy.
+   * Sends a frame. The payload must not change until it has left, that is, counts no more as buffered.
    */
   sendFrame(header: FrameHeader, payload: Uint8Array): void;
   /** Bytes that were sent and have not left yet. */
