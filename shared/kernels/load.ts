@@ -110,6 +110,7 @@ export function instantiateKernels(
   return { ...kernels, ...addon.bind(instructions, memory) };
 }
 
-function instructionsOf(set: KernelSet): InstructionSet | null {
+/** The instructions that a native set uses; null for the others. */
+export function instructionsOf(set: KernelSet): InstructionSet | null {
   return instructionSets.find((name) => set === `native:${name}`) ?? null;
 }

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Kernels } from './kernels.ts';
-import type { SharedMemory } from './webassembly.ts';
 
 /** What a native set has: random numbers are drawn once and come from the WebAssembly set. */
 export type NativeSet = Omit<Kernels, 'uniform' | 'normal'>;
@@ -17,9 +16,9 @@ export interface NativeKernels {
   readonly sets: readonly [InstructionSet, ...InstructionSet[]];
   /**
    * The kernels of one instruction set over a memory, which they keep alive. They trust their arguments: an offset
-   * outside of the memory ends the process.
+   * outside of the memory ends the process. The memory need not be shared, nor WebAssembly's.
    */
-  bind(set: InstructionSet, memory: SharedMemory): NativeSet;
+  bind(set: InstructionSet, memory: { readonly buffer: ArrayBufferLike }): NativeSet;
 }
 
 interface Addon {
