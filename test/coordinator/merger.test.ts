@@ -163,6 +163,18 @@ t.test(
   },
 );
 
+t.test('what a merge leaves in scratch is not found by the next one', (t) => {
+  const layout = { floats: 90, moments: [{ mean: 10, m2: 50, width: 40 }] };
+  const merger = new Merger(layout, newScratch(loadKernels('auto'), mergerBytes));
+  const ones = new Float32Array(90).fill(1);
+  const verdict = (left: Float32Array) =>
+    merger.merge(left, ones, { lo: 0, hi: 2 }, { rows: 4, shardSize: 2 }).isFinite;
+  for (let i = 10; i < 90; i++) {
+    t.same([verdict(ones.with(i, Number.NaN)), verdict(ones)], [false, true], `float ${i}`);
+  }
+  t.end();
+});
+
 t.test('a result that was given back is used again, one that was not stays', (t) => {
   const merger = new Merger({ floats: 40, moments: [] }, newScratch(loadKernels('auto'), mergerBytes));
   const [left, right] = [new Float32Array(40).fill(1), new Float32Array(40).fill(2)];
