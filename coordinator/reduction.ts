@@ -124,11 +124,11 @@ export class Reduction {
     }
   }
 
-  /** Larger nodes before what lies within them. */
+  /** From left to right. */
   #received(): Slot[] {
     return [...this.#slots.values()]
       .filter(({ isReceived }) => isReceived)
-      .toSorted((a, b) => a.node.lo - b.node.lo || b.node.hi - a.node.hi);
+      .toSorted((a, b) => a.node.lo - b.node.lo);
   }
 
   #slot(node: TreeNode): Slot | undefined {
