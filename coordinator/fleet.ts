@@ -283,6 +283,13 @@ export class Fleet implements Team {
       job.resolve({ kind: isDone ? 'done' : 'stopped', step: this.step });
       return;
     }
+    if (job.kind === 'evaluate' && this.#isStopping && this.workers === 0) {
+      // The run is to end, and nobody is there any more who could.
+      this.#replica.evaluate();
+      this.#endJob();
+      job.resolve();
+      return;
+    }
     const { workers, minWorkers } = this.#options;
     if (!this.#watchWorkers(this.#isStarted ? minWorkers : workers) || this.#isClogged()) return;
     this.#isStarted = true;

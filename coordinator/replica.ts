@@ -49,6 +49,11 @@ export class CoordinatorReplica {
     return loss;
   }
 
+  /** Evaluates the test set here; losses and predictions are in memory afterwards. */
+  evaluate(): void {
+    this.#training.evaluate('test', this.committed, () => {});
+  }
+
   /** A copy of the replica as bytes. */
   snapshot(): Uint8Array {
     const [flat, state] = this.#views();
