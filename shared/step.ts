@@ -3,7 +3,10 @@ import type { Exchange, Group } from './reduction/group.ts';
 import type { Span } from './reduction/span.ts';
 
 /** What a step needs of a layer. */
-export type StepLayer = Pick<Layer, 'forwardExchange' | 'backwardExchange' | 'forward' | 'backward'>;
+export type StepLayer = Pick<
+  Layer,
+  'forwardExchange' | 'backwardExchange' | 'byColumns' | 'forward' | 'backward'
+>;
 
 /** What a step needs of a model. */
 export interface StepModel {
@@ -23,7 +26,8 @@ export function trainStep(model: StepModel, span: Span, group: Group): void {
   model.gather(span);
   for (const layer of model.layers) {
     if (layer.forwardExchange !== null) group.allReduce(layer.forwardExchange, span);
-    layer.forward(span);
+    if (layer.byColumns) group.together(() => layer.forward(span));
+    else layer.forward(span);
   }
   model.loss(span);
   for (let i = model.layers.length - 1; i >= 0; i--) {

@@ -30,6 +30,8 @@ export interface SplitPlace {
 
 /** What one thread has for itself. */
 export interface ThreadPlace {
+  /** The model's input: one of its own if `byColumns`, else that of all. */
+  readonly input: Matrix;
   readonly stack: number;
   /** By layer, as its workspace asks. */
   readonly layers: readonly number[];
@@ -45,6 +47,8 @@ export interface MemoryPlan {
   readonly control: number;
   /** The two words that note where a step met NaN or infinity. */
   readonly nonFinite: number;
+  /** True if threads divide the first layer's columns: each of them gathers the rows of all. */
+  readonly byColumns: boolean;
   /** Most shards of a batch. */
   readonly shardCount: number;
   readonly train: SplitPlace;
@@ -59,7 +63,7 @@ export interface MemoryPlan {
   readonly replicas: readonly Replica[];
   /** Room for a total gradient as long as the flat vector; those of weights are not stored in a step. */
   readonly gradient: number;
-  /** Activations: the model's input, then each layer's output. */
+  /** Activations: the model's input (of thread 0 if `byColumns`), then each layer's output. */
   readonly activations: readonly Matrix[];
   /** The gradients of these; null for the input of the model if nobody wants it. */
   readonly activationGradients: readonly (Matrix | null)[];
@@ -136,7 +140,9 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
   const activations = widths.map(matrix);
   const activationGradients = gradientMatrices(architecture, (i) => matrix(widths[i]));
   const layersShared = workspaces.map(({ shared }) => take(shared));
-  const threads = Array.from({ length: sizes.threads }, () => ({
+  const byColumns = isByColumns(architecture, batchSize, sizes.threads);
+  const threads = Array.from({ length: sizes.threads }, (_, rank) => ({
+    input: byColumns && rank > 0 ? matrix(widths[0]) : activations[0],
     stack: take(stackBytes),
     layers: workspaces.map(({ own }) => take(own)),
     loss: take(lossSlotBytes),
@@ -159,6 +165,7 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
     bytes: next,
     control,
     nonFinite,
+    byColumns,
     shardCount,
     train,
     test,
@@ -179,6 +186,10 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
     stepLosses,
     stepSeconds,
   };
+}
+
+function isByColumns({ layers }: Architecture, batchSize: number, threads: number): boolean {
+  return layers.length > 0 && layers[0].kind.prefersColumns({ ...layers[0], batchSize, threads });
 }
 
 /** From the last layer back: layers that work in place share the matrix of their output's gradient. */

@@ -23,6 +23,9 @@ export interface Span {
   endShard: number;
   firstRow: number;
   endRow: number;
+  /** Rows `firstTeamRow … endTeamRow−1` are those of all threads over this memory. */
+  firstTeamRow: number;
+  endTeamRow: number;
 }
 
 export function newSpan(shardSize: number): Span {
@@ -38,6 +41,8 @@ export function newSpan(shardSize: number): Span {
     endShard: 0,
     firstRow: 0,
     endRow: 0,
+    firstTeamRow: 0,
+    endTeamRow: 0,
   };
 }
 
@@ -49,6 +54,8 @@ export function assignSpan(span: Span, rows: number, rank: number, size: number)
   span.endShard = Math.floor((span.shardCount * (rank + 1)) / size);
   span.firstRow = Math.min(span.firstShard * span.shardSize, rows);
   span.endRow = Math.min(span.endShard * span.shardSize, rows);
+  span.firstTeamRow = 0;
+  span.endTeamRow = rows;
 }
 
 /** First row of a shard. */
