@@ -14,8 +14,11 @@ export interface StepHost {
   /** The members that take part, and how fast they are, in shards per second (or any unit, if the same for all). */
   ready(): readonly { readonly member: Member; readonly speed: number }[];
   newReduction(exchange: number): Reduction;
-  /** An exchange is complete. False if its total holds NaN or infinity: the step stands still then. */
-  isGood(exchange: number, total: Float32Array): boolean;
+  /**
+   * An exchange is complete. False if its total holds NaN or infinity: the step stands still then.
+   * @param isKnownFinite whether it does not, as far as merging has shown
+   */
+  isGood(exchange: number, total: Float32Array, isKnownFinite: boolean | null): boolean;
   /** Sends a total to all who follow. */
   broadcast(exchange: number, total: Float32Array): void;
   /** The last total is out. */
@@ -174,7 +177,7 @@ export class DistributedStep {
 
   #endExchange(total: Float32Array): void {
     const { exchange } = this;
-    if (!this.#host.isGood(exchange, total)) return;
+    if (!this.#host.isGood(exchange, total, this.#reductions[exchange].mergedIsFinite)) return;
     if (this.#isLast(exchange)) {
       this.#isFinished = true;
       this.#host.broadcast(exchange, total);

@@ -346,7 +346,7 @@ export class Fleet implements Team {
       generation: () => this.#roster.generation,
       ready: () => this.#planner.ready(),
       newReduction: (exchange) => this.#newReduction(exchange, batch),
-      isGood: (exchange, total) => this.#isGood(exchange, total),
+      isGood: (exchange, total, isKnownFinite) => this.#isGood(exchange, total, isKnownFinite),
       broadcast: (exchange, total) => this.#broadcast(exchange, total),
       finished: () => this.#commit(step),
       conflict: (member, what) => {
@@ -414,9 +414,11 @@ export class Fleet implements Team {
   }
 
   /** Whether a total is finite. If not, the step is to blame, which ends the run, or a worker, which is thrown out. */
-  #isGood(exchange: number, total: Float32Array): boolean {
+  #isGood(exchange: number, total: Float32Array, isKnownFinite: boolean | null): boolean {
     const isLast = exchange === this.#layouts.length - 1;
-    if (isLast ? this.#replica.takeGradient(total) : total.every(Number.isFinite)) return true;
+    if (isLast) this.#replica.takeGradient(total);
+    if (isKnownFinite ?? (isLast ? this.#replica.gradientIsFinite() : total.every(Number.isFinite)))
+      return true;
     const where = this.#replica.diagnose(this.step);
     if (where !== null) {
       this.#diverge(where);

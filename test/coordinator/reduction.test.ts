@@ -312,28 +312,28 @@ t.test('a total that came whole is not free for reuse', (t) => {
 t.test('values that are not finite are told by node, and a total that overflowed has none', (t) => {
   const ones = () => new Float32Array(5).fill(1);
   const reduction = new Reduction(4, add);
-  t.equal(reduction.totalIsFinite(), null);
+  t.equal(reduction.mergedIsFinite, null);
   reduction.accept({ lo: 0, hi: 2 }, ones());
   reduction.accept({ lo: 2, hi: 3 }, ones().with(4, Number.NaN));
   reduction.accept({ lo: 3, hi: 4 }, ones());
-  t.equal(reduction.totalIsFinite(), false);
+  t.equal(reduction.mergedIsFinite, false);
   t.same(reduction.nonFiniteNodes(), [{ lo: 2, hi: 3 }]);
   t.equal(reduction.accept({ lo: 2, hi: 3 }, ones().with(4, Number.NaN)), 'duplicate', 'NaN is confirmed');
   t.ok(reduction.drop({ lo: 2, hi: 3 }));
-  t.equal(reduction.totalIsFinite(), null);
+  t.equal(reduction.mergedIsFinite, null);
   t.same(reduction.missing(), [{ lo: 2, hi: 3 }]);
   reduction.accept({ lo: 2, hi: 3 }, ones());
-  t.equal(reduction.totalIsFinite(), true);
+  t.equal(reduction.mergedIsFinite, true);
 
   const large = new Reduction(2, add);
   large.accept({ lo: 0, hi: 1 }, ones().fill(3e38));
   large.accept({ lo: 1, hi: 2 }, ones().fill(3e38));
-  t.equal(large.totalIsFinite(), false);
+  t.equal(large.mergedIsFinite, false);
   t.same(large.nonFiniteNodes(), []);
 
   const whole = new Reduction(2, add);
   whole.accept({ lo: 0, hi: 2 }, ones().with(0, Number.POSITIVE_INFINITY));
-  t.equal(whole.totalIsFinite(), false);
+  t.equal(whole.mergedIsFinite, null, 'nobody has looked');
   t.same(whole.nonFiniteNodes(), [{ lo: 0, hi: 2 }]);
   t.end();
 });
