@@ -15,7 +15,7 @@ import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { reasonOf } from '../shared/errors.ts';
 import { type ListenAddress, plainHost, remoteAddress } from '../shared/wire/address.ts';
 import { bulkPath, controlPath, ticketHeader } from '../shared/wire/credentials.ts';
-import { controlBytes, headersBytes } from '../shared/wire/limits.ts';
+import { answerTimeoutMs, controlBytes, headersBytes } from '../shared/wire/limits.ts';
 import { type ArrivingLink, type Clock, type LinkEvents, systemClock } from '../shared/wire/link.ts';
 import type { ToCoordinator } from '../shared/wire/messages.ts';
 import { acceptWebSocket, subprotocol } from '../shared/wire/websocket.ts';
@@ -81,10 +81,7 @@ class Doorkeeper {
     this.#secureContext =
       options.tls === null ? null : createSecureContext({ ...options.tls, minVersion: 'TLSv1.3' });
     this.#log = new RefusalLog(this.#clock, options.log);
-    this.#strangers = new Strangers(this.#clock, (socket, why) => {
-      this.#note(socket, why);
-      socket.destroy();
-    });
+    this.#strangers = new Strangers(this.#clock, (socket, why) => this.#note(socket, why));
     this.#http.maxRequestsPerSocket = 1;
     this.#http.on('request', (request, response) => this.#answer(request, response));
     this.#http.on('upgrade', (request, stream, head) => this.#upgrade(request, stream, head));
@@ -127,6 +124,7 @@ class Doorkeeper {
   /** Requests that ask for no upgrade. There are no pages; if there are some day, they stand in a fixed table here. */
   #answer(request: IncomingMessage, response: ServerResponse): void {
     this.#note(request.socket, 'a request for a page');
+    this.#below.delete(request.socket); // no upgrade may follow on this connection
     response.writeHead(404, answerHeaders);
     response.end('not here; this is where workers of Lockstep connect\n');
   }
@@ -141,7 +139,10 @@ class Doorkeeper {
 
   #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     const socket = this.#below.get(stream);
-    if (socket === undefined) throw new Error('a request on a connection that was never met');
+    if (socket === undefined) {
+      stream.destroy();
+      return;
+    }
     const refusal =
       refuseSite(request.headers, plainHost(socket.localAddress ?? ''), this.#names) ??
       this.#admit(request, stream, socket, head);
@@ -190,14 +191,20 @@ class Doorkeeper {
     if (this.#arrivals.size === 0) this.#lastHasLeft();
   }
 
-  /** Answers in one line and closes; whoever does not take the answer is cut at its deadline. */
+  /** Answers in one line and closes, reading no more: what a flood sends stays with who sends it. */
   #refuse(stream: Duplex, { status, line }: Refusal): void {
+    if (!stream.writable) {
+      stream.destroy(); // it has had its answer, or wants none
+      return;
+    }
     this.#note(stream, line);
-    if (!stream.writable) return void stream.destroy();
     const headers = Object.entries(answerHeaders).map(([name, value]) => `${name}: ${value}\r\n`);
     stream.on('error', () => stream.destroy());
-    stream.resume(); // what is left unread would turn the end into a reset, which overtakes the answer
+    stream.pause();
     stream.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${headers.join('')}\r\n${line}\n`);
+    // With bytes left unread the end is a reset, which must not overtake the answer.
+    const forget = this.#clock.after(answerTimeoutMs, () => stream.destroy());
+    stream.once('close', forget);
   }
 
   #note(stream: Duplex, why: string): void {
