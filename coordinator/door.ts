@@ -18,7 +18,7 @@ import { bulkPath, controlPath, ticketHeader } from '../shared/wire/credentials.
 import { answerTimeoutMs, controlBytes, headersBytes } from '../shared/wire/limits.ts';
 import { type ArrivingLink, type Clock, type LinkEvents, systemClock } from '../shared/wire/link.ts';
 import type { ToCoordinator } from '../shared/wire/messages.ts';
-import { acceptWebSocket, subprotocol } from '../shared/wire/websocket.ts';
+import { acceptWebSocket, subprotocol, type WebSocket } from '../shared/wire/websocket.ts';
 import { type Refusal, refuseSite, refuseToken } from './admission.ts';
 import { Arrival } from './arrival.ts';
 import { codeOf } from './durable-file.ts';
@@ -57,6 +57,9 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   const port = await listenAt(listener, options.listen);
   return { port, close: (reason) => doorkeeper.close(listener, reason) };
 }
+
+/** Answers the upgrade request with a WebSocket that takes messages of at most so many bytes. */
+type Accept = (messageBytes: number) => WebSocket | Refusal;
 
 class Doorkeeper {
   readonly #options: DoorOptions;
@@ -132,7 +135,10 @@ class Doorkeeper {
   /** What HTTP could not read, or a connection that broke. */
   #misread(error: Error, stream: Duplex): void {
     const code = codeOf(error) ?? '';
-    if (!code.startsWith('HPE_')) return void stream.destroy();
+    if (!code.startsWith('HPE_')) {
+      stream.destroy();
+      return;
+    }
     const status = code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
     this.#refuse(stream, { status, line: `no request that can be read (${reasonOf(error)})` });
   }
@@ -151,39 +157,43 @@ class Doorkeeper {
 
   /** Lets a control or a bulk connection in, or says why not. */
   #admit(request: IncomingMessage, stream: Duplex, socket: Socket, head: Buffer): Refusal | null {
-    const { url = '', headers } = request;
-    const accept = (messageBytes: number) => acceptWebSocket(request, stream, head, messageBytes);
-    if (url === controlPath) {
-      const refusal = refuseToken(headers, this.#options.token);
-      if (refusal !== null) return refusal;
-      const webSocket = accept(controlBytes);
+    const accept: Accept = (messageBytes) => {
+      const webSocket = acceptWebSocket(request, stream, head, messageBytes);
       if (typeof webSocket === 'string') return { status: 400, line: webSocket };
       this.#strangers.release(socket);
-      const arrival = new Arrival(
-        { webSocket, socket: stream },
-        {
-          address: remoteAddress(socket),
-          clock: this.#clock,
-          gone: () => this.#forget(arrival),
-        },
-      );
-      this.#arrivals.set(arrival.ticket, arrival);
-      arrival.listen(this.#options.onWorker(arrival));
-      return null;
-    }
-    if (url === bulkPath) {
-      const arrival = this.#arrivals.get(String(headers[ticketHeader]));
-      const messageBytes = arrival?.expectedBulkBytes ?? null;
-      if (arrival === undefined || messageBytes === null)
-        return { status: 401, line: 'no ticket that is expected; connect to /control first' };
-      const webSocket = accept(messageBytes);
-      if (typeof webSocket === 'string') return { status: 400, line: webSocket };
-      this.#strangers.release(socket);
-      arrival.addBulk({ webSocket, socket: stream });
-      return null;
-    }
+      return webSocket;
+    };
+    const { url, headers } = request;
+    if (url === controlPath)
+      return refuseToken(headers, this.#options.token) ?? this.#admitControl(stream, socket, accept);
+    if (url === bulkPath) return this.#admitBulk(stream, String(headers[ticketHeader]), accept);
     // The path is not shown: who puts a token into it by mistake does not want it in a log.
     return { status: 404, line: `unknown path; expected ${controlPath} or ${bulkPath}` };
+  }
+
+  #admitControl(stream: Duplex, socket: Socket, accept: Accept): Refusal | null {
+    const webSocket = accept(controlBytes);
+    if ('line' in webSocket) return webSocket;
+    const options = {
+      address: remoteAddress(socket),
+      clock: this.#clock,
+      gone: () => this.#forget(arrival),
+    };
+    const arrival = new Arrival({ webSocket, socket: stream }, options);
+    this.#arrivals.set(arrival.ticket, arrival);
+    arrival.listen(this.#options.onWorker(arrival));
+    return null;
+  }
+
+  #admitBulk(stream: Duplex, ticket: string, accept: Accept): Refusal | null {
+    const arrival = this.#arrivals.get(ticket);
+    const messageBytes = arrival?.expectedBulkBytes ?? null;
+    if (arrival === undefined || messageBytes === null)
+      return { status: 401, line: `no ticket that is expected; connect to ${controlPath} first` };
+    const webSocket = accept(messageBytes);
+    if ('line' in webSocket) return webSocket;
+    arrival.addBulk({ webSocket, socket: stream });
+    return null;
   }
 
   #forget({ ticket }: Arrival): void {
