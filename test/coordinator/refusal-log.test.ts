@@ -19,3 +19,16 @@ t.test('ten lines a second are written, the rest is counted', (t) => {
   t.equal(clock.waiting, 0);
   t.end();
 });
+
+t.test('whoever ends the log is told the count at once, and no timer stays', (t) => {
+  const clock = new ManualClock();
+  const lines: string[] = [];
+  const log = new RefusalLog(clock, (line) => lines.push(line));
+  for (let i = 0; i < 12; i++) log.write(`${i}`);
+  log.flush();
+  t.equal(lines.at(-1), '2 more refused within a second');
+  t.equal(clock.waiting, 0);
+  log.flush();
+  t.equal(lines.length, 11);
+  t.end();
+});

@@ -150,6 +150,9 @@ export async function linked(t: Test, door?: TestDoor, options: Partial<ConnectO
   return { door: opened, coordinator: link, toldCoordinator: told, worker, toldWorker };
 }
 
+/** More than the system keeps for a connection that nobody reads. */
+export const mostBuffered = 64 * 2 ** 20;
+
 /** A socket that a test writes bytes to, with all that came back. */
 export class RawSocket {
   readonly socket: Socket;
@@ -176,6 +179,21 @@ export class RawSocket {
   write(data: string | Uint8Array): this {
     this.socket.write(data);
     return this;
+  }
+
+  /** Writes until the other end has taken nothing for a while, or more than buffers hold; returns the bytes taken. */
+  async flood(): Promise<number> {
+    const { socket } = this;
+    const piece = Buffer.alloc(2 ** 20, 1);
+    const taken = () => socket.bytesWritten - socket.writableLength;
+    let last = -1;
+    for (let still = 0; still < 50 && taken() < mostBuffered && socket.writable; ) {
+      if (socket.writableLength === 0) socket.write(piece);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      still = taken() === last ? still + 1 : 0;
+      last = taken();
+    }
+    return taken();
   }
 
   async closed(): Promise<string> {

@@ -3,7 +3,15 @@ import t from 'tap';
 import { encodeMessage } from '../../../shared/wire/codec.ts';
 import { encodeHeader, headerBytes } from '../../../shared/wire/frame.ts';
 import { controlBytes, expelTimeoutMs, helloBytes, mostFragments } from '../../../shared/wire/limits.ts';
-import { closeFrame, frameHeader, soon, testDoor, upgraded, webSocketFrame } from '../../helpers/door.ts';
+import {
+  closeFrame,
+  frameHeader,
+  mostBuffered,
+  soon,
+  testDoor,
+  upgraded,
+  webSocketFrame,
+} from '../../helpers/door.ts';
 import { ManualClock } from '../../helpers/manual-clock.ts';
 import { rawPayloadBytes, rawWorker } from '../../helpers/raw-worker.ts';
 
@@ -130,6 +138,19 @@ for (const [what, { where, bytes, reason, code }] of Object.entries(breaches)) {
     t.equal(clock.waiting, 0);
   });
 }
+
+t.test('who floods after a breach is not read any more', async (t) => {
+  const clock = new ManualClock();
+  const { control, bulk, told } = await rawWorker(t, await testDoor(t, { clock }));
+  control.write(text);
+  await soon(() => control.received.length > 0);
+  for (const raw of [control, bulk]) {
+    const taken = await raw.flood();
+    t.ok(raw.socket.writable && taken < mostBuffered, `${taken} bytes were taken`);
+  }
+  clock.advance(expelTimeoutMs);
+  t.match(await told.end(), /^got text/);
+});
 
 const beforeHello: Record<string, [Uint8Array, RegExp, number]> = {
   'another message than a hello': [
