@@ -132,6 +132,11 @@ export class WebSocketLink<Received extends Way> implements Link<Message<Opposit
     this.#end(code, reason);
     this.#expulsion();
     this.#expulsion = this.#clock.after(expelTimeoutMs, () => this.destroy());
+    // What a flood sends stays with who sends it; the package, which would read on, has had its turn by then.
+    setImmediate(() => {
+      this.#bulk?.socket.pause();
+      this.#control.socket.pause();
+    });
   }
 
   destroy(): void {
