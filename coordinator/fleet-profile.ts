@@ -1,8 +1,7 @@
 /** Where the coordinator's time goes in steps with workers. */
 
 /** What is not in one of them is waiting for workers, and reading what they send. */
-export const fleetPhases = ['merging', 'sending', 'update'] as const;
-export type FleetPhase = (typeof fleetPhases)[number];
+export type FleetPhase = 'merging' | 'sending' | 'update';
 
 export class FleetProfile {
   /** Since it was made. */

@@ -2,16 +2,17 @@
 import { randomBytes } from 'node:crypto';
 import { type Door, openDoor } from '../../coordinator/door.ts';
 import { Fleet, type FleetEvent } from '../../coordinator/fleet.ts';
-import { FleetProfile, fleetPhases } from '../../coordinator/fleet-profile.ts';
+import { FleetProfile } from '../../coordinator/fleet-profile.ts';
 import { prepareRun } from '../../coordinator/prepare.ts';
 import { LockstepError } from '../../shared/errors.ts';
 import { addressText } from '../../shared/wire/address.ts';
 import { systemClock } from '../../shared/wire/link.ts';
+import { travelOf } from '../travel.ts';
 import type { Reading, Side } from './interleave.ts';
 import type { Configuration } from './measure.ts';
 import { TimedTraining } from './timed-training.ts';
 import { WorkerProcess } from './worker-process.ts';
-import { sumSteps, type WorkersStep, type WorkersTotals, workersStep } from './workers-step.ts';
+import { type WorkersStep, type WorkersTotals, workersStep } from './workers-step.ts';
 
 /** Starting a process takes a third of a second; on a machine that is busy with something else some seconds. */
 const workerTimeoutMs = 60_000;
@@ -118,11 +119,12 @@ export class WorkersMeasurement implements Side {
 
   #totals(): WorkersTotals {
     const { training, fleet, profile } = this.#parts;
-    const phases = Object.fromEntries(fleetPhases.map((phase) => [phase, profile.seconds[phase]]));
+    const work = fleet.account();
     return {
       steps: training.steps,
-      coordinator: phases as WorkersTotals['coordinator'],
-      ...sumSteps(fleet.account()),
+      computing: work.reduce((sum, { seconds }) => sum + seconds, 0),
+      coordinator: { ...profile.seconds },
+      travel: travelOf(work),
     };
   }
 }

@@ -1,6 +1,6 @@
 /** A step with workers elsewhere: where its time goes, and what travels. */
 import type { FleetPhase } from '../../coordinator/fleet-profile.ts';
-import type { WorkAccount } from '../../shared/training.ts';
+import { besidesOf, type Travel } from '../travel.ts';
 
 /** Of one step, averaged over steps and workers. */
 export interface WorkersStep {
@@ -19,57 +19,41 @@ export interface WorkersStep {
   readonly besidesDown: number;
 }
 
-/** What all steps until now came to. */
-export interface WorkersTotals extends WorkersSums {
+/** What all steps until some moment came to. */
+export interface WorkersTotals {
   readonly steps: number;
-  readonly coordinator: Readonly<Record<FleetPhase, number>>;
-}
-
-interface WorkersSums {
-  readonly workers: number;
+  /** Seconds that workers computed. */
   readonly computing: number;
-  readonly bytesUp: number;
-  readonly bytesDown: number;
-  readonly gradients: number;
-  readonly gradientBytes: number;
-}
-
-/** Adds up what all workers did and what travelled for their steps; joining is left out. */
-export function sumSteps(work: readonly WorkAccount[]): WorkersSums {
-  const sum = (value: (one: WorkAccount) => number) => work.reduce((total, one) => total + value(one), 0);
-  return {
-    workers: work.length,
-    computing: sum(({ seconds }) => seconds),
-    bytesUp: sum(({ steps = 0, bytesUpPerStep = 0 }) => steps * bytesUpPerStep),
-    bytesDown: sum(({ steps = 0, bytesDownPerStep = 0 }) => steps * bytesDownPerStep),
-    gradients: sum(({ gradients = 0 }) => gradients),
-    gradientBytes: work[0]?.gradientBytes ?? 0,
-  };
+  readonly coordinator: Readonly<Record<FleetPhase, number>>;
+  readonly travel: Travel;
 }
 
 /** What the steps between two moments came to. @param seconds that they took */
 export function workersStep(before: WorkersTotals, after: WorkersTotals, seconds: number): WorkersStep {
-  const { workers, gradientBytes } = after;
   const steps = after.steps - before.steps;
   const step = seconds / steps;
-  const ofWorker = (key: 'computing' | 'bytesUp' | 'bytesDown' | 'gradients') =>
-    (after[key] - before[key]) / steps / workers;
-  const ofPhase = (phase: FleetPhase) => (after.coordinator[phase] - before.coordinator[phase]) / steps;
-  const [computing, bytesUp, bytesDown, gradients] = [
-    ofWorker('computing'),
-    ofWorker('bytesUp'),
-    ofWorker('bytesDown'),
-    ofWorker('gradients'),
-  ];
-  const [merging, sending, update] = [ofPhase('merging'), ofPhase('sending'), ofPhase('update')];
+  const phase = (name: FleetPhase) => (after.coordinator[name] - before.coordinator[name]) / steps;
+  const travelled = (key: keyof Travel) => after.travel[key] - before.travel[key];
+  const { gradientBytes } = after.travel;
+  const travel: Travel = {
+    workerSteps: travelled('workerSteps'),
+    bytesUp: travelled('bytesUp'),
+    bytesDown: travelled('bytesDown'),
+    gradients: travelled('gradients'),
+    gradientBytes,
+  };
+  const { workerSteps } = travel;
+  const computing = (after.computing - before.computing) / workerSteps;
+  const [merging, sending, update] = [phase('merging'), phase('sending'), phase('update')];
+  const besides = besidesOf(travel);
   return {
     worker: { computing, rest: step - computing },
     coordinator: { merging, sending, update, waiting: step - merging - sending - update },
-    bytesUp,
-    bytesDown,
-    gradients,
+    bytesUp: travel.bytesUp / workerSteps,
+    bytesDown: travel.bytesDown / workerSteps,
+    gradients: travel.gradients / workerSteps,
     gradientBytes,
-    besidesUp: bytesUp / (gradients * gradientBytes) - 1,
-    besidesDown: bytesDown / gradientBytes - 1,
+    besidesUp: besides.up,
+    besidesDown: besides.down,
   };
 }
