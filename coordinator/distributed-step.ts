@@ -39,6 +39,8 @@ export interface Share {
   owed: TreeNode[];
   /** Shards whose gradient was taken from it. */
   shards: number;
+  /** Nodes in which they came: one gradient each. */
+  gradients: number;
   /** Seconds that it says it computed. */
   seconds: number;
 }
@@ -125,7 +127,10 @@ export class DistributedStep {
     share.seconds += microseconds / 1e6;
     if (outcome === 'conflict') this.#host.conflict(member, what);
     else if (outcome !== 'accepted') this.#host.dropped(member, `${what}, which was there (${outcome})`);
-    else if (this.#isLast(exchange)) share.shards += hi - lo;
+    else if (this.#isLast(exchange)) {
+      share.shards += hi - lo;
+      share.gradients += 1;
+    }
     if (isCurrent && reduction.total !== null) this.#endExchange(reduction.total);
   }
 
@@ -213,7 +218,7 @@ export class DistributedStep {
   #shareOf(member: Member): Share {
     let share = this.#shares.get(member);
     if (share === undefined) {
-      share = { nodes: [], owed: [], shards: 0, seconds: 0 };
+      share = { nodes: [], owed: [], shards: 0, gradients: 0, seconds: 0 };
       this.#shares.set(member, share);
     }
     return share;

@@ -18,6 +18,7 @@ import type { ArrivingLink, Clock } from '../shared/wire/link.ts';
 import type { Team } from './coordinator.ts';
 import { DistributedEvaluation } from './distributed-evaluation.ts';
 import { DistributedStep } from './distributed-step.ts';
+import type { FleetPhase, FleetProfile } from './fleet-profile.ts';
 import type { Member, Welcoming } from './member.ts';
 import { type Batch, Merger, mergerBytes } from './merger.ts';
 import { Planner } from './planner.ts';
@@ -25,6 +26,7 @@ import type { Run } from './prepare.ts';
 import { Reduction } from './reduction.ts';
 import { CoordinatorReplica } from './replica.ts';
 import { Roster, type RosterEvent } from './roster.ts';
+import { travelled } from './travelled.ts';
 
 export interface FleetOptions {
   /** Planned for one thread; its memory holds the data and the first replica. */
@@ -38,6 +40,8 @@ export interface FleetOptions {
   /** Who owes something for so long while others wait for it is late. */
   readonly stepTimeoutMs: number;
   readonly onEvent?: (event: FleetEvent) => void;
+  /** Takes where the time of steps goes, if that is asked for. */
+  readonly profile?: FleetProfile;
 }
 
 /** What happens to the workers, for whoever shows or logs it. */
@@ -163,7 +167,11 @@ export class Fleet implements Team {
   }
 
   account(): WorkAccount[] {
-    return this.#roster.account();
+    const gradientBytes = 4 * this.#layouts[this.#layouts.length - 1].floats;
+    return this.#roster.accounts().map(({ traffic, steps, gradients, ...work }) => ({
+      ...work,
+      ...(traffic !== null && travelled(traffic, { steps, gradients, gradientBytes })),
+    }));
   }
 
   /** Ends the job after the step that is being computed. */
@@ -372,7 +380,7 @@ export class Fleet implements Team {
     if (this.#step !== null) this.#setDeadline(() => this.#step?.expire());
     const merger = this.#mergers[exchange];
     return new Reduction(Math.ceil(batch.rows / batch.shardSize), (left, right, node) =>
-      merger.merge(left, right, node, batch),
+      this.#timed('merging', () => merger.merge(left, right, node, batch)),
     );
   }
 
@@ -389,7 +397,9 @@ export class Fleet implements Team {
 
   #broadcast(exchange: number, total: Float32Array): void {
     this.#recycle();
-    for (const member of this.#roster.following) this.#sendTotal(member, exchange, total);
+    this.#timed('sending', () => {
+      for (const member of this.#roster.following) this.#sendTotal(member, exchange, total);
+    });
   }
 
   /** Gives the memory of older totals back, when they have left. */
@@ -404,10 +414,11 @@ export class Fleet implements Team {
     this.#retired = [];
   }
 
-  #sendTotal({ link }: Member, exchange: number, total: Float32Array): void {
+  #sendTotal(member: Member, exchange: number, total: Float32Array): void {
+    if (exchange === this.#layouts.length - 1) this.#roster.accountOf(member).steps += 1;
     const { buffer, byteOffset, byteLength } = total;
     const place = { exchange, lo: 0, hi: 0, panel: 0, microseconds: 0 };
-    link.sendFrame(
+    member.link.sendFrame(
       { type: 'total', run: this.#runNumber, step: this.committed, ...place },
       new Uint8Array(buffer, byteOffset, byteLength),
     );
@@ -416,9 +427,11 @@ export class Fleet implements Team {
   /** Whether a total is finite. If not, the step is to blame, which ends the run, or a worker, which is thrown out. */
   #isGood(exchange: number, total: Float32Array, isKnownFinite: boolean | null): boolean {
     const isLast = exchange === this.#layouts.length - 1;
-    if (isLast) this.#replica.takeGradient(total);
-    if (isKnownFinite ?? (isLast ? this.#replica.gradientIsFinite() : total.every(Number.isFinite)))
-      return true;
+    const check = () => {
+      if (isLast) this.#replica.takeGradient(total);
+      return isKnownFinite ?? (isLast ? this.#replica.gradientIsFinite() : total.every(Number.isFinite));
+    };
+    if (this.#timed('update', check)) return true;
     const where = this.#replica.diagnose(this.step);
     if (where !== null) {
       this.#diverge(where);
@@ -434,7 +447,7 @@ export class Fleet implements Team {
 
   #commit(step: DistributedStep): void {
     const { step: stepOfEpoch } = this;
-    const loss = this.#replica.apply(stepOfEpoch);
+    const loss = this.#timed('update', () => this.#replica.apply(stepOfEpoch));
     if (loss === null) {
       this.#diverge(this.#replica.diagnose(stepOfEpoch) ?? 'the update');
       return;
@@ -444,8 +457,9 @@ export class Fleet implements Team {
     this.#results.losses[stepOfEpoch] = loss;
     this.#results.seconds[stepOfEpoch] = (this.#options.clock.nowMs() - this.#stepStartMs) / 1000;
     this.shardsRecomputed += step.shardsRecomputed;
-    for (const [member, { shards, seconds }] of step.shares) {
-      this.#roster.credit(member, shards, seconds);
+    for (const [member, share] of step.shares) {
+      const { shards, seconds } = share;
+      this.#roster.credit(member, share);
       this.#planner.observe(member, step.number, shards, seconds);
     }
     this.#overdue = this.#overdue.filter(({ shares }) =>
@@ -504,6 +518,11 @@ export class Fleet implements Team {
     this.#evaluation = null;
     this.#cancelDeadline();
     this.#stopWaiting();
+  }
+
+  #timed<Result>(phase: FleetPhase, work: () => Result): Result {
+    const { profile } = this.#options;
+    return profile === undefined ? work() : profile.time(phase, work);
   }
 
   /** Calls `expire` whenever the deadline passes, until another is set. */
