@@ -192,8 +192,8 @@ export class Roster {
 
   #gone(member: Member, reason: string, isLeaving: boolean): void {
     this.#members.delete(member);
-    const account = this.accountOf(member);
-    account.traffic = sumOf(account.traffic, member.link.traffic);
+    const account = this.#accounts.get(member.hello?.workerId ?? '');
+    if (account !== undefined) account.traffic = sumOf(account.traffic, member.link.traffic);
     if (this.#isClosed) return;
     if (member.hasJoined) this.generation += 1;
     if (member.hasJoined && !isLeaving) this.deaths += 1;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { holdRefused, jsonOf, lockstep, whenShown } from '../helpers/cli.ts';
 import { hasSignals } from '../helpers/platform.ts';
-import { childrenWhen, groupOf, showsChildren, survivorsOf } from '../helpers/processes.ts';
+import { childrenWhen, groupOf, showsChildren, survivorsOf } from '../helpers/process-ids.ts';
 import { writeTinyData } from '../helpers/tiny-data.ts';
 
 t.setTimeout(180_000);

@@ -4,7 +4,7 @@ import type { Configuration } from '../../../scripts/bench/measure.ts';
 import { WorkersMeasurement } from '../../../scripts/bench/measure-workers.ts';
 import { loadKernels } from '../../../shared/kernels/load.ts';
 import { draftRecipe, type RecipeFields } from '../../../shared/recipe/resolve.ts';
-import { isAlive, survivorsOf } from '../../helpers/processes.ts';
+import { isAlive, survivorsOf } from '../../helpers/process-ids.ts';
 import { label, syntheticDataset } from '../../helpers/train.ts';
 
 t.setTimeout(120_000);

@@ -1,7 +1,7 @@
 /** Processes of workers that do not what they should. */
 import t from 'tap';
 import { WorkerProcess } from '../../../scripts/bench/worker-process.ts';
-import { isAlive } from '../../helpers/processes.ts';
+import { isAlive } from '../../helpers/process-ids.ts';
 
 const job = { url: 'ws://127.0.0.1:1', name: 'worker 1', kernels: 'wasm' } as const;
 const running = (script: string) => [process.execPath, '-e', script];
