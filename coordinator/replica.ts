@@ -78,6 +78,11 @@ export class CoordinatorReplica {
     return nonFinite.found() ? this.#training.describeNonFinite(step, committed) : null;
   }
 
+  /** Evaluates shards of the test set alone; losses and predictions are in memory then. */
+  evaluate(shards: { readonly from: number; readonly to: number }): void {
+    this.#training.evaluate('test', this.committed, () => {}, shards);
+  }
+
   #views(): [Uint8Array, Uint8Array] {
     const { memory, plan, architecture } = this.#run;
     return replicaViews(memory, plan, architecture.flatSize, this.committed);
