@@ -15,8 +15,11 @@ export interface StepHost {
   /** The members that take part, and how fast they are, in shards per second (or any unit, if the same for all). */
   ready(): readonly { readonly member: Member; readonly speed: number }[];
   newReduction(exchange: number): Reduction;
-  /** An exchange is complete. False if its total holds NaN or infinity: the step stands still then. */
-  isGood(exchange: number, total: Float32Array): boolean;
+  /**
+   * An exchange is complete. False if its total holds NaN or infinity: the step stands still then.
+   * @param isKnownFinite whether it does not, as far as merging has shown
+   */
+  isGood(exchange: number, total: Float32Array, isKnownFinite: boolean | null): boolean;
   /** Sends a total to all who follow. */
   broadcast(exchange: number, total: Float32Array): void;
   /** The last total is out. */
@@ -41,6 +44,8 @@ export interface Share {
   isFresh: boolean;
   /** Shards whose gradient was taken from it, known at the end. */
   shards: number;
+  /** Nodes in which they came: one gradient each. */
+  gradients: number;
   /** Seconds that it says it computed. */
   seconds: number;
 }
@@ -73,6 +78,11 @@ export class DistributedStep {
 
   get exchange(): number {
     return this.#reductions.length - 1;
+  }
+
+  /** What merging made, by exchange: free for reuse once the step is over and its totals have left. */
+  mergedValues(): Float32Array[][] {
+    return this.#reductions.map((reduction) => reduction.mergedValues());
   }
 
   /** True while nobody has some of its nodes. */
@@ -193,7 +203,7 @@ export class DistributedStep {
 
   #endExchange(total: Float32Array): void {
     const { exchange } = this;
-    if (!this.#host.isGood(exchange, total)) return;
+    if (!this.#host.isGood(exchange, total, this.#reductions[exchange].mergedIsFinite)) return;
     if (this.#isLast(exchange)) {
       this.#isFinished = true;
       this.#credit();
@@ -214,7 +224,10 @@ export class DistributedStep {
   #credit(): void {
     for (const node of this.#reductions[this.exchange].parts()) {
       const sender = this.#senders.get(keyOf(node));
-      if (sender !== undefined) this.#shareOf(sender).shards += node.hi - node.lo;
+      if (sender === undefined) continue;
+      const share = this.#shareOf(sender);
+      share.shards += node.hi - node.lo;
+      share.gradients += 1;
     }
   }
 
@@ -245,7 +258,7 @@ export class DistributedStep {
   #shareOf(member: Member): Share {
     let share = this.#shares.get(member);
     if (share === undefined) {
-      share = { nodes: [], given: [], owed: [], isFresh: false, shards: 0, seconds: 0 };
+      share = { nodes: [], given: [], owed: [], isFresh: false, shards: 0, gradients: 0, seconds: 0 };
       this.#shares.set(member, share);
     }
     return share;

@@ -101,14 +101,16 @@ export class Reduction {
   /** The received nodes that the total is made of, from left to right; none lies within another. */
   parts(): TreeNode[] {
     const parts: TreeNode[] = [];
-    for (const { node } of this.#received()) if (node.lo >= (parts.at(-1)?.hi ?? 0)) parts.push(node);
+    const received = this.#received().map(({ node }) => node);
+    for (const node of received.toSorted((a, b) => a.lo - b.lo || b.hi - a.hi)) {
+      if (node.lo >= (parts.at(-1)?.hi ?? 0)) parts.push(node);
+    }
     return parts;
   }
 
-  /** Whether the total holds no NaN and no infinity; null as long as there is none. */
-  totalIsFinite(): boolean | null {
-    const slot = this.#slot({ lo: 0, hi: this.#shardCount });
-    return slot === undefined ? null : (slot.isFinite ?? areFinite(slot.values));
+  /** Whether the total holds no NaN and no infinity; null where merging has not shown it. */
+  get mergedIsFinite(): boolean | null {
+    return this.#slot({ lo: 0, hi: this.#shardCount })?.isFinite ?? null;
   }
 
   /**
@@ -135,11 +137,11 @@ export class Reduction {
     }
   }
 
-  /** Larger nodes before what lies within them. */
+  /** From left to right. */
   #received(): Slot[] {
     return [...this.#slots.values()]
       .filter(({ isReceived }) => isReceived)
-      .toSorted((a, b) => a.node.lo - b.node.lo || b.node.hi - a.node.hi);
+      .toSorted((a, b) => a.node.lo - b.node.lo);
   }
 
   #slot(node: TreeNode): Slot | undefined {

@@ -6,6 +6,7 @@ import { Fleet, type FleetEvent } from '../coordinator/fleet.ts';
 import type { Run } from '../coordinator/prepare.ts';
 import { knownAnswerOf, type LoadedKernels } from '../shared/kernels/load.ts';
 import { addressText, type ListenAddress } from '../shared/wire/address.ts';
+import { collectFramesLate } from '../shared/wire/collector.ts';
 import { systemClock } from '../shared/wire/link.ts';
 import { localLink } from '../shared/wire/local-link.ts';
 import { work } from '../worker/worker.ts';
@@ -54,6 +55,7 @@ export async function openWorkers(
   kernels: LoadedKernels,
   settings: WorkersSettings,
 ): Promise<OpenWorkers> {
+  collectFramesLate();
   const { listen, threads, tls } = settings;
   const own = threads > 0 ? 1 : 0;
   const fleet = new Fleet({

@@ -118,9 +118,11 @@ function keep(folder: string, memory: WorkerMemory, warn: (line: string) => void
       write('images-idx3', idxHeader('images', labels.length), images);
       write('labels-idx1', idxHeader('labels', labels.length), labels);
     }
+    rmSync(folder, { recursive: true, force: true }); // what is there was not the data
     renameSync(temporary, folder);
   } catch (error) {
-    rmSync(temporary, { recursive: true, force: true });
+    if (existsSync(temporary)) rmSync(temporary, { recursive: true, force: true });
+    // Another worker of this machine may have kept it in the same moment.
     if (!existsSync(folder)) warn(`cannot keep the data in ${folder}: ${reasonOf(error)}`);
   }
 }

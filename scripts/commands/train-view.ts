@@ -5,6 +5,7 @@ import { recipeId } from '../../shared/recipe/recipe.ts';
 import { version } from '../../shared/version.ts';
 import { digestOf } from '../recipes/digests.ts';
 import type { Summary } from '../summary.ts';
+import { travelOf, travelText } from '../travel.ts';
 import { clock, grouped, percent, type Screen } from './screen.ts';
 
 /** The line that moves is drawn this often. */
@@ -76,6 +77,11 @@ export class TrainView {
     if (work.length > 1 && summary.steps > 0) row('shards', sharesOf(work));
     if (deaths > 0) {
       row('lost', `${plural(deaths, 'thread')}, ${plural(summary.shardsRecomputed, 'shard')} computed again`);
+    }
+    const travel = travelText(travelOf(work));
+    if (travel !== null) {
+      row('up', travel.up);
+      row('down', travel.down);
     }
     row('weights digest', summary.weightsDigest);
     this.#judge(summary);

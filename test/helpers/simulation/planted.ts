@@ -135,19 +135,10 @@ export const plantedBugs: readonly PlantedBug[] = [
       ),
   },
   {
-    name: 'NaN taken for a number',
-    foundBy: /DIVERGED|other/,
+    name: 'NaN that costs the run and not its sender',
+    foundBy: /WORKERS/,
     seeds: 60,
-    plant: () =>
-      patch(
-        CoordinatorReplica.prototype,
-        'takeGradient',
-        (take) =>
-          function (this: CoordinatorReplica, total) {
-            take.call(this, total);
-            return true;
-          },
-      ),
+    plant: () => patch(DistributedStep.prototype, 'rejectNonFinite', () => () => false),
   },
   {
     name: 'an evaluation with NaN believed',
@@ -331,8 +322,8 @@ export const plantedBugs: readonly PlantedBug[] = [
         Roster.prototype,
         'credit',
         (credit) =>
-          function (this: Roster, member, shards, seconds) {
-            credit.call(this, member, shards + 1, seconds);
+          function (this: Roster, member, did) {
+            credit.call(this, member, { ...did, shards: did.shards + 1 });
           },
       ),
   },
