@@ -70,7 +70,8 @@ export interface Schedule {
   readonly killEveryMs: number | null;
 }
 
-export const workerTimeoutMs = 120_000;
+/** Longer than any fault lasts. */
+export const workerTimeoutMs = 300_000;
 
 /** Draws a schedule over recipes of so many steps; in a storm somebody is killed every 200 ms. */
 export function drawSchedule(seed: number, steps: readonly number[], mustStorm = false): Schedule {
