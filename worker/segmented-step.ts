@@ -45,12 +45,16 @@ export class SegmentedStep {
     this.extend(number, exchange, nodes);
   }
 
-  /** Computes more nodes from the step's start to an exchange; the totals before it are in memory. */
+  /**
+   * Computes more nodes from the step's start to an exchange; the totals before it are in memory. Partials of the
+   * exchanges before are computed, too, though nobody asks for them: gradients are made from some of them.
+   */
   extend({ step, committed }: StepNumber, exchange: number, nodes: readonly TreeNode[]): void {
     for (const [first, end] of divideShards(nodes, this.#rank, this.#size)) {
       const span = this.#training.spanOf(step, committed, first, end);
       const exchanges = computeStep(this.#training.model, span, alone);
-      for (let i = 0; i < exchange; i++) nextOf(exchanges).receive(span, this.#totalAt(i));
+      for (let i = 0; i < exchange; i++)
+        this.#computePartials(exchanges, span).receive(span, this.#totalAt(i));
       this.#computePartials(exchanges, span);
       this.#held.push({ span, exchanges });
     }
@@ -84,9 +88,10 @@ export class SegmentedStep {
     this.#training.apply(step, committed);
   }
 
-  #computePartials(exchanges: Generator<Exchange, void, void>, span: Span): void {
+  #computePartials(exchanges: Generator<Exchange, void, void>, span: Span): Exchange {
     const exchange = nextOf(exchanges);
     for (let shard = span.firstShard; shard < span.endShard; shard++) exchange.partial(span, shard);
+    return exchange;
   }
 
   #totalAt(exchange: number): number {
