@@ -47,7 +47,10 @@ export class SegmentedStep {
     for (const [first, end] of divideShards(nodes, this.#rank, this.#size)) {
       const span = this.#training.spanOf(step, committed, first, end);
       const exchanges = computeStep(this.#training.model, span);
-      for (let i = 0; i < exchange; i++) nextOf(exchanges).receive(span, this.#totalAt(i));
+      for (let i = 0; i < exchange; i++) {
+        // Nobody needs these partials any more, but the gradient's are made of them.
+        this.#computePartials(exchanges, span).receive(span, this.#totalAt(i));
+      }
       this.#computePartials(exchanges, span);
       this.#held.push({ span, exchanges });
     }
@@ -81,9 +84,11 @@ export class SegmentedStep {
     this.#training.apply(step, committed);
   }
 
-  #computePartials(exchanges: Generator<Exchange, void, void>, span: Span): void {
+  /** Goes on to the next exchange, and returns it. */
+  #computePartials(exchanges: Generator<Exchange, void, void>, span: Span): Exchange {
     const exchange = nextOf(exchanges);
     for (let shard = span.firstShard; shard < span.endShard; shard++) exchange.partial(span, shard);
+    return exchange;
   }
 
   #totalAt(exchange: number): number {
