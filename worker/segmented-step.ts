@@ -42,15 +42,16 @@ export class SegmentedStep {
     this.extend(number, exchange, nodes);
   }
 
-  /** Computes more nodes from the step's start to an exchange; the totals before it are in memory. */
+  /**
+   * Computes more nodes from the step's start to an exchange; the totals before it are in memory. Partials of the
+   * exchanges before are computed, too, though nobody asks for them: gradients are made from some of them.
+   */
   extend({ step, committed }: StepNumber, exchange: number, nodes: readonly TreeNode[]): void {
     for (const [first, end] of divideShards(nodes, this.#rank, this.#size)) {
       const span = this.#training.spanOf(step, committed, first, end);
       const exchanges = computeStep(this.#training.model, span);
-      for (let i = 0; i < exchange; i++) {
-        // Nobody needs these partials any more, but the gradient's are made of them.
+      for (let i = 0; i < exchange; i++)
         this.#computePartials(exchanges, span).receive(span, this.#totalAt(i));
-      }
       this.#computePartials(exchanges, span);
       this.#held.push({ span, exchanges });
     }
@@ -84,7 +85,6 @@ export class SegmentedStep {
     this.#training.apply(step, committed);
   }
 
-  /** Goes on to the next exchange, and returns it. */
   #computePartials(exchanges: Generator<Exchange, void, void>, span: Span): Exchange {
     const exchange = nextOf(exchanges);
     for (let shard = span.firstShard; shard < span.endShard; shard++) exchange.partial(span, shard);

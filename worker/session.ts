@@ -65,11 +65,18 @@ export type SessionEnd =
   | { readonly kind: 'failed'; readonly reason: string; readonly error: unknown }
   | { readonly kind: 'refused'; readonly reason: string; readonly retry: boolean };
 
-/** A total on its way into the memory, or shards to evaluate. */
-type Task =
-  | { readonly kind: 'total'; readonly frame: Frame }
-  | { readonly kind: 'replica'; readonly frame: Frame }
-  | { readonly kind: 'evaluate'; readonly step: number; readonly from: number; readonly to: number };
+/** A total or a piece of a replica on its way into the memory. */
+interface Task {
+  readonly kind: 'total' | 'replica';
+  readonly frame: Frame;
+}
+
+/** Shards to evaluate once so many steps are committed. */
+interface Evaluation {
+  readonly step: number;
+  readonly from: number;
+  readonly to: number;
+}
 
 export class Session implements LinkEvents<ToWorker> {
   /** Frames that were not wanted: of another run or step, or twice. */
@@ -92,6 +99,8 @@ export class Session implements LinkEvents<ToWorker> {
   #held: TreeNode[] = [];
   /** Nodes to compute, by the steps committed before theirs. */
   readonly #assigned = new Map<number, TreeNode[]>();
+  /** What is asked for may overtake the total that it needs. */
+  #evaluations: Evaluation[] = [];
   readonly #tasks: Task[] = [];
   #isWorking = false;
   #isPreparing = false;
@@ -144,7 +153,8 @@ export class Session implements LinkEvents<ToWorker> {
         );
         break;
       case 'evaluate':
-        this.#add({ ...message, kind: 'evaluate' });
+        this.#evaluations.push(message);
+        this.#work();
         break;
       default:
         message satisfies never;
@@ -168,7 +178,13 @@ export class Session implements LinkEvents<ToWorker> {
     if (this.#run !== null) throw new Error('the coordinator said welcome twice');
     this.#run = welcome.run;
     this.#options.onEvent?.({ kind: 'welcomed', name: welcome.name, welcome });
-    await this.#link.openBulk(welcome.ticket, this.#options.payloadBytes(welcome));
+    const payloadBytes = this.#options.payloadBytes(welcome);
+    try {
+      await this.#link.openBulk(welcome.ticket, payloadBytes);
+    } catch (error) {
+      // The coordinator lets us in, so whatever is wrong is wrong with this connection.
+      this.#lose(reasonOf(error));
+    }
     if (this.#end !== null) return;
     this.#isPreparing = true;
     try {
@@ -233,11 +249,18 @@ export class Session implements LinkEvents<ToWorker> {
         await this.#computeMore(prepared, nodes);
         continue;
       }
+      const evaluation = this.#isSynced
+        ? this.#evaluations.find(({ step }) => step === this.#committed)
+        : undefined;
+      if (evaluation !== undefined) {
+        this.#evaluations = this.#evaluations.filter((other) => other !== evaluation);
+        await this.#evaluate(prepared, evaluation);
+        continue;
+      }
       const task = this.#tasks.shift();
       if (task === undefined) return;
       if (task.kind === 'replica') this.#takeReplica(prepared, task.frame);
-      else if (task.kind === 'total') await this.#takeTotal(prepared, task.frame);
-      else await this.#evaluate(prepared, task);
+      else await this.#takeTotal(prepared, task.frame);
     }
   }
 
@@ -272,6 +295,7 @@ export class Session implements LinkEvents<ToWorker> {
     this.#committed += 1;
     this.#exchange = 0;
     this.#held = [];
+    this.#forgetOld();
     if (this.#committed % checksumSteps === 0) this.#sendChecksum(memory);
   }
 
@@ -302,17 +326,19 @@ export class Session implements LinkEvents<ToWorker> {
     this.#committed = step;
     this.#exchange = 0;
     this.#held = [];
-    for (const other of this.#assigned.keys()) if (other < step) this.#assigned.delete(other);
+    this.#forgetOld();
     this.#link.send({ type: 'ready', step });
     this.#sendChecksum(memory);
     this.#options.onEvent?.({ kind: 'ready', step });
   }
 
-  async #evaluate(
-    { memory, crew }: Prepared,
-    { step, from, to }: Task & { kind: 'evaluate' },
-  ): Promise<void> {
-    if (step !== this.#committed || !this.#isSynced) return;
+  /** What was to be done in steps that are over is not done any more. */
+  #forgetOld(): void {
+    for (const step of this.#assigned.keys()) if (step < this.#committed) this.#assigned.delete(step);
+    this.#evaluations = this.#evaluations.filter(({ step }) => step >= this.#committed);
+  }
+
+  async #evaluate({ memory, crew }: Prepared, { step, from, to }: Evaluation): Promise<void> {
     const startMs = this.#options.clock.nowMs();
     await crew.evaluate('test', { from, to });
     const microseconds = Math.round((this.#options.clock.nowMs() - startMs) * 1000);
@@ -336,6 +362,7 @@ export class Session implements LinkEvents<ToWorker> {
   }
 
   #lose(reason: string): void {
+    if (this.#end !== null) return;
     this.#link.destroy();
     this.#close({ kind: 'lost', reason });
   }
