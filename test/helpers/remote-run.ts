@@ -18,6 +18,7 @@ export interface RemoteOptions {
   readonly workerTimeoutMs?: number;
   readonly stepTimeoutMs?: number;
   readonly host?: string;
+  readonly onEvent?: (event: FleetEvent) => void;
   readonly tls?: { readonly cert: string; readonly key: string; readonly fingerprint: string } | null;
 }
 
@@ -49,7 +50,10 @@ export class RemoteRun {
       minWorkers: options.minWorkers ?? 1,
       workerTimeoutMs: options.workerTimeoutMs ?? 60_000,
       stepTimeoutMs: options.stepTimeoutMs ?? 30_000,
-      onEvent: (event) => opened.log.add(event),
+      onEvent: (event) => {
+        opened.log.add(event);
+        options.onEvent?.(event);
+      },
       onOpen: (invitation) => {
         opened.#invitation = invitation;
       },
