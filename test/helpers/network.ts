@@ -1,5 +1,6 @@
 /** A network of this machine's own: namespaces with a cable (veth) each to a bridge beside the coordinator. */
 import { spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import type { Test } from 'tap';
 import type { Place } from './processes.ts';
 
@@ -19,7 +20,7 @@ function run(command: string, ...args: readonly string[]): void {
 
 /** Whether this machine lets us make networks and disturb them; if not, that is said aloud. */
 export function hasNetworks(t: Test): boolean {
-  const name = `lockstep-${process.pid}-probe`;
+  const name = `lockstep-${process.pid}-probe-${randomInt(2 ** 32)}`;
   const missing = [
     ...(tryRun('ip', ['netns', 'add', name]) === null ? ['network namespaces (root and iproute2)'] : []),
     ...(tryRun('ip', ['netns', 'exec', name, 'nft', 'add', 'table', 'inet', 'probe']) === null
@@ -38,10 +39,13 @@ export class Network {
   readonly coordinator: Place & { readonly address: string };
   readonly workers: readonly Cable[];
 
-  /** Makes a network with so many workers; it is gone when the test is over. */
-  constructor(t: Test, count: number) {
+  /**
+   * Makes a network with so many workers; it is gone when the test is over.
+   * @param name a word that no other network of this process has
+   */
+  constructor(t: Test, name: string, count: number) {
     removeAbandoned();
-    const place = (what: string) => ({ namespace: `lockstep-${process.pid}-${what}` });
+    const place = (what: string) => ({ namespace: `lockstep-${process.pid}-${name}-${what}` });
     this.coordinator = { ...place('c'), address: addressOf(0) };
     const hub = this.coordinator.namespace;
     const add = (namespace: string) => {
@@ -86,16 +90,23 @@ export class Cable implements Place {
     run('ip', '-n', this.#hub, 'link', 'set', this.#port, isIn ? 'up' : 'down');
   }
 
-  /** What happens to TCP packets that leave the worker, or come to it: `drop`, `numgen random mod 100 < 10 drop`. */
+  /** What happens to TCP packets that leave the worker, or come to it, as nftables says it: `counter drop`. */
   filter(way: 'output' | 'input', rule: string): void {
     const chain = `{ type filter hook ${way} priority 0; }`;
-    run('ip', 'netns', 'exec', this.namespace, 'nft', `add table inet ${way}; add chain inet ${way} packets ${chain}`);
-    const match = ['add', 'rule', 'inet', way, 'packets', 'meta', 'l4proto', 'tcp', 'counter'];
+    run(
+      'ip',
+      'netns',
+      'exec',
+      this.namespace,
+      'nft',
+      `add table inet ${way}; add chain inet ${way} packets ${chain}`,
+    );
+    const match = ['add', 'rule', 'inet', way, 'packets', 'meta', 'l4proto', 'tcp'];
     run('ip', 'netns', 'exec', this.namespace, 'nft', ...match, ...rule.split(' '));
   }
 
-  /** Packets that the filters of a way have seen, those that they let pass too. */
-  filtered(way: 'output' | 'input'): number {
+  /** Packets that the counter of a filter has seen. */
+  dropped(way: 'output' | 'input'): number {
     const rules = tryRun('ip', ['netns', 'exec', this.namespace, 'nft', 'list', 'table', 'inet', way]) ?? '';
     return Number(/packets (\d+)/.exec(rules)?.[1] ?? 0);
   }
@@ -116,7 +127,7 @@ export class Cable implements Place {
 /** Removes what is left of tests that were killed before they could. */
 function removeAbandoned(): void {
   for (const line of tryRun('ip', ['netns', 'list'])?.split('\n') ?? []) {
-    const [, name, pid] = /^(lockstep-(\d+)-\w+)/.exec(line) ?? [];
+    const [, name, pid] = /^(lockstep-(\d+)-[\w-]+)/.exec(line) ?? [];
     if (name !== undefined && !isAlive(Number(pid))) tryRun('ip', ['netns', 'del', name]);
   }
 }

@@ -14,6 +14,9 @@ import { type RemoteOptions, RemoteRun } from '../helpers/remote-run.ts';
 import { bitsOf, syntheticDataset, train } from '../helpers/train.ts';
 
 t.setTimeout(120_000);
+/** More seeds with LOCKSTEP_TEST_LONG=1. */
+const seeds = process.env.LOCKSTEP_TEST_LONG === '1' ? [1, 2, 3, 4, 5, 6, 7, 8] : [1, 2];
+t.jobs = 3; // they wait most of the time
 
 const source = syntheticDataset(7, 240, 150);
 const recipe = (fields: RecipeFields = {}): RecipeFields => ({
@@ -78,29 +81,33 @@ async function allThere({ fleet }: RemoteRun): Promise<void> {
   while (fleet.workers < 2) await setTimeout(5);
 }
 
-t.test('a connection whose messages come byte by byte and frames in crumbs is only slow', async (t) => {
-  // The data is there from an earlier run.
-  const fields = recipe({ model: 'dense(2) batchnorm dense(10)', epochs: 1 });
-  const cache = t.testdir();
-  const first = await RemoteRun.open({ fields, source, workers: 1 });
-  const worker = startHere(t, 'first', first.way, cache);
-  await first.train();
-  await worker.ended;
-  const { run, proxy, plain, behind, alone } = await open(
-    t,
-    { seed: 1, treat: ({ kind }) => ({ pieceBytes: kind === 'control' ? 1 : 2 * leastChunkBytes }) },
-    { fields, cache },
-  );
-  const trained = await run.train();
-  t.same(bitsOf(trained), alone);
-  t.ok(proxy.counts.pieces > 4_000, `${proxy.counts.pieces} pieces`);
-  t.match(trained, { deaths: 0, shardsRecomputed: 0 });
-  t.ok(trained.work.find(({ name }) => name === 'behind')?.shards, 'it computed');
-  t.same(await Promise.all([plain.ended, behind.ended]), ['the run is done', 'the run is done']);
-});
+t.test(
+  'a connection whose messages come byte by byte and frames in crumbs is only slow',
+  { buffered: true },
+  async (t) => {
+    // The data is there from an earlier run.
+    const fields = recipe({ model: 'dense(2) batchnorm dense(10)', epochs: 1 });
+    const cache = t.testdir();
+    const first = await RemoteRun.open({ fields, source, workers: 1 });
+    const worker = startHere(t, 'first', first.way, cache);
+    await first.train();
+    await worker.ended;
+    const { run, proxy, plain, behind, alone } = await open(
+      t,
+      { seed: 1, treat: ({ kind }) => ({ pieceBytes: kind === 'control' ? 1 : 2 * leastChunkBytes }) },
+      { fields, cache },
+    );
+    const trained = await run.train();
+    t.same(bitsOf(trained), alone);
+    t.ok(proxy.counts.pieces > 4_000, `${proxy.counts.pieces} pieces`);
+    t.match(trained, { deaths: 0, shardsRecomputed: 0 });
+    t.ok(trained.work.find(({ name }) => name === 'behind')?.shards, 'it computed');
+    t.same(await Promise.all([plain.ended, behind.ended]), ['the run is done', 'the run is done']);
+  },
+);
 
-t.test('delayed, sliced and slow connections only take their time', async (t) => {
-  for (const seed of [1, 2]) {
+t.test('delayed, sliced and slow connections only take their time', { buffered: true }, async (t) => {
+  for (const seed of seeds) {
     const { run, proxy, alone, behind } = await open(t, {
       seed,
       treat: ({ kind }, random) => ({
@@ -117,64 +124,72 @@ t.test('delayed, sliced and slow connections only take their time', async (t) =>
   }
 });
 
-t.test('a worker whose connections are reset anywhere comes back each time', async (t) => {
-  for (const seed of [1, 2, 3]) {
-    const cuts = 12;
-    const { run, proxy, alone, plain, behind, shards } = await open(t, {
-      seed,
-      // Anywhere from the first bytes of the upgrade to the middle of some partial or total.
-      treat: ({ index, to }, random) =>
-        index < cuts && (to === 'worker') === (index % 2 === 0)
-          ? { resetAfterBytes: 1 + Math.floor(400_000 * random() ** 4) }
-          : {},
+t.test(
+  'a worker whose connections are reset anywhere comes back each time',
+  { buffered: true },
+  async (t) => {
+    for (const seed of seeds) {
+      const cuts = 12;
+      const { run, proxy, alone, plain, behind, shards } = await open(t, {
+        seed,
+        // Anywhere from the first bytes of the upgrade to the middle of some partial or total.
+        treat: ({ index, to }, random) =>
+          index < cuts && (to === 'worker') === (index % 2 === 0)
+            ? { resetAfterBytes: 1 + Math.floor(400_000 * random() ** 4) }
+            : {},
+      });
+      const trained = await run.train({ onStep: () => allThere(run) });
+      t.same(bitsOf(trained), alone, `seed ${seed}`);
+      const { resets } = proxy.counts;
+      t.ok(resets >= 6, `seed ${seed}: ${resets} resets, ${trained.deaths} deaths, ${trained.joins} joins`);
+      t.ok(trained.deaths > 0 && trained.deaths <= resets);
+      t.ok(trained.joins >= 1 + trained.deaths);
+      t.equal(plain.log.count('welcomed'), 1, 'the other one noticed nothing');
+      t.ok(behind.log.count('lost') > 0);
+      t.equal(shards(trained.work), trained.steps * 8);
+    }
+  },
+);
+
+t.test(
+  'both ends notice a half-open connection, and the worker comes back by itself',
+  { buffered: true },
+  async (t) => {
+    const fields = openEndedRecipe();
+    const source = openEndedSource();
+    const run = await OpenEndedRun.open({ fields, source, workers: 2, stepTimeoutMs: 400 });
+    const proxy = await ChaosProxy.open({ port: run.remote.port, seed: 1 });
+    t.teardown(async () => {
+      await run.remote.close();
+      await proxy.close();
     });
-    const trained = await run.train({ onStep: () => allThere(run) });
-    t.same(bitsOf(trained), alone, `seed ${seed}`);
-    const { resets } = proxy.counts;
-    t.ok(resets >= 6, `seed ${seed}: ${resets} resets, ${trained.deaths} deaths, ${trained.joins} joins`);
-    t.ok(trained.deaths > 0 && trained.deaths <= resets);
-    t.ok(trained.joins >= 1 + trained.deaths);
-    t.equal(plain.log.count('welcomed'), 1, 'the other one noticed nothing');
-    t.ok(behind.log.count('lost') > 0);
-    t.equal(shards(trained.work), trained.steps * 8);
-  }
-});
+    const { log, fleet, way } = run.remote;
+    startHere(t, 'plain', way);
+    const behind = startHere(t, 'behind', { ...way, url: proxy.url });
+    while (fleet.committed < 10) await setTimeout(5);
+    const from = log.all.length;
+    const stalledMs = machineMs();
+    for (const passage of proxy.passages) passage.stall();
+    const late = await log.waitFor('the deadline', ({ kind }) => kind === 'late', { from });
+    const lost = await behind.log.waitFor('the worker to notice', ({ kind }) => kind === 'lost');
+    t.match(lost, { reason: /the coordinator has been silent for/ });
+    const gone = await log.waitFor('its end', ({ kind }) => kind === 'died' || kind === 'replaced', { from });
+    await log.waitFor('its return', ({ kind }) => kind === 'joined', { from });
+    const after = (atMs: number) => `${((atMs - stalledMs) / 1000).toFixed(1)} s`;
+    t.comment(
+      `late after ${after(late.atMs)}, ${gone.kind} after ${after(gone.atMs)}, noticed by the worker after ${after(lost.atMs)}`,
+    );
+    t.ok(proxy.counts.bytesSwallowed > 0, `${proxy.counts.bytesSwallowed} bytes swallowed`);
+    const { committed } = fleet;
+    while (fleet.committed < committed + 10) await setTimeout(5);
+    const trained = await run.stop();
+    t.same(bitsOf(trained), await bitsAfter(fields, source, trained.steps));
+    t.ok(trained.shardsRecomputed > 0);
+    t.equal(trained.joins, 3);
+  },
+);
 
-t.test('both ends notice a half-open connection, and the worker comes back by itself', async (t) => {
-  const fields = openEndedRecipe();
-  const source = openEndedSource();
-  const run = await OpenEndedRun.open({ fields, source, workers: 2, stepTimeoutMs: 400 });
-  const proxy = await ChaosProxy.open({ port: run.remote.port, seed: 1 });
-  t.teardown(async () => {
-    await run.remote.close();
-    await proxy.close();
-  });
-  const { log, fleet, way } = run.remote;
-  startHere(t, 'plain', way);
-  const behind = startHere(t, 'behind', { ...way, url: proxy.url });
-  while (fleet.committed < 10) await setTimeout(5);
-  const from = log.all.length;
-  const stalledMs = machineMs();
-  for (const passage of proxy.passages) passage.stall();
-  const late = await log.waitFor('the deadline', ({ kind }) => kind === 'late', { from });
-  const lost = await behind.log.waitFor('the worker to notice', ({ kind }) => kind === 'lost');
-  t.match(lost, { reason: /the coordinator has been silent for/ });
-  const gone = await log.waitFor('its end', ({ kind }) => kind === 'died' || kind === 'replaced', { from });
-  await log.waitFor('its return', ({ kind }) => kind === 'joined', { from });
-  const after = (atMs: number) => `${((atMs - stalledMs) / 1000).toFixed(1)} s`;
-  t.comment(
-    `late after ${after(late.atMs)}, ${gone.kind} after ${after(gone.atMs)}, noticed by the worker after ${after(lost.atMs)}`,
-  );
-  t.ok(proxy.counts.bytesSwallowed > 0, `${proxy.counts.bytesSwallowed} bytes swallowed`);
-  const { committed } = fleet;
-  while (fleet.committed < committed + 10) await setTimeout(5);
-  const trained = await run.stop();
-  t.same(bitsOf(trained), await bitsAfter(fields, source, trained.steps));
-  t.ok(trained.shardsRecomputed > 0);
-  t.equal(trained.joins, 3);
-});
-
-t.test('a connection that arrives twice does no harm', async (t) => {
+t.test('a connection that arrives twice does no harm', { buffered: true }, async (t) => {
   const { run, proxy, alone, behind, shards } = await open(t, { seed: 1, duplicates: 3 });
   const trained = await run.train({ onStep: () => allThere(run) });
   t.same(bitsOf(trained), alone);
@@ -184,7 +199,7 @@ t.test('a connection that arrives twice does no harm', async (t) => {
   t.equal(shards(trained.work), trained.steps * 8);
 });
 
-t.test('what comes over a connection that was replaced is not applied', async (t) => {
+t.test('what comes over a connection that was replaced is not applied', { buffered: true }, async (t) => {
   for (const round of [1, 2, 3]) {
     const { run, proxy, alone, behind, shards } = await open(t, { seed: round });
     let old: readonly Passage[] = [];
