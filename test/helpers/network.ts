@@ -21,13 +21,18 @@ function run(command: string, ...args: readonly string[]): void {
 /** Whether this machine lets us make networks and disturb them; if not, that is said aloud. */
 export function hasNetworks(t: Test): boolean {
   const name = `lockstep-${process.pid}-probe-${randomInt(2 ** 32)}`;
-  const missing = [
-    ...(tryRun('ip', ['netns', 'add', name]) === null ? ['network namespaces (root and iproute2)'] : []),
-    ...(tryRun('ip', ['netns', 'exec', name, 'nft', 'add', 'table', 'inet', 'probe']) === null
-      ? ['nftables (nft)']
-      : []),
-    ...(tryRun('ip', ['-n', name, 'link', 'add', 'probe', 'type', 'bridge']) === null ? ['bridges'] : []),
-  ];
+  const inside = (...command: string[]) => tryRun('ip', ['netns', 'exec', name, ...command]) !== null;
+  const chain = 'add table inet t; add chain inet t c { type filter hook input priority 0; }';
+  const works: Readonly<Record<string, boolean>> = {
+    'network namespaces (root and iproute2)': tryRun('ip', ['netns', 'add', name]) !== null,
+    'cables (veth)': inside('ip', 'link', 'add', 'a', 'type', 'veth', 'peer', 'name', 'b'),
+    bridges: inside('ip', 'link', 'add', 'c', 'type', 'bridge'),
+    'nftables (nft)': inside('nft', `${chain}; add rule inet t c numgen random mod 100 < 10 counter drop`),
+    'limited rates (tc)': inside(
+      ...'tc qdisc add dev a root tbf rate 20mbit burst 32kb latency 9ms'.split(' '),
+    ),
+  };
+  const missing = Object.keys(works).filter((what) => !works[what]);
   tryRun('ip', ['netns', 'del', name]);
   if (missing.length === 0) return true;
   t.comment(`NOT TESTED: this machine does not give us ${missing.join(', ')}`);
