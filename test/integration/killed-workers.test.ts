@@ -8,6 +8,7 @@ import { RemoteRun } from '../helpers/remote-run.ts';
 import { bitsOf, syntheticDataset, train } from '../helpers/train.ts';
 
 t.setTimeout(120_000);
+t.jobs = 3; // they wait most of the time
 
 /** Data and replica come in two chunks each. */
 const source = syntheticDataset(7, 60, 1300);
@@ -126,7 +127,7 @@ class Death {
 }
 
 for (const mode of ['sync', 'ghost'] as const) {
-  t.test(`${mode}: workers are killed at every phase`, async (t) => {
+  t.test(`${mode}: workers are killed at every phase`, { buffered: true }, async (t) => {
     const alone = bitsOf(await train(recipe(mode), { source }));
     const run = await RemoteRun.open({ fields: recipe(mode), source, workers: 2 });
     t.teardown(() => run.close());
