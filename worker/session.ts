@@ -189,7 +189,13 @@ export class Session implements LinkEvents<ToWorker> {
     if (this.#run !== null) throw new Error('the coordinator said welcome twice');
     this.#run = welcome.run;
     this.#options.onEvent?.({ kind: 'welcomed', name: welcome.name, welcome });
-    await this.#link.openBulk(welcome.ticket, this.#options.payloadBytes(welcome));
+    const payloadBytes = this.#options.payloadBytes(welcome);
+    try {
+      await this.#link.openBulk(welcome.ticket, payloadBytes);
+    } catch (error) {
+      // The coordinator lets us in, so whatever is wrong is wrong with this connection.
+      this.#lose(reasonOf(error));
+    }
     if (this.#end !== null) return;
     this.#isPreparing = true;
     try {
@@ -393,6 +399,7 @@ export class Session implements LinkEvents<ToWorker> {
   }
 
   #lose(reason: string): void {
+    if (this.#end !== null) return;
     this.#link.destroy();
     this.#close({ kind: 'lost', reason });
   }

@@ -65,12 +65,20 @@ export async function work(options: WorkerOptions): Promise<string> {
     kernels: options.kernels.set,
   };
   let patienceMs = options.connectTimeoutMs;
+  /** Sessions in a row that were lost before the worker could take part. */
+  let vainSessions = 0;
+  const onEvent = (event: WorkerEvent): void => {
+    if (event.kind === 'ready') vainSessions = 0;
+    options.onEvent?.(event);
+  };
   try {
     for (;;) {
       const relay = new Relay();
+      if (vainSessions > 0) await pause(backoffMs(vainSessions - 1, Math.random()), options.signal);
       const link = await persist(options, relay, patienceMs);
       if (link === null) return 'interrupted';
-      const end = await live(link, relay, hello, workshop, options);
+      vainSessions += 1;
+      const end = await live(link, relay, hello, workshop, { ...options, onEvent });
       if (end.kind === 'over' || end.kind === 'left') return end.reason;
       if (end.kind === 'failed') throw end.error;
       if (end.kind === 'refused' && !end.retry) throw new LockstepError('REFUSED', end.reason);
@@ -97,10 +105,15 @@ async function persist(
       const isHopeless = !(error instanceof LockstepError) || error.code !== 'CONNECTION';
       if (isHopeless || systemClock.nowMs() + waitMs - startMs > patienceMs) throw error;
       onEvent?.({ kind: 'retrying', reason: error.message, seconds: waitMs / 1000 });
-      await setTimeout(waitMs, undefined, { ...(signal && { signal }) }).catch(() => {});
+      await pause(waitMs, signal);
     }
   }
   return null;
+}
+
+/** Waits, or until the signal comes. */
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  await setTimeout(ms, undefined, { ...(signal && { signal }) }).catch(() => {});
 }
 
 /** One session from its hello to its end. */

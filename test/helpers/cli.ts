@@ -55,7 +55,7 @@ export function lockstep(args: readonly string[], options: RunOptions): Promise<
 }
 
 /** What of the environment a program needs; coverage too. No LOCKSTEP_ variable, no terminal's width or colours. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
+export function cleanEnvironment(): NodeJS.ProcessEnv {
   const kept = ['PATH', 'HOME', 'TMPDIR', 'SystemRoot', 'NODE_V8_COVERAGE'];
   return Object.fromEntries(kept.flatMap((name) => (name in process.env ? [[name, process.env[name]]] : [])));
 }
