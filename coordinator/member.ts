@@ -34,6 +34,8 @@ export interface MemberEvents {
   checksum(member: Member, step: number, sha256: string): void;
   /** It is gone; `isLeaving` where it said so itself. */
   gone(member: Member, reason: string, isLeaving: boolean): void;
+  /** It went, or was sent away, before it was welcome. */
+  refused(member: Member, reason: string): void;
   /** A frame that nobody wanted. */
   dropped(member: Member, what: string): void;
 }
@@ -193,6 +195,7 @@ export class Member implements LinkEvents<ToCoordinator> {
     this.#heartbeat.stop();
     this.link.close(reason);
     if (wasWelcome) this.#events.gone(this, reason, isLeaving);
+    else this.#events.refused(this, reason);
   }
 }
 

@@ -12,7 +12,7 @@ import { Member, type Refusal, type Welcoming } from './member.ts';
 export type RosterEvent =
   | { readonly kind: 'joined'; readonly threads: number; readonly kernels: string; readonly isBack: boolean }
   | {
-      readonly kind: 'left' | 'died' | 'late' | 'replaced' | 'thrown out' | 'out of step';
+      readonly kind: 'left' | 'died' | 'late' | 'replaced' | 'refused' | 'thrown out' | 'out of step';
       readonly reason: string;
     };
 
@@ -95,6 +95,9 @@ export class Roster {
       evaluation: (member, frame) => this.#host.evaluation(member, frame),
       checksum: (member, step, sha256) => this.#host.checksum(member, step, sha256),
       gone: (member, reason, isLeaving) => this.#gone(member, reason, isLeaving),
+      refused: (member, reason) => {
+        if (!this.#isClosed) this.#host.onEvent({ kind: 'refused', reason }, member);
+      },
       dropped: () => {
         this.framesDropped += 1;
       },

@@ -37,6 +37,8 @@ export interface WorkerOptions {
 export type WorkerEvent =
   | SessionEvent
   | { readonly kind: 'data'; readonly from: DataOrigin }
+  /** Of data from the coordinator. */
+  | { readonly kind: 'progress'; readonly bytes: number; readonly total: number }
   | { readonly kind: 'lost'; readonly reason: string }
   | { readonly kind: 'retrying'; readonly reason: string; readonly seconds: number }
   | { readonly kind: 'warning'; readonly line: string };
@@ -49,7 +51,10 @@ export async function work(options: WorkerOptions): Promise<string> {
   const workshop = new Workshop({
     ...options,
     onData: (from) => options.onEvent?.({ kind: 'data', from }),
-    onWarning: (line) => options.onEvent?.({ kind: 'warning', line }),
+    reports: {
+      warn: (line) => options.onEvent?.({ kind: 'warning', line }),
+      progress: (bytes, total) => options.onEvent?.({ kind: 'progress', bytes, total }),
+    },
   });
   const hello: Hello = {
     type: 'hello',
