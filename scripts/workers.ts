@@ -51,6 +51,10 @@ export async function openWorkers(
   checkRecipe(run);
   const { listen, threads, tls, log = () => {} } = settings;
   const own = threads > 0 ? 1 : 0;
+  let ownIsReady = (): void => {};
+  const ownReady = new Promise<void>((resolve) => {
+    ownIsReady = resolve;
+  });
   const fleet = new Fleet({
     run,
     clock: systemClock,
@@ -58,7 +62,10 @@ export async function openWorkers(
     minWorkers: settings.minWorkers + own,
     workerTimeoutMs: settings.workerTimeoutMs,
     stepTimeoutMs: settings.stepTimeoutMs,
-    ...(settings.onEvent && { onEvent: settings.onEvent }),
+    onEvent: (event) => {
+      settings.onEvent?.(event);
+      if (event.kind === 'joined' && event.address === thisProcess) ownIsReady();
+    },
   });
   const token = settings.token ?? randomBytes(16).toString('hex');
   let door: Door | null = null;
@@ -71,9 +78,9 @@ export async function openWorkers(
   try {
     door = await openDoor({ listen, token, tls, log, onWorker: (link) => fleet.arrive(link) });
     if (own > 0) {
-      const { isReady, isOver } = workHere(fleet, kernels, threads);
-      local = isOver.catch(() => {}); // it has left with its reason, like any other worker
-      await Promise.race([isReady, isOver]);
+      const working = workHere(fleet, kernels, threads);
+      local = working.catch(() => {}); // it has left with its reason, like any other worker
+      await Promise.race([ownReady, working]);
     }
   } catch (error) {
     await shut('the run failed');
@@ -106,16 +113,8 @@ function checkRecipe({ recipe }: Run): void {
 }
 
 /** The threads of this process, as a worker like any other. */
-function workHere(
-  fleet: Fleet,
-  kernels: LoadedKernels,
-  threads: number,
-): { readonly isReady: Promise<void>; readonly isOver: Promise<string> } {
-  let ready = (): void => {};
-  const isReady = new Promise<void>((resolve) => {
-    ready = resolve;
-  });
-  const isOver = work({
+function workHere(fleet: Fleet, kernels: LoadedKernels, threads: number): Promise<string> {
+  return work({
     name: thisProcess,
     threads,
     kernels,
@@ -123,14 +122,10 @@ function workHere(
     data: { data: null, cache: null },
     connectTimeoutMs: 0,
     rejoinTimeoutMs: 0,
-    onEvent: ({ kind }) => {
-      if (kind === 'ready') ready();
-    },
     connect: async (events) => {
       const { worker, coordinator, listen } = localLink(thisProcess);
       listen(events, fleet.arrive(coordinator));
       return worker;
     },
   });
-  return { isReady, isOver };
 }

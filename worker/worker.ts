@@ -1,5 +1,6 @@
 /** A remote worker's life: connect → sessions → leave; it comes back by itself when a connection is lost. */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { LockstepError } from '../shared/errors.ts';
 import type { LoadedKernels } from '../shared/kernels/load.ts';
@@ -76,7 +77,8 @@ export async function work(options: WorkerOptions): Promise<string> {
       const end = await live(link, relay, hello, workshop, options);
       if (end.kind === 'over' || end.kind === 'left') return end.reason;
       if (end.kind === 'failed') throw end.error;
-      if (end.kind === 'refused' && !end.retry) throw new LockstepError('REFUSED', end.reason);
+      if (end.kind === 'refused' && !end.retry)
+        throw new LockstepError('REFUSED', `the coordinator refused this worker: ${end.reason}`);
       options.onEvent?.({ kind: 'lost', reason: end.reason });
       patienceMs = options.rejoinTimeoutMs;
     }
@@ -94,7 +96,7 @@ async function persist(
   const startMs = systemClock.nowMs();
   for (let attempt = 0; signal?.aborted !== true; attempt++) {
     try {
-      return await connect(relay);
+      return await unless(signal, connect(relay));
     } catch (error) {
       const waitMs = backoffMs(attempt, Math.random());
       const isHopeless = !(error instanceof LockstepError) || error.code !== 'CONNECTION';
@@ -104,6 +106,27 @@ async function persist(
     }
   }
   return null;
+}
+
+/** A connection, or null if the signal comes first; what is opened after that is closed again. */
+async function unless(
+  signal: AbortSignal | undefined,
+  opening: Promise<WorkerLink>,
+): Promise<WorkerLink | null> {
+  if (signal === undefined) return await opening;
+  const stop = new AbortController();
+  const aborted = once(signal, 'abort', { signal: stop.signal }).then(() => null);
+  try {
+    return await Promise.race([opening, aborted]);
+  } finally {
+    stop.abort();
+    aborted
+      .then(
+        () => opening.then((link) => link.close('interrupted')),
+        () => {}, // it was not interrupted
+      )
+      .catch(() => {}); // and nothing was opened
+  }
 }
 
 /** One session from its hello to its end. */

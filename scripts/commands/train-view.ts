@@ -43,7 +43,7 @@ export class TrainView {
       `Lockstep ${version}: recipe ${this.#screen.style('bold', recipeName)} ${recipeId(recipe).slice(0, 8)}, ` +
         `${grouped(run.samples.length)} samples, ${grouped(run.steps)} steps an epoch`,
     );
-    const who = threads === 0 ? 'no threads of its own' : plural(threads, 'thread');
+    const who = threads === 0 ? 'coordinator without threads of its own' : plural(threads, 'thread');
     this.#screen.line(`${who}, ${kernels.set} kernels: ${kernels.reason}`);
     this.#screen.line();
     if (this.#screen.isLive) this.#timer = setInterval(() => this.#draw(), drawMs);
@@ -53,6 +53,7 @@ export class TrainView {
   waitFor(text: string | null): void {
     if (text === null && this.#position?.().epoch === 0) this.#startMs = performance.now();
     this.#waiting = text === null ? null : { text, sinceMs: performance.now() };
+    this.#screen.status('');
   }
 
   epoch(report: EpochReport): void {

@@ -49,11 +49,11 @@ export class WorkerView {
   }
 
   start(): void {
-    const { threads, kernels, way } = this.#plan;
+    const { threads, kernels, address } = this.#plan;
     this.#screen.line(
       `Lockstep ${version}: worker, ${plural(threads, 'thread')}, ${kernels.set} kernels: ${kernels.reason}`,
     );
-    this.#say(`connecting to ${way.url}`);
+    this.#say(`connecting to ${address}`);
     if (this.#screen.isLive) this.#timer = setInterval(() => this.#draw(), drawMs);
   }
 
@@ -155,6 +155,8 @@ export class WorkerView {
         `${((nowMs - sinceMs) / 1000).toFixed(1).padStart(5)} s  ${grouped(speed).padStart(7)} samples/s`,
     );
     this.#epoch = { shards: 0, all: 0, sinceMs: nowMs };
+    this.#share = null;
+    this.#status = 'evaluating';
   }
 
   /** A line that stays, and stands for what is done until there is more to say. */
@@ -175,12 +177,12 @@ export class WorkerView {
     this.#screen.status(text.slice(0, this.#screen.columns - 3));
   }
 
-  /** `epoch 3/10 step 57/469 shards 4 of 8` */
+  /** `epoch 3/10 step 57/469 shards 4/8` */
   #place(share: number): string {
     if (this.#job === null) return this.#status;
     const { recipe, steps } = this.#job;
     const epoch = Math.floor(this.#step / steps) + 1;
-    return `epoch ${epoch}/${recipe.epochs} step ${this.#step % steps}/${steps} shards ${share} of ${shardsOf(recipe)}`;
+    return `epoch ${epoch}/${recipe.epochs} step ${this.#step % steps}/${steps} shards ${share}/${shardsOf(recipe)}`;
   }
 }
 

@@ -8,6 +8,7 @@ import { kernelChoices, knownAnswerOf, type LoadedKernels, loadKernels } from '.
 import { parseFingerprint } from '../../shared/wire/fingerprint.ts';
 import { type ConnectOptions, connect } from '../../worker/connect.ts';
 import { checkThreads } from '../../worker/team.ts';
+import { Way } from '../../worker/way.ts';
 import { work } from '../../worker/worker.ts';
 import { durationMs } from './duration.ts';
 import type { FlagValues } from './flag-values.ts';
@@ -73,6 +74,8 @@ export async function workerCommand(url: string, flags: FlagValues): Promise<num
 /** What the flags come to. */
 export interface WorkerPlan {
   readonly way: Omit<ConnectOptions, 'events'>;
+  /** Host and port. */
+  readonly address: string;
   readonly name: string;
   readonly threads: number;
   readonly kernels: LoadedKernels;
@@ -99,15 +102,17 @@ function readPlan(url: string, flags: FlagValues): WorkerPlan {
   const threads = flags.text('threads');
   const data = flags.text('data') ?? null;
   if (data !== null) openDataset(data, knownDatasets, flags.label('data'));
+  const way = {
+    url,
+    token,
+    fingerprint: fingerprint === undefined ? null : parseFingerprint(fingerprint, flags.label('fingerprint')),
+    isInsecure,
+    timeoutMs: connectTimeoutMs,
+  };
   return {
-    way: {
-      url,
-      token,
-      fingerprint:
-        fingerprint === undefined ? null : parseFingerprint(fingerprint, flags.label('fingerprint')),
-      isInsecure,
-      timeoutMs: connectTimeoutMs,
-    },
+    way,
+    // What cannot be a coordinator's is said before anything else: there may be a token in it.
+    address: new Way(way).address,
     name: readName(flags),
     threads:
       threads === undefined
