@@ -47,7 +47,9 @@ export class SegmentedStep {
     for (const [first, end] of divideShards(nodes, this.#rank, this.#size)) {
       const span = this.#training.spanOf(step, committed, first, end);
       const exchanges = computeStep(this.#training.model, span);
-      for (let i = 0; i < exchange; i++) nextOf(exchanges).receive(span, this.#totalAt(i));
+      // Their own partials of earlier exchanges are needed, too: what rides along with the gradient is merged from them.
+      for (let i = 0; i < exchange; i++)
+        this.#computePartials(exchanges, span).receive(span, this.#totalAt(i));
       this.#computePartials(exchanges, span);
       this.#held.push({ span, exchanges });
     }
@@ -81,9 +83,10 @@ export class SegmentedStep {
     this.#training.apply(step, committed);
   }
 
-  #computePartials(exchanges: Generator<Exchange, void, void>, span: Span): void {
+  #computePartials(exchanges: Generator<Exchange, void, void>, span: Span): Exchange {
     const exchange = nextOf(exchanges);
     for (let shard = span.firstShard; shard < span.endShard; shard++) exchange.partial(span, shard);
+    return exchange;
   }
 
   #totalAt(exchange: number): number {
