@@ -14,8 +14,11 @@ export interface StepHost {
   /** The members that take part, and how fast they are, in shards per second (or any unit, if the same for all). */
   ready(): readonly { readonly member: Member; readonly speed: number }[];
   newReduction(exchange: number): Reduction;
-  /** An exchange is complete. False if its total holds NaN or infinity: the step stands still then. */
-  isGood(exchange: number, total: Float32Array): boolean;
+  /**
+   * An exchange is complete. False if its total holds NaN or infinity: the step stands still then.
+   * @param isKnownFinite whether it does not, as far as merging has shown
+   */
+  isGood(exchange: number, total: Float32Array, isKnownFinite: boolean | null): boolean;
   /** Sends a total to all who follow. */
   broadcast(exchange: number, total: Float32Array): void;
   /** The last total is out. */
@@ -36,6 +39,8 @@ export interface Share {
   owed: TreeNode[];
   /** Shards whose gradient was taken from it. */
   shards: number;
+  /** Nodes in which they came: one gradient each. */
+  gradients: number;
   /** Seconds that it says it computed. */
   seconds: number;
 }
@@ -66,6 +71,11 @@ export class DistributedStep {
 
   get exchange(): number {
     return this.#reductions.length - 1;
+  }
+
+  /** What merging made, by exchange: free for reuse once the step is over and its totals have left. */
+  mergedValues(): Float32Array[][] {
+    return this.#reductions.map((reduction) => reduction.mergedValues());
   }
 
   /** True while nobody has some of its nodes. */
@@ -117,7 +127,10 @@ export class DistributedStep {
     share.seconds += microseconds / 1e6;
     if (outcome === 'conflict') this.#host.conflict(member, what);
     else if (outcome !== 'accepted') this.#host.dropped(member, `${what}, which was there (${outcome})`);
-    else if (this.#isLast(exchange)) share.shards += hi - lo;
+    else if (this.#isLast(exchange)) {
+      share.shards += hi - lo;
+      share.gradients += 1;
+    }
     if (isCurrent && reduction.total !== null) this.#endExchange(reduction.total);
   }
 
@@ -169,7 +182,7 @@ export class DistributedStep {
 
   #endExchange(total: Float32Array): void {
     const { exchange } = this;
-    if (!this.#host.isGood(exchange, total)) return;
+    if (!this.#host.isGood(exchange, total, this.#reductions[exchange].mergedIsFinite)) return;
     if (this.#isLast(exchange)) {
       this.#isFinished = true;
       this.#host.broadcast(exchange, total);
@@ -205,7 +218,7 @@ export class DistributedStep {
   #shareOf(member: Member): Share {
     let share = this.#shares.get(member);
     if (share === undefined) {
-      share = { nodes: [], owed: [], shards: 0, seconds: 0 };
+      share = { nodes: [], owed: [], shards: 0, gradients: 0, seconds: 0 };
       this.#shares.set(member, share);
     }
     return share;

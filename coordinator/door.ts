@@ -15,10 +15,10 @@ import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { reasonOf } from '../shared/errors.ts';
 import { type ListenAddress, plainHost, remoteAddress } from '../shared/wire/address.ts';
 import { bulkPath, controlPath, ticketHeader } from '../shared/wire/credentials.ts';
-import { controlBytes, headersBytes } from '../shared/wire/limits.ts';
+import { answerTimeoutMs, controlBytes, headersBytes } from '../shared/wire/limits.ts';
 import { type ArrivingLink, type Clock, type LinkEvents, systemClock } from '../shared/wire/link.ts';
 import type { ToCoordinator } from '../shared/wire/messages.ts';
-import { acceptWebSocket, subprotocol } from '../shared/wire/websocket.ts';
+import { acceptWebSocket, subprotocol, type WebSocket } from '../shared/wire/websocket.ts';
 import { type Refusal, refuseSite, refuseToken } from './admission.ts';
 import { Arrival } from './arrival.ts';
 import { codeOf } from './durable-file.ts';
@@ -58,6 +58,9 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   return { port, close: (reason) => doorkeeper.close(listener, reason) };
 }
 
+/** Answers the upgrade request with a WebSocket that takes messages of at most so many bytes. */
+type Accept = (messageBytes: number) => WebSocket | Refusal;
+
 class Doorkeeper {
   readonly #options: DoorOptions;
   readonly #clock: Clock;
@@ -81,10 +84,7 @@ class Doorkeeper {
     this.#secureContext =
       options.tls === null ? null : createSecureContext({ ...options.tls, minVersion: 'TLSv1.3' });
     this.#log = new RefusalLog(this.#clock, options.log);
-    this.#strangers = new Strangers(this.#clock, (socket, why) => {
-      this.#note(socket, why);
-      socket.destroy();
-    });
+    this.#strangers = new Strangers(this.#clock, (socket, why) => this.#note(socket, why));
     this.#http.maxRequestsPerSocket = 1;
     this.#http.on('request', (request, response) => this.#answer(request, response));
     this.#http.on('upgrade', (request, stream, head) => this.#upgrade(request, stream, head));
@@ -127,6 +127,7 @@ class Doorkeeper {
   /** Requests that ask for no upgrade. There are no pages; if there are some day, they stand in a fixed table here. */
   #answer(request: IncomingMessage, response: ServerResponse): void {
     this.#note(request.socket, 'a request for a page');
+    this.#below.delete(request.socket); // no upgrade may follow on this connection
     response.writeHead(404, answerHeaders);
     response.end('not here; this is where workers of Lockstep connect\n');
   }
@@ -134,14 +135,20 @@ class Doorkeeper {
   /** What HTTP could not read, or a connection that broke. */
   #misread(error: Error, stream: Duplex): void {
     const code = codeOf(error) ?? '';
-    if (!code.startsWith('HPE_')) return void stream.destroy();
+    if (!code.startsWith('HPE_')) {
+      stream.destroy();
+      return;
+    }
     const status = code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
     this.#refuse(stream, { status, line: `no request that can be read (${reasonOf(error)})` });
   }
 
   #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     const socket = this.#below.get(stream);
-    if (socket === undefined) throw new Error('a request on a connection that was never met');
+    if (socket === undefined) {
+      stream.destroy();
+      return;
+    }
     const refusal =
       refuseSite(request.headers, plainHost(socket.localAddress ?? ''), this.#names) ??
       this.#admit(request, stream, socket, head);
@@ -150,39 +157,43 @@ class Doorkeeper {
 
   /** Lets a control or a bulk connection in, or says why not. */
   #admit(request: IncomingMessage, stream: Duplex, socket: Socket, head: Buffer): Refusal | null {
-    const { url = '', headers } = request;
-    const accept = (messageBytes: number) => acceptWebSocket(request, stream, head, messageBytes);
-    if (url === controlPath) {
-      const refusal = refuseToken(headers, this.#options.token);
-      if (refusal !== null) return refusal;
-      const webSocket = accept(controlBytes);
+    const accept: Accept = (messageBytes) => {
+      const webSocket = acceptWebSocket(request, stream, head, messageBytes);
       if (typeof webSocket === 'string') return { status: 400, line: webSocket };
       this.#strangers.release(socket);
-      const arrival = new Arrival(
-        { webSocket, socket: stream },
-        {
-          address: remoteAddress(socket),
-          clock: this.#clock,
-          gone: () => this.#forget(arrival),
-        },
-      );
-      this.#arrivals.set(arrival.ticket, arrival);
-      arrival.listen(this.#options.onWorker(arrival));
-      return null;
-    }
-    if (url === bulkPath) {
-      const arrival = this.#arrivals.get(String(headers[ticketHeader]));
-      const messageBytes = arrival?.expectedBulkBytes ?? null;
-      if (arrival === undefined || messageBytes === null)
-        return { status: 401, line: 'no ticket that is expected; connect to /control first' };
-      const webSocket = accept(messageBytes);
-      if (typeof webSocket === 'string') return { status: 400, line: webSocket };
-      this.#strangers.release(socket);
-      arrival.addBulk({ webSocket, socket: stream });
-      return null;
-    }
+      return webSocket;
+    };
+    const { url, headers } = request;
+    if (url === controlPath)
+      return refuseToken(headers, this.#options.token) ?? this.#admitControl(stream, socket, accept);
+    if (url === bulkPath) return this.#admitBulk(stream, String(headers[ticketHeader]), accept);
     // The path is not shown: who puts a token into it by mistake does not want it in a log.
     return { status: 404, line: `unknown path; expected ${controlPath} or ${bulkPath}` };
+  }
+
+  #admitControl(stream: Duplex, socket: Socket, accept: Accept): Refusal | null {
+    const webSocket = accept(controlBytes);
+    if ('line' in webSocket) return webSocket;
+    const options = {
+      address: remoteAddress(socket),
+      clock: this.#clock,
+      gone: () => this.#forget(arrival),
+    };
+    const arrival = new Arrival({ webSocket, socket: stream }, options);
+    this.#arrivals.set(arrival.ticket, arrival);
+    arrival.listen(this.#options.onWorker(arrival));
+    return null;
+  }
+
+  #admitBulk(stream: Duplex, ticket: string, accept: Accept): Refusal | null {
+    const arrival = this.#arrivals.get(ticket);
+    const messageBytes = arrival?.expectedBulkBytes ?? null;
+    if (arrival === undefined || messageBytes === null)
+      return { status: 401, line: `no ticket that is expected; connect to ${controlPath} first` };
+    const webSocket = accept(messageBytes);
+    if ('line' in webSocket) return webSocket;
+    arrival.addBulk({ webSocket, socket: stream });
+    return null;
   }
 
   #forget({ ticket }: Arrival): void {
@@ -190,14 +201,20 @@ class Doorkeeper {
     if (this.#arrivals.size === 0) this.#lastHasLeft();
   }
 
-  /** Answers in one line and closes; whoever does not take the answer is cut at its deadline. */
+  /** Answers in one line and closes, reading no more: what a flood sends stays with who sends it. */
   #refuse(stream: Duplex, { status, line }: Refusal): void {
+    if (!stream.writable) {
+      stream.destroy(); // it has had its answer, or wants none
+      return;
+    }
     this.#note(stream, line);
-    if (!stream.writable) return void stream.destroy();
     const headers = Object.entries(answerHeaders).map(([name, value]) => `${name}: ${value}\r\n`);
     stream.on('error', () => stream.destroy());
-    stream.resume(); // what is left unread would turn the end into a reset, which overtakes the answer
+    stream.pause();
     stream.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${headers.join('')}\r\n${line}\n`);
+    // With bytes left unread the end is a reset, which must not overtake the answer.
+    const forget = this.#clock.after(answerTimeoutMs, () => stream.destroy());
+    stream.once('close', forget);
   }
 
   #note(stream: Duplex, why: string): void {

@@ -18,6 +18,7 @@ import type { ArrivingLink, Clock } from '../shared/wire/link.ts';
 import type { Team } from './coordinator.ts';
 import { DistributedEvaluation } from './distributed-evaluation.ts';
 import { DistributedStep } from './distributed-step.ts';
+import type { FleetPhase, FleetProfile } from './fleet-profile.ts';
 import type { Member, Welcoming } from './member.ts';
 import { type Batch, Merger, mergerBytes } from './merger.ts';
 import { Planner } from './planner.ts';
@@ -25,6 +26,7 @@ import type { Run } from './prepare.ts';
 import { Reduction } from './reduction.ts';
 import { CoordinatorReplica } from './replica.ts';
 import { Roster, type RosterEvent } from './roster.ts';
+import { travelled } from './travelled.ts';
 
 export interface FleetOptions {
   /** Planned for one thread; its memory holds the data and the first replica. */
@@ -38,6 +40,8 @@ export interface FleetOptions {
   /** Who owes something for so long while others wait for it is late. */
   readonly stepTimeoutMs: number;
   readonly onEvent?: (event: FleetEvent) => void;
+  /** Takes where the time of steps goes, if that is asked for. */
+  readonly profile?: FleetProfile;
 }
 
 /** What happens to the workers, for whoever shows or logs it. */
@@ -85,6 +89,8 @@ export class Fleet implements Team {
   #step: DistributedStep | null = null;
   #evaluation: DistributedEvaluation | null = null;
   #overdue: DistributedStep[] = [];
+  /** What merging made in steps that are over, by exchange, as long as it may be on its way. */
+  #retired: Float32Array[][][] = [];
   /** Steps committed when the epoch began. */
   #epochBase = 0;
   #stepStartMs = 0;
@@ -163,7 +169,11 @@ export class Fleet implements Team {
   }
 
   account(): WorkAccount[] {
-    return this.#roster.account();
+    const gradientBytes = 4 * this.#layouts[this.#layouts.length - 1].floats;
+    return this.#roster.accounts().map(({ traffic, steps, gradients, ...work }) => ({
+      ...work,
+      ...(traffic !== null && travelled(traffic, { steps, gradients, gradientBytes })),
+    }));
   }
 
   /**
@@ -282,6 +292,12 @@ export class Fleet implements Team {
   #goOn(): void {
     const job = this.#job;
     if (job === null || this.#isClosed) return;
+    if (this.#isStopping && this.#isStarted && this.workers === 0) {
+      // Nobody is left to finish what has begun, and what is committed is enough.
+      this.#step = null;
+      this.#evaluation = null;
+      this.#cancelDeadline();
+    }
     if (this.#step !== null || this.#evaluation !== null) {
       // What has begun goes on with whoever is left.
       this.#watchWorkers(1);
@@ -292,6 +308,13 @@ export class Fleet implements Team {
       this.#job = null;
       this.#stopWaiting();
       job.resolve({ kind: isDone ? 'done' : 'stopped', step: this.step });
+      return;
+    }
+    if (job.kind === 'evaluate' && this.#isStopping && this.workers === 0) {
+      // The run is to end, and nobody is there any more who could.
+      this.#replica.evaluate();
+      this.#endJob();
+      job.resolve();
       return;
     }
     if (!this.#watchWorkers(this.#workersNeeded()) || this.#isClogged()) return;
@@ -369,7 +392,7 @@ export class Fleet implements Team {
       generation: () => this.#roster.generation,
       ready: () => this.#planner.ready(),
       newReduction: (exchange) => this.#newReduction(exchange, batch),
-      isGood: (exchange, total) => this.#isGood(exchange, total),
+      isGood: (exchange, total, isKnownFinite) => this.#isGood(exchange, total, isKnownFinite),
       broadcast: (exchange, total) => this.#broadcast(exchange, total),
       finished: () => this.#commit(step),
       conflict: (member, what) => {
@@ -395,7 +418,7 @@ export class Fleet implements Team {
     if (this.#step !== null) this.#setDeadline(() => this.#step?.expire());
     const merger = this.#mergers[exchange];
     return new Reduction(Math.ceil(batch.rows / batch.shardSize), (left, right, node) =>
-      merger.merge(left, right, node, batch),
+      this.#timed('merging', () => merger.merge(left, right, node, batch)),
     );
   }
 
@@ -411,22 +434,42 @@ export class Fleet implements Team {
   }
 
   #broadcast(exchange: number, total: Float32Array): void {
-    for (const member of this.#roster.following) this.#sendTotal(member, exchange, total);
+    this.#recycle();
+    this.#timed('sending', () => {
+      for (const member of this.#roster.following) this.#sendTotal(member, exchange, total);
+    });
   }
 
-  #sendTotal({ link }: Member, exchange: number, total: Float32Array): void {
+  /** Gives the memory of older totals back, when they have left. */
+  #recycle(): void {
+    if (this.#retired.length === 0 || this.#roster.following.some(({ link }) => link.bufferedBytes > 0))
+      return;
+    for (const values of this.#retired) {
+      for (const [exchange, arrays] of values.entries()) {
+        for (const array of arrays) this.#mergers[exchange].recycle(array);
+      }
+    }
+    this.#retired = [];
+  }
+
+  #sendTotal(member: Member, exchange: number, total: Float32Array): void {
+    if (exchange === this.#layouts.length - 1) this.#roster.accountOf(member).steps += 1;
     const { buffer, byteOffset, byteLength } = total;
     const place = { exchange, lo: 0, hi: 0, panel: 0, microseconds: 0 };
-    link.sendFrame(
+    member.link.sendFrame(
       { type: 'total', run: this.#runNumber, step: this.committed, ...place },
       new Uint8Array(buffer, byteOffset, byteLength),
     );
   }
 
   /** Whether a total is finite. If not, the step is to blame, which ends the run, or a worker, which is thrown out. */
-  #isGood(exchange: number, total: Float32Array): boolean {
+  #isGood(exchange: number, total: Float32Array, isKnownFinite: boolean | null): boolean {
     const isLast = exchange === this.#layouts.length - 1;
-    if (isLast ? this.#replica.takeGradient(total) : total.every(Number.isFinite)) return true;
+    const check = () => {
+      if (isLast) this.#replica.takeGradient(total);
+      return isKnownFinite ?? (isLast ? this.#replica.gradientIsFinite() : total.every(Number.isFinite));
+    };
+    if (this.#timed('update', check)) return true;
     const where = this.#replica.diagnose(this.step);
     if (where !== null) {
       this.#diverge(where);
@@ -442,7 +485,7 @@ export class Fleet implements Team {
 
   #commit(step: DistributedStep): void {
     const { step: stepOfEpoch } = this;
-    const loss = this.#replica.apply(stepOfEpoch);
+    const loss = this.#timed('update', () => this.#replica.apply(stepOfEpoch));
     if (loss === null) {
       this.#diverge(this.#replica.diagnose(stepOfEpoch) ?? 'the update');
       return;
@@ -452,13 +495,15 @@ export class Fleet implements Team {
     this.#results.losses[stepOfEpoch] = loss;
     this.#results.seconds[stepOfEpoch] = (this.#options.clock.nowMs() - this.#stepStartMs) / 1000;
     this.shardsRecomputed += step.shardsRecomputed;
-    for (const [member, { shards, seconds }] of step.shares) {
-      this.#roster.credit(member, shards, seconds);
+    for (const [member, share] of step.shares) {
+      const { shards, seconds } = share;
+      this.#roster.credit(member, share);
       this.#planner.observe(member, step.number, shards, seconds);
     }
     this.#overdue = this.#overdue.filter(({ shares }) =>
       [...shares.keys()].some(({ state }) => state === 'late'),
     );
+    if (!this.#overdue.includes(step)) this.#retired.push(step.mergedValues());
     if (this.committed % checksumSteps === 0) {
       this.#checksum = { step: this.committed, sha256: this.#replica.checksum() };
     }
@@ -511,6 +556,11 @@ export class Fleet implements Team {
     this.#evaluation = null;
     this.#cancelDeadline();
     this.#stopWaiting();
+  }
+
+  #timed<Result>(phase: FleetPhase, work: () => Result): Result {
+    const { profile } = this.#options;
+    return profile === undefined ? work() : profile.time(phase, work);
   }
 
   /** Calls `expire` whenever the deadline passes, until another is set. */

@@ -4,21 +4,8 @@
  */
 import { padded, stackBytes } from '../shared/kernels/kernels.ts';
 import type { Scratch } from '../shared/kernels/scratch.ts';
+import type { PartialLayout } from '../shared/reduction/partial.ts';
 import { middle, type TreeNode } from '../shared/reduction/tree.ts';
-
-/** Means and M2s of so many columns, each a run of floats that begins at this float of a partial. */
-export interface MomentArea {
-  readonly mean: number;
-  readonly m2: number;
-  readonly width: number;
-}
-
-/** What the floats of a partial are: moments where it says so, sums elsewhere. */
-export interface PartialLayout {
-  readonly floats: number;
-  /** Areas that do not overlap. */
-  readonly moments: readonly MomentArea[];
-}
 
 /** The samples of a step and how they are cut into shards, the last of which may be short. */
 export interface Batch {

@@ -1,5 +1,6 @@
 /** Who computes which shards of a step: a span for each worker, by measured speed and by what partials cost. */
-import { type Costs, partition, partitionSeconds, type Wishes } from './partition.ts';
+import { partition, partitionSeconds } from './partition.ts';
+import type { Distance } from './span-search.ts';
 
 export interface PlannedWorker {
   readonly workerId: string;
@@ -25,7 +26,7 @@ export interface PlanRequest {
   readonly previous?: readonly Assignment[] | undefined;
 }
 
-/** A plan for the same workers is changed only if the slowest is then done sooner by this share. */
+/** A plan for the same workers is changed only if the step then takes less by this share, or wakes a worker that idles. */
 export const leastGain = 0.1;
 
 /** Where no speed is known at all: what a thread does, to weigh shards against partials. */
@@ -33,19 +34,18 @@ const guessedShardsPerSecond = 1000;
 
 /**
  * Gives every worker a span, so that the slowest is done as soon as can be; shards ÷ speed + covering nodes ·
- * `nodeSeconds` is what a span takes. Among plans that are as fast: nobody who could help idles (the slowest first),
- * then fewer nodes, then the one most like the previous plan.
+ * `nodeSeconds` is what a span takes. Whoever can help without much delay gets something. Among plans that are as fast
+ * the one with fewer nodes is taken, then the one most like the previous plan.
  */
 export function planSpans({ shardCount, workers, nodeSeconds, previous = [] }: PlanRequest): Assignment[] {
   if (workers.length === 0) return [];
   const costs = { shardCount, speeds: speedsOf(workers), nodeSeconds };
-  const ends = partition(costs, wishesOf(costs, workers, previous));
-  if (isPlanFor(previous, workers, shardCount)) {
-    const before = previous.map(({ hi }) => hi);
-    const gain = partitionSeconds(costs, before) - partitionSeconds(costs, ends);
-    if (gain < leastGain * partitionSeconds(costs, before)) return [...previous];
-  }
-  return workers.map(({ workerId }, i) => ({ workerId, lo: i === 0 ? 0 : ends[i - 1], hi: ends[i] }));
+  const ends = partition(costs, distanceFrom(previous, workers, shardCount));
+  const plan = workers.map(({ workerId }, i) => ({ workerId, lo: i === 0 ? 0 : ends[i - 1], hi: ends[i] }));
+  if (!isPlanFor(previous, workers, shardCount)) return plan;
+  const gain = 1 - partitionSeconds(costs, ends) / partitionSeconds(costs, endsOf(previous));
+  const wakes = plan.some(({ lo, hi }, i) => lo < hi && previous[i].lo === previous[i].hi);
+  return wakes || gain >= leastGain ? plan : [...previous];
 }
 
 /** Measured speeds; where there is none, that of the median thread for each thread. */
@@ -61,24 +61,25 @@ function speedsOf(workers: readonly PlannedWorker[]): number[] {
   });
 }
 
-function wishesOf(
-  { shardCount, speeds }: Costs,
-  workers: readonly PlannedWorker[],
+/** How far spans are from those of a plan before; all of them together less than 1. */
+function distanceFrom(
   previous: readonly Assignment[],
-): Wishes {
-  const fastest = speeds.reduce((most, speed) => Math.max(most, speed), 0);
-  // All spans together have fewer nodes than this, and all distances together are below 1: each decides after the other.
-  const idling = workers.length * 64;
+  workers: readonly PlannedWorker[],
+  shardCount: number,
+): Distance {
   const unit = 1 / (2 * shardCount * workers.length + 1);
   const before = new Map(previous.map((assignment) => [assignment.workerId, assignment]));
   const places = workers.map(({ workerId }) => before.get(workerId));
-  return {
-    idle: (worker) => idling * (1 + speeds[worker] / fastest),
-    distance: (worker, lo, hi) => {
-      const place = places[worker];
-      return place === undefined ? 0 : unit * (Math.abs(lo - place.lo) + Math.abs(hi - place.hi));
-    },
+  return (worker, lo, hi) => {
+    const place = places[worker];
+    if (place === undefined) return 0;
+    const shards = Math.abs(lo - place.lo) + Math.abs(hi - place.hi);
+    return unit * Math.min(shards, 2 * shardCount);
   };
+}
+
+function endsOf(plan: readonly Assignment[]): number[] {
+  return plan.map(({ hi }) => hi);
 }
 
 /** Whether a plan gives all shards to these workers, each in its place. */

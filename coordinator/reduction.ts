@@ -94,10 +94,9 @@ export class Reduction {
     return [...missing, ...coveringNodes(end, this.#shardCount, this.#shardCount)];
   }
 
-  /** Whether the total holds no NaN and no infinity; null as long as there is none. */
-  totalIsFinite(): boolean | null {
-    const slot = this.#slot({ lo: 0, hi: this.#shardCount });
-    return slot === undefined ? null : (slot.isFinite ?? areFinite(slot.values));
+  /** Whether the total holds no NaN and no infinity; null where merging has not shown it. */
+  get mergedIsFinite(): boolean | null {
+    return this.#slot({ lo: 0, hi: this.#shardCount })?.isFinite ?? null;
   }
 
   /**
@@ -124,11 +123,11 @@ export class Reduction {
     }
   }
 
-  /** Larger nodes before what lies within them. */
+  /** From left to right. */
   #received(): Slot[] {
     return [...this.#slots.values()]
       .filter(({ isReceived }) => isReceived)
-      .toSorted((a, b) => a.node.lo - b.node.lo || b.node.hi - a.node.hi);
+      .toSorted((a, b) => a.node.lo - b.node.lo);
   }
 
   #slot(node: TreeNode): Slot | undefined {

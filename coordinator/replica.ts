@@ -1,5 +1,6 @@
 /** The coordinator's own replica: it takes every update, and gives copies to those who join. */
 
+import { lossSlotBytes } from '../shared/model/memory-plan.ts';
 import { soloGroup } from '../shared/reduction/group.ts';
 import type { PartialLayout } from '../shared/reduction/partial.ts';
 import { replicaDigest, replicaViews } from '../shared/replica.ts';
@@ -29,11 +30,16 @@ export class CoordinatorReplica {
     return 8 * this.#run.architecture.flatSize;
   }
 
-  /** Notes the total gradient of a step. Returns false if it holds NaN or infinity. */
-  takeGradient(total: Float32Array): boolean {
+  /** Notes the total gradient of a step. */
+  takeGradient(total: Float32Array): void {
     const { memory, plan } = this.#run;
     new Float32Array(memory.buffer, plan.gradient, total.length).set(total);
-    return this.#training.isFinite(plan.gradient, total.length);
+  }
+
+  /** False if the gradient that was taken holds NaN or infinity. */
+  gradientIsFinite(): boolean {
+    const { plan, architecture } = this.#run;
+    return this.#training.isFinite(plan.gradient, architecture.flatSize + lossSlotBytes / 4);
   }
 
   /**
@@ -47,6 +53,11 @@ export class CoordinatorReplica {
     if (nonFinite.found()) return null;
     this.committed += 1;
     return loss;
+  }
+
+  /** Evaluates the test set here; losses and predictions are in memory afterwards. */
+  evaluate(): void {
+    this.#training.evaluate('test', this.committed, () => {});
   }
 
   /** A copy of the replica as bytes. */

@@ -2,10 +2,10 @@
  * Who is there: the workers of a run, from their hello to their end, and what each of them did in all. A change of who
  * takes part is a new generation.
  */
-import type { WorkAccount } from '../shared/training.ts';
 import type { Frame } from '../shared/wire/frame.ts';
 import type { ArrivingLink, Clock } from '../shared/wire/link.ts';
 import type { Hello } from '../shared/wire/messages.ts';
+import { Traffic } from '../shared/wire/traffic.ts';
 import { Member, type Refusal, type Welcoming } from './member.ts';
 
 /** What happens to the workers, for whoever shows or logs it. */
@@ -39,6 +39,11 @@ export interface Account {
   threads: number;
   shards: number;
   seconds: number;
+  /** Total gradients that it was sent, and gradients that it sent. */
+  steps: number;
+  gradients: number;
+  /** What went over its connections; null while it never left this process. */
+  traffic: Traffic | null;
 }
 
 export class Roster {
@@ -69,13 +74,13 @@ export class Roster {
   }
 
   /** What each worker did in the whole run, in the order in which they came. */
-  account(): WorkAccount[] {
-    return [...this.#accounts.values()].map(({ name, threads, shards, seconds }) => ({
-      name,
-      threads,
-      shards,
-      seconds,
-    }));
+  accounts(): Account[] {
+    const now = new Map([...this.#accounts].map(([id, account]) => [id, { ...account }]));
+    for (const { hello, link } of this.#members) {
+      const account = now.get(hello?.workerId ?? '');
+      if (account !== undefined) account.traffic = sumOf(account.traffic, link.traffic);
+    }
+    return [...now.values()];
   }
 
   accountOf(member: Member): Account {
@@ -105,10 +110,11 @@ export class Roster {
   }
 
   /** Adds what a worker did in a step that is committed. */
-  credit(member: Member, shards: number, seconds: number): void {
+  credit(member: Member, did: Pick<Account, 'shards' | 'gradients' | 'seconds'>): void {
     const account = this.accountOf(member);
-    account.shards += shards;
-    account.seconds += seconds;
+    account.shards += did.shards;
+    account.gradients += did.gradients;
+    account.seconds += did.seconds;
   }
 
   /** It owes something that others wait for; until it answers it takes no part. */
@@ -152,7 +158,8 @@ export class Roster {
     let account = this.#accounts.get(hello.workerId);
     if (account === undefined) {
       const name = this.#uniqueName(hello.name);
-      account = { name, threads: hello.threads, shards: 0, seconds: 0 };
+      const nothing = { shards: 0, seconds: 0, steps: 0, gradients: 0, traffic: null };
+      account = { name, threads: hello.threads, ...nothing };
       this.#accounts.set(hello.workerId, account);
     }
     account.threads = hello.threads;
@@ -188,10 +195,21 @@ export class Roster {
 
   #gone(member: Member, reason: string, isLeaving: boolean): void {
     this.#members.delete(member);
+    const account = this.#accounts.get(member.hello?.workerId ?? '');
+    if (account !== undefined) account.traffic = sumOf(account.traffic, member.link.traffic);
     if (this.#isClosed) return;
     if (member.hasJoined) this.generation += 1;
     if (member.hasJoined && !isLeaving) this.deaths += 1;
     this.#host.onEvent({ kind: isLeaving ? 'left' : 'died', reason }, member);
     this.#host.lost(member);
   }
+}
+
+/** A new sum of what went over connections; null for none. */
+function sumOf(past: Traffic | null, more: Traffic | undefined): Traffic | null {
+  if (more === undefined) return past;
+  const sum = new Traffic();
+  if (past !== null) sum.add(past);
+  sum.add(more);
+  return sum;
 }

@@ -5,14 +5,14 @@ import type { Clock } from '../shared/wire/link.ts';
 
 export class Strangers {
   readonly #clock: Clock;
-  readonly #cut: (socket: Socket, why: string) => void;
+  readonly #note: (socket: Socket, why: string) => void;
   /** In the order in which they came, each with what takes its deadline back. */
   readonly #known = new Map<Socket, () => void>();
 
-  /** @param cut destroys a socket; called before `Strangers` forgets it */
-  constructor(clock: Clock, cut: (socket: Socket, why: string) => void) {
+  /** @param note is told of a socket that is being cut */
+  constructor(clock: Clock, note: (socket: Socket, why: string) => void) {
     this.#clock = clock;
-    this.#cut = cut;
+    this.#note = note;
   }
 
   /**
@@ -38,13 +38,17 @@ export class Strangers {
     this.#known.delete(socket);
   }
 
-  /** Cuts all of them. */
+  /** Cuts all of them, without a word: nobody is refused. */
   clear(): void {
-    for (const socket of this.#known.keys()) this.#remove(socket, 'the coordinator stops listening');
+    for (const socket of this.#known.keys()) {
+      this.release(socket);
+      socket.destroy();
+    }
   }
 
   #remove(socket: Socket, why: string): void {
-    this.#cut(socket, why);
+    this.#note(socket, why);
     this.release(socket);
+    socket.destroy();
   }
 }

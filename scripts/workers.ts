@@ -7,6 +7,7 @@ import { usageError } from '../shared/errors.ts';
 import { knownAnswerOf, type LoadedKernels } from '../shared/kernels/load.ts';
 import { canonicalJson } from '../shared/recipe/recipe.ts';
 import type { ListenAddress } from '../shared/wire/address.ts';
+import { collectFramesLate } from '../shared/wire/collector.ts';
 import { recipeBytes } from '../shared/wire/limits.ts';
 import { systemClock } from '../shared/wire/link.ts';
 import { localLink } from '../shared/wire/local-link.ts';
@@ -49,6 +50,7 @@ export async function openWorkers(
   settings: WorkersSettings,
 ): Promise<OpenWorkers> {
   checkRecipe(run);
+  collectFramesLate();
   const { listen, threads, tls, log = () => {} } = settings;
   const own = threads > 0 ? 1 : 0;
   let ownIsReady = (): void => {};

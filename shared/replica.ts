@@ -17,17 +17,6 @@ export function replicaViews(
   ];
 }
 
-/** Copies bytes from `offset` on of a replica's two parts, as many as `out` holds. */
-export function copyReplica(parts: readonly [Uint8Array, Uint8Array], offset: number, out: Uint8Array): void {
-  const [flat, state] = parts;
-  const inFlat = Math.max(0, Math.min(out.length, flat.length - offset));
-  if (inFlat > 0) out.set(flat.subarray(offset, offset + inFlat));
-  if (inFlat < out.length) {
-    const from = offset + inFlat - flat.length;
-    out.set(state.subarray(from, from + out.length - inFlat), inFlat);
-  }
-}
-
 /** Writes bytes to `offset` on of a replica's two parts. */
 export function writeReplica(
   parts: readonly [Uint8Array, Uint8Array],

@@ -3,7 +3,10 @@ import type { Exchange, Group } from './reduction/group.ts';
 import type { Span } from './reduction/span.ts';
 
 /** What a step needs of a layer. */
-export type StepLayer = Pick<Layer, 'forwardExchange' | 'backwardExchange' | 'forward' | 'backward'>;
+export type StepLayer = Pick<
+  Layer,
+  'forwardExchange' | 'backwardExchange' | 'byColumns' | 'forward' | 'backward'
+>;
 
 /** What a step needs of a model. */
 export interface StepModel {
@@ -19,11 +22,16 @@ export interface StepModel {
  * this one. It computes until the whole batch must agree on something, yields that exchange, and is to be resumed
  * when the exchange's total is there.
  */
-export function* computeStep(model: StepModel, span: Span): Generator<Exchange, void, void> {
+export function* computeStep(
+  model: StepModel,
+  span: Span,
+  group: Pick<Group, 'together'>,
+): Generator<Exchange, void, void> {
   model.gather(span);
   for (const layer of model.layers) {
     if (layer.forwardExchange !== null) yield layer.forwardExchange;
-    layer.forward(span);
+    if (layer.byColumns) group.together(() => layer.forward(span));
+    else layer.forward(span);
   }
   model.loss(span);
   for (let i = model.layers.length - 1; i >= 0; i--) {
@@ -39,7 +47,7 @@ export function* computeStep(model: StepModel, span: Span): Generator<Exchange, 
  * step that did not end can be run again.
  */
 export function trainStep(model: StepModel, span: Span, group: Group): void {
-  for (const exchange of computeStep(model, span)) group.allReduce(exchange, span);
+  for (const exchange of computeStep(model, span, group)) group.allReduce(exchange, span);
   model.update(span);
   group.barrier();
 }

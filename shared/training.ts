@@ -34,8 +34,24 @@ export type StepsOutcome =
   | { readonly kind: 'done' | 'stopped'; readonly step: number }
   | { readonly kind: 'nonFinite'; readonly step: number; readonly where: string };
 
-/** Who computed what: one thread of a local run, or one worker. */
-export interface WorkAccount {
+/** What travelled between a worker and the coordinator, with the headers of WebSockets. */
+export interface Travelled {
+  /** All in all: joining and evaluations, too. */
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  /** Steps whose total gradient it got. */
+  readonly steps: number;
+  /** Gradients that it sent in them: one for each node of the tree that covers its shards. */
+  readonly gradients: number;
+  /** Of one gradient, and of one total. */
+  readonly gradientBytes: number;
+  /** Partials up, totals down, and control messages. */
+  readonly bytesUpPerStep: number;
+  readonly bytesDownPerStep: number;
+}
+
+/** Who computed what: one thread of a local run, or one worker; for a worker of another process, what travelled. */
+export interface WorkAccount extends Partial<Travelled> {
   readonly name: string;
   readonly threads: number;
   /** Shards computed in committed steps. */

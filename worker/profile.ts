@@ -69,6 +69,11 @@ export class Profile {
           group.allReduce(exchange, span);
           this.#turnTo(before);
         },
+        together: (action) => {
+          const before = this.#turnTo('waiting');
+          group.together(action);
+          this.#turnTo(before);
+        },
         barrier: () => {
           const before = this.#turnTo('waiting');
           group.barrier();
@@ -79,10 +84,11 @@ export class Profile {
   }
 
   #watchLayer(layer: StepLayer): StepLayer {
-    const { forwardExchange, backwardExchange } = layer;
+    const { forwardExchange, backwardExchange, byColumns } = layer;
     return {
       forwardExchange: forwardExchange && this.#watchExchange(forwardExchange, 'exchange'),
       backwardExchange: backwardExchange && this.#watchExchange(backwardExchange, 'exchange'),
+      byColumns,
       forward: this.#timed('forward', (span) => layer.forward(span)),
       backward: this.#timed('backward', (span) => layer.backward(span)),
     };

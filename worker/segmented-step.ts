@@ -15,6 +15,9 @@ export interface StepNumber {
   readonly committed: number;
 }
 
+/** A memory whose partials travel is not planned by columns, so threads divide nothing between exchanges. */
+const alone = { together: (action: () => void): void => action() };
+
 /** Some shards of this thread on their way through the step. */
 interface Run {
   readonly span: Span;
@@ -46,7 +49,7 @@ export class SegmentedStep {
   extend({ step, committed }: StepNumber, exchange: number, nodes: readonly TreeNode[]): void {
     for (const [first, end] of divideShards(nodes, this.#rank, this.#size)) {
       const span = this.#training.spanOf(step, committed, first, end);
-      const exchanges = computeStep(this.#training.model, span);
+      const exchanges = computeStep(this.#training.model, span, alone);
       // Their own partials of earlier exchanges are needed, too: what rides along with the gradient is merged from them.
       for (let i = 0; i < exchange; i++)
         this.#computePartials(exchanges, span).receive(span, this.#totalAt(i));

@@ -9,6 +9,7 @@ import type { Frame } from '../shared/wire/frame.ts';
 import { Heartbeat } from '../shared/wire/heartbeat.ts';
 import type { Clock, LinkEvents, WorkerLink } from '../shared/wire/link.ts';
 import type { Hello, ToWorker, Welcome } from '../shared/wire/messages.ts';
+import { Outgoing } from '../shared/wire/outgoing.ts';
 import type { WorkerMemory } from './worker-memory.ts';
 
 /** What computes for a worker: a team of threads. */
@@ -76,6 +77,7 @@ export class Session implements LinkEvents<ToWorker> {
   readonly #options: SessionOptions;
   readonly #link: WorkerLink;
   readonly #heartbeat: Heartbeat;
+  readonly #outgoing = new Outgoing();
   readonly #finish: (end: SessionEnd) => void;
   readonly ended: Promise<SessionEnd>;
   #end: SessionEnd | null = null;
@@ -285,8 +287,8 @@ export class Session implements LinkEvents<ToWorker> {
       const microseconds = Math.round((nowMs - sinceMs) * 1000);
       sinceMs = nowMs;
       const header = { type: 'partial', run, step, exchange, lo, hi, panel: 0, microseconds } as const;
-      // A copy: the threads go on with the memory.
-      this.#link.sendFrame(header, Uint8Array.prototype.slice.call(partial, 0, bytes));
+      // The threads go on with the memory.
+      this.#link.sendFrame(header, this.#outgoing.copy(partial.subarray(0, bytes), this.#link));
     };
   }
 

@@ -18,12 +18,8 @@ export interface DataPlaces {
   readonly cache: string | null;
 }
 
-/** What is said of the data while it is brought. */
-export interface DataReports {
-  warn(line: string): void;
-  /** So many bytes of so many came from the coordinator. */
-  progress(bytes: number, total: number): void;
-}
+/** So many bytes of so many came from the coordinator. */
+export type DataProgress = (bytes: number, total: number) => void;
 
 /** Whether the data was on this machine, was kept from an earlier run, or came from the coordinator. */
 export type DataOrigin = 'own' | 'cached' | 'fetched';
@@ -37,7 +33,8 @@ export async function bringData(
   memory: WorkerMemory,
   { data, cache }: DataPlaces,
   fetch: (sink: DataSink) => Promise<void>,
-  { warn, progress }: DataReports,
+  warn: (line: string) => void,
+  progress: DataProgress = () => {},
 ): Promise<DataOrigin> {
   const { dataset } = memory.recipe;
   const cached = cache === null ? null : join(cache, dataset);
@@ -75,10 +72,10 @@ async function holds(name: string, memory: WorkerMemory): Promise<boolean> {
 class Sink implements DataSink {
   readonly #pieces: Uint8Array[];
   readonly #bytes: number;
-  readonly #progress: DataReports['progress'];
+  readonly #progress: DataProgress;
   #next = 0;
 
-  constructor(memory: WorkerMemory, progress: DataReports['progress']) {
+  constructor(memory: WorkerMemory, progress: DataProgress) {
     this.#progress = progress;
     this.#pieces = (['train', 'test'] as const).flatMap((split) => {
       const { images, labels } = viewsOf(memory, split);
@@ -128,9 +125,11 @@ function keep(folder: string, memory: WorkerMemory, warn: (line: string) => void
       write('images-idx3', idxHeader('images', labels.length), images);
       write('labels-idx1', idxHeader('labels', labels.length), labels);
     }
+    rmSync(folder, { recursive: true, force: true }); // what is there was not the data
     renameSync(temporary, folder);
   } catch (error) {
-    rmSync(temporary, { recursive: true, force: true });
+    if (existsSync(temporary)) rmSync(temporary, { recursive: true, force: true });
+    // Another worker of this machine may have kept it in the same moment.
     if (!existsSync(folder)) warn(`cannot keep the data in ${folder}: ${reasonOf(error)}`);
   }
 }

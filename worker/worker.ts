@@ -6,6 +6,7 @@ import { LockstepError } from '../shared/errors.ts';
 import type { LoadedKernels } from '../shared/kernels/load.ts';
 import { arithmeticVersion } from '../shared/recipe/recipe.ts';
 import { version } from '../shared/version.ts';
+import { collectFramesLate } from '../shared/wire/collector.ts';
 import type { Frame } from '../shared/wire/frame.ts';
 import { protocolVersion } from '../shared/wire/limits.ts';
 import { type LinkEvents, systemClock, type WorkerLink } from '../shared/wire/link.ts';
@@ -49,13 +50,12 @@ export type WorkerEvent =
  * @throws LockstepError: CONNECTION when the coordinator cannot be reached for too long; REFUSED; DATA, TEAM
  */
 export async function work(options: WorkerOptions): Promise<string> {
+  collectFramesLate();
   const workshop = new Workshop({
     ...options,
     onData: (from) => options.onEvent?.({ kind: 'data', from }),
-    reports: {
-      warn: (line) => options.onEvent?.({ kind: 'warning', line }),
-      progress: (bytes, total) => options.onEvent?.({ kind: 'progress', bytes, total }),
-    },
+    onWarning: (line) => options.onEvent?.({ kind: 'warning', line }),
+    onProgress: (bytes, total) => options.onEvent?.({ kind: 'progress', bytes, total }),
   });
   const hello: Hello = {
     type: 'hello',

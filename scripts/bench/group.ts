@@ -3,8 +3,9 @@ import type { DatasetSource } from '../../shared/data/dataset.ts';
 import type { Draft } from '../../shared/recipe/resolve.ts';
 import type { PhaseSeconds } from '../../worker/profile.ts';
 import { flopsOf } from './flops.ts';
-import { interleave, type Side } from './interleave.ts';
+import { interleave } from './interleave.ts';
 import { benchSamples, type Configuration, Measurement } from './measure.ts';
+import { WorkersMeasurement } from './measure-workers.ts';
 import { PeerSides } from './peer-sides.ts';
 import { type BenchPlan, type BenchRecipe, shapesOf } from './plan.ts';
 import { plural } from './plural.ts';
@@ -17,6 +18,7 @@ import {
   peerResult,
   sideResults,
 } from './results.ts';
+import type { WorkersStep } from './workers-step.ts';
 
 /** Of a run of a product, of which there are some for each: long enough for a core to come up to its frequency. */
 const productSeconds = 0.02;
@@ -34,19 +36,23 @@ export async function measureGroup(settings: GroupSettings): Promise<MeasuredGro
   const { plan, recipe, draft } = settings;
   const source = await benchSamples(recipe.source, draft.batchSize);
   const { label } = recipe;
-  const ours: Configuration[] = plan.kernels.flatMap((kernels) =>
-    plan.threads.map((threads) => ({ draft, source, kernels, threads, label })),
-  );
-  const { readings, peers, failed } = await measureSides(settings, ours, source);
-  const phases: PhaseSeconds[] = [];
-  for (const one of ours) phases.push(await measurePhases(settings, one));
+  const ours: OurSide[] = plan.kernels.flatMap((kernels) => [
+    ...plan.threads.map((threads) => ({ draft, source, kernels, threads, label, workers: 0 })),
+    ...plan.workers.map((workers) => ({ draft, source, kernels, threads: 1, label, workers })),
+  ]);
+  const { readings, steps, peers, failed } = await measureSides(settings, ours, source);
+  const phases: (PhaseSeconds | null)[] = [];
+  for (const one of ours) phases.push(one.workers === 0 ? await measurePhases(settings, one) : null);
   const flops = flopsOf(shapesOf(draft));
-  const named = ours.map(({ kernels, threads }, i) => ({
+  const named = ours.map(({ kernels, workers, threads }, i) => ({
     kernels: kernels.set,
+    workers,
     threads,
     readings: readings[i],
+    phases: phases[i],
+    step: steps[i],
   }));
-  const sides = sideResults(named, flops, phases);
+  const sides = sideResults(named, flops);
   return {
     recipe: recipe.name,
     model: draft.model,
@@ -59,25 +65,32 @@ export async function measureGroup(settings: GroupSettings): Promise<MeasuredGro
   };
 }
 
+interface OurSide extends Configuration {
+  /** Worker processes; 0 for the threads of this process. */
+  readonly workers: number;
+}
+
 interface Measured {
   /** Samples a second by side and round: ours, then those of the peers. */
   readonly readings: number[][];
+  /** Of ours. */
+  readonly steps: readonly (WorkersStep | null)[];
   readonly peers: readonly PeerFacts[];
   readonly failed: readonly FailedPeer[];
 }
 
 async function measureSides(
   settings: GroupSettings,
-  ours: readonly Configuration[],
+  ours: readonly OurSide[],
   source: DatasetSource,
 ): Promise<Measured> {
   const { plan, draft, recipe, signal } = settings;
   const open: { close(): Promise<void> }[] = [];
   try {
-    const sides: Side[] = [];
+    const sides: (Measurement | WorkersMeasurement)[] = [];
     for (const one of ours) {
-      say(settings, `starting ${one.kernels.set}, ${plural(one.threads, 'thread')}`);
-      const side = await Measurement.start(one);
+      say(settings, `starting ${nameOf(one)}`);
+      const side = await startSide(one);
       open.push(side);
       sides.push(side);
     }
@@ -96,16 +109,30 @@ async function measureSides(
       signal,
       onTurn: (done, all) => say(settings, `turn ${done + 1} of ${all}`),
     });
-    return { readings, peers: peers.sides.map(({ facts }) => facts), failed: peers.failed };
+    const steps: (WorkersStep | null)[] = [];
+    for (const [i, side] of sides.entries()) {
+      const hasWorkers = side instanceof WorkersMeasurement;
+      if (hasWorkers) say(settings, `a step of ${nameOf(ours[i])}`);
+      steps.push(hasWorkers ? await side.profile(plan.seconds) : null);
+    }
+    return { readings, steps, peers: peers.sides.map(({ facts }) => facts), failed: peers.failed };
   } finally {
     await Promise.allSettled(open.map((one) => one.close()));
   }
 }
 
+function startSide({ workers, ...configuration }: OurSide): Promise<Measurement | WorkersMeasurement> {
+  return workers === 0 ? Measurement.start(configuration) : WorkersMeasurement.start(configuration, workers);
+}
+
+/** `wasm, 2 threads` */
+function nameOf({ kernels, workers, threads }: OurSide): string {
+  return `${kernels.set}, ${workers === 0 ? plural(threads, 'thread') : plural(workers, 'worker')}`;
+}
+
 /** Apart from the speeds, which reading the clock so often would lower. */
-async function measurePhases(settings: GroupSettings, configuration: Configuration): Promise<PhaseSeconds> {
-  const { kernels, threads } = configuration;
-  say(settings, `phases of ${kernels.set}, ${plural(threads, 'thread')}`);
+async function measurePhases(settings: GroupSettings, configuration: OurSide): Promise<PhaseSeconds> {
+  say(settings, `phases of ${nameOf(configuration)}`);
   const measurement = await Measurement.start({ ...configuration, profile: true });
   try {
     return await measurement.profile(settings.plan.seconds);

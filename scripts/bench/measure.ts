@@ -1,14 +1,13 @@
-/** A training that runs when it is asked to: no run folder, no evaluation, no end. */
+/** The threads of this process as a side. */
 import { prepareRun, type Run } from '../../coordinator/prepare.ts';
 import { type DatasetSource, imageShape, memoryDataset } from '../../shared/data/dataset.ts';
-import { drawOrder } from '../../shared/data/sampler.ts';
-import { LockstepError } from '../../shared/errors.ts';
 import type { LoadedKernels } from '../../shared/kernels/load.ts';
 import { featureCount } from '../../shared/model/layer.ts';
 import type { Draft, Label } from '../../shared/recipe/resolve.ts';
 import { type Phase, type PhaseSeconds, phases } from '../../worker/profile.ts';
 import { Team } from '../../worker/team.ts';
 import { type Reading, type Side, warmUpTurns } from './interleave.ts';
+import { TimedTraining } from './timed-training.ts';
 
 /** Samples of an epoch: few enough to start quickly, too many for the caches of a core. */
 const epochSamples = 8192;
@@ -41,17 +40,14 @@ export async function benchSamples(source: DatasetSource, batchSize: number): Pr
 }
 
 export class Measurement implements Side {
-  readonly #run: Run;
+  readonly #training: TimedTraining;
   readonly #team: Team;
-  #epoch = 0;
-  #step: number;
-  /** Seconds of a step, as they were last. */
-  #pace = Number.POSITIVE_INFINITY;
+  readonly #threads: number;
 
   private constructor(run: Run, team: Team) {
-    this.#run = run;
+    this.#training = new TimedTraining(run, team);
     this.#team = team;
-    this.#step = run.steps;
+    this.#threads = run.setup.sizes.threads;
   }
 
   /** Starts a team over data of its own; the caller closes it. @throws LockstepError (USAGE, DATA, TEAM) */
@@ -65,30 +61,18 @@ export class Measurement implements Side {
    * Trains until the steps took so many seconds, at least one step.
    * @throws LockstepError (DIVERGED, TEAM)
    */
-  async run(seconds: number): Promise<Reading> {
-    const { batchSize } = this.#run.recipe;
-    let steps = 0;
-    let elapsed = 0;
-    while (elapsed < seconds) {
-      if (this.#step === this.#run.steps) this.#beginEpoch();
-      const first = this.#step;
-      const wanted = Math.max(1, Math.ceil((seconds - elapsed) / this.#pace));
-      const took = await this.#take(Math.min(this.#run.steps, first + wanted));
-      this.#pace = took / (this.#step - first);
-      steps += this.#step - first;
-      elapsed += took;
-    }
-    return { samples: steps * batchSize, seconds: elapsed };
+  run(seconds: number): Promise<Reading> {
+    return this.#training.run(seconds);
   }
 
   /** Warms up, trains for so many seconds, and says where a step's seconds went, averaged over its threads. */
   async profile(seconds: number): Promise<PhaseSeconds> {
     await this.run(warmUpTurns * seconds);
     const before = this.#phaseSums();
-    const committed = this.#team.committed;
+    const { steps } = this.#training;
     await this.run(seconds);
     const after = this.#phaseSums();
-    const count = (this.#team.committed - committed) * this.#run.setup.sizes.threads;
+    const count = (this.#training.steps - steps) * this.#threads;
     return byPhase((phase) => (after[phase] - before[phase]) / count);
   }
 
@@ -100,30 +84,6 @@ export class Measurement implements Side {
   #phaseSums(): PhaseSeconds {
     const threads = this.#team.profile();
     return byPhase((phase) => threads.reduce((sum, thread) => sum + thread[phase], 0));
-  }
-
-  #beginEpoch(): void {
-    const { memory, plan, samples, recipe } = this.#run;
-    this.#epoch += 1;
-    this.#step = 0;
-    drawOrder(new Uint32Array(memory.buffer, plan.order, samples.length), samples, recipe.seed, this.#epoch);
-  }
-
-  /** Takes steps up to `end` of the epoch and returns the seconds they took. */
-  async #take(end: number): Promise<number> {
-    const { kernels, recipe } = this.#run;
-    const outcome = await this.#team.trainSteps(this.#step, end);
-    if (outcome.kind === 'nonFinite') {
-      throw new LockstepError(
-        'DIVERGED',
-        `the training that was to be measured diverged (batch ${recipe.batchSize}, ${kernels.set} kernels): NaN or ` +
-          `infinity in ${outcome.where}; lower the learning rate (optimizer ${recipe.optimizer})`,
-      );
-    }
-    const { seconds } = this.#team.results();
-    const took = seconds.subarray(this.#step, outcome.step).reduce((sum, step) => sum + step, 0);
-    this.#step = outcome.step;
-    return took;
   }
 }
 

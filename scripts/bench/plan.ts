@@ -14,6 +14,8 @@ export interface BenchPlan {
   readonly batchSizes: readonly number[];
   /** Ascending. */
   readonly threads: readonly number[];
+  /** How many worker processes of one thread each; ascending, none for no such side. */
+  readonly workers: readonly number[];
   readonly kernels: readonly LoadedKernels[];
   readonly rounds: number;
   /** Of a turn. */
@@ -46,6 +48,7 @@ export function benchRecipe(
 
 /** Roughly: starting a team or a peer, measuring the limits of a set and the products of a layer. */
 const startSeconds = 0.2;
+const workersStartSeconds = 1;
 const peerStartSeconds = 3;
 const limitSeconds = 0.2;
 /** So often peaks are measured before anything else; once more before every group. */
@@ -58,6 +61,7 @@ export function estimateSeconds({
   recipes,
   batchSizes,
   threads,
+  workers,
   kernels,
   rounds,
   seconds,
@@ -67,6 +71,7 @@ export function estimateSeconds({
   const ofTurns = seconds * (warmUpTurns + rounds);
   const perGroup =
     sides * (2 * startSeconds + ofTurns + (warmUpTurns + 1) * seconds) +
+    workers.length * kernels.length * (workersStartSeconds + ofTurns + seconds) +
     peers.length * (peerStartSeconds + ofTurns);
   const products = recipes.reduce((sum, { drafts }) => sum + shapesOf(drafts[0]).length, 0);
   return (

@@ -5,6 +5,7 @@ import type { MissingPeer } from './peers/peers.ts';
 import { plural } from './plural.ts';
 import type { BenchResult, GroupResult, Limits, PeerResult } from './results.ts';
 import { type Column, table } from './table.ts';
+import type { WorkersStep } from './workers-step.ts';
 
 const group: Column = { title: 'batch', align: 'right' };
 const kernelColumns: readonly Column[] = [
@@ -58,6 +59,7 @@ export function recipeLines(
     ...phaseLines(groups),
     'n: threads; update: the gradients of the weights too, not the update alone',
     '',
+    ...workersLines(groups),
     'The dense products by themselves, GFLOP/s of one thread (share of the peak)',
     ...productLines(groups),
     ...(peers.length === 0 ? [] : ['', ...peers]),
@@ -92,10 +94,10 @@ function speedLines(groups: readonly GroupResult[]): string[] {
   return table(
     columns,
     groups.flatMap(({ batchSize, sides }) =>
-      sides.map(({ kernels, threads, samplesPerSecond, spread, readings, speedUp, gflops, ofPeak }) => [
+      sides.map(({ kernels, samplesPerSecond, spread, readings, speedUp, gflops, ofPeak, ...side }) => [
         String(batchSize),
         kernels,
-        String(threads),
+        side.workers === 0 ? String(side.threads) : plural(side.workers, 'worker'),
         thousands(samplesPerSecond),
         readings.length === 1 ? '–' : share(spread),
         speedUp === null ? '–' : speedUp.toFixed(2),
@@ -138,6 +140,45 @@ const shortNames: Readonly<Record<string, string>> = {
   waiting: 'wait',
 };
 
+/** A step with workers, where there are some: both ends' time, and what travels between them. */
+function workersLines(groups: readonly GroupResult[]): string[] {
+  const found = groups.flatMap(({ batchSize, sides }) =>
+    sides.flatMap(({ kernels, workers, step }) =>
+      step === null ? [] : [{ batchSize, kernels, workers, step }],
+    ),
+  );
+  if (found.length === 0) return [];
+  const [batch, kernels] = kernelColumns;
+  const titles = ['w', 'comp.', 'rest', 'merge', 'send', 'update', 'wait', 'kB up', 'kB down'];
+  const rows = found.map((one) => [
+    String(one.batchSize),
+    one.kernels.replace('native:', ''),
+    String(one.workers),
+    ...stepCells(one.step),
+  ]);
+  const most = (key: 'besidesUp' | 'besidesDown') =>
+    `${(100 * Math.max(...found.map(({ step }) => step[key]))).toFixed(2)} %`;
+  return [
+    'A step with workers of one thread each, in microseconds, and what travels',
+    ...table([batch, kernels, ...numbers(...titles)], rows),
+    ...wrapped(
+      'w: workers; a worker: computing, the rest (its update, sending, waiting); the coordinator: merging, sending, ' +
+        'update, waiting; up and down: of each worker, and of that at most ' +
+        `${most('besidesUp')} up and ${most('besidesDown')} down is not gradients and their totals`,
+      columnsOfPage,
+    ),
+    '',
+  ];
+}
+
+function stepCells({ worker, coordinator, bytesUp, bytesDown }: WorkersStep): string[] {
+  const { merging, sending, update, waiting } = coordinator;
+  return [
+    ...[worker.computing, worker.rest, merging, sending, update, waiting].map(microseconds),
+    ...[bytesUp, bytesDown].map((bytes) => (bytes / 1000).toFixed(1)),
+  ];
+}
+
 function productLines(groups: readonly GroupResult[]): string[] {
   const [batch, kernels] = kernelColumns;
   return table(
@@ -163,7 +204,11 @@ function productLines(groups: readonly GroupResult[]): string[] {
 function peerLines(groups: readonly GroupResult[]): string[] {
   const all = groups.flatMap(({ batchSize, peers }) => peers.map((peer) => ({ batchSize, ...peer })));
   if (all.length === 0) return failedLines(groups);
-  const ours = all[0].ratios.map(({ kernels, threads }) => `${kernels.replace('native:', '')} ${threads}`);
+  const ours = all[0].ratios.map(
+    ({ kernels, workers, threads }) =>
+      `${kernels.replace('native:', '')} ${workers === 0 ? threads : `${workers}w`}`,
+  );
+  const hasWorkers = all[0].ratios.some(({ workers }) => workers > 0);
   const tableOf = (from: number, to: number) =>
     table(
       [group, { title: 'peer', align: 'left' }, ...numbers('samples/s', ...ours.slice(from, to))],
@@ -174,7 +219,9 @@ function peerLines(groups: readonly GroupResult[]): string[] {
         ...ratios.slice(from, to).map(({ ratio }) => ratio.toFixed(2)),
       ]),
     );
-  const lines = ['Lockstep (kernels, threads) over others: above 1, Lockstep is faster'];
+  const lines = [
+    `Lockstep (kernels, threads${hasWorkers ? ', w: workers' : ''}) over others: above 1, Lockstep is faster`,
+  ];
   for (let from = 0, to = ours.length; from < ours.length; from = to, to = ours.length) {
     while (to > from + 1 && tableOf(from, to).some((line) => line.length > columnsOfPage)) to -= 1;
     lines.push(...tableOf(from, to));

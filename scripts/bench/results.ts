@@ -5,6 +5,7 @@ import { median, spread } from './interleave.ts';
 import type { MemoryLimits } from './limits.ts';
 import type { MissingPeer } from './peers/peers.ts';
 import type { ProductSpeeds } from './products.ts';
+import type { WorkersStep } from './workers-step.ts';
 
 export interface BenchResult {
   readonly version: string;
@@ -54,14 +55,19 @@ export interface Speeds {
 
 export interface SideResult extends Speeds {
   readonly kernels: string;
+  /** Worker processes; 0 for the threads of one process. */
+  readonly workers: number;
+  /** Of the process, or of each worker. */
   readonly threads: number;
   readonly gflops: number;
   /** As a share of the peaks of so many threads, or of all cores if they are fewer: two on a core have but one peak. */
   readonly ofPeak: number;
-  /** Over one thread with the same kernels. */
+  /** Over one thread of this process with the same kernels. */
   readonly speedUp: number | null;
   /** Of a step, averaged over threads; null if it was not looked at. */
   readonly phases: PhaseSeconds | null;
+  /** With workers: where the time of a step goes, and what travels. */
+  readonly step: WorkersStep | null;
 }
 
 export interface ProductResult extends ProductSpeeds {
@@ -99,6 +105,7 @@ export interface PeerResult extends PeerFacts, Speeds {
 
 export interface Ratio {
   readonly kernels: string;
+  readonly workers: number;
   readonly threads: number;
   readonly ratio: number;
 }
@@ -114,27 +121,25 @@ export function speedsOf(readings: readonly number[]): Speeds {
   return { samplesPerSecond: median(readings), spread: spread(readings), readings };
 }
 
+/** A side as it was measured. */
+export type SideReadings = Pick<
+  SideResult,
+  'kernels' | 'workers' | 'threads' | 'readings' | 'phases' | 'step'
+>;
+
 /** Works out what the speeds of all sides of a group mean. */
-export function sideResults(
-  sides: readonly { kernels: string; threads: number; readings: readonly number[] }[],
-  flops: Flops,
-  phases: readonly (PhaseSeconds | null)[],
-): MeasuredSide[] {
+export function sideResults(sides: readonly SideReadings[], flops: Flops): MeasuredSide[] {
   const singles = new Map(
-    sides.flatMap(({ kernels, threads, readings }) => (threads === 1 ? [[kernels, median(readings)]] : [])),
+    sides
+      .filter(({ workers, threads }) => workers === 0 && threads === 1)
+      .map(({ kernels, readings }) => [kernels, median(readings)]),
   );
-  return sides.map(({ kernels, threads, readings }, i) => {
+  return sides.map(({ readings, ...side }) => {
     const speeds = speedsOf(readings);
     const gflops = (speeds.samplesPerSecond * totalOf(flops)) / 1e9;
-    const single = singles.get(kernels);
-    return {
-      kernels,
-      threads,
-      ...speeds,
-      gflops,
-      speedUp: single === undefined ? null : speeds.samplesPerSecond / single,
-      phases: phases[i],
-    };
+    const single = singles.get(side.kernels);
+    const speedUp = single === undefined ? null : speeds.samplesPerSecond / single;
+    return { ...side, ...speeds, gflops, speedUp };
   });
 }
 
@@ -144,30 +149,43 @@ export function besidePeaks(group: MeasuredGroup, peaks: Limits['peaks'], cores:
     ...group,
     sides: group.sides.map((side) => ({
       ...side,
-      ofPeak: side.gflops / (Math.min(side.threads, cores) * peaks[side.kernels]),
+      ofPeak: side.gflops / (Math.min(threadsOf(side), cores) * peaks[side.kernels]),
     })),
     products: group.products.map((product) => ({ ...product, peak: peaks[product.kernels] })),
   };
 }
 
-/** A peer beside each set of kernels, on the fewest and on the most threads. */
+/** Threads of all processes. */
+function threadsOf({ workers, threads }: Pick<SideResult, 'workers' | 'threads'>): number {
+  return Math.max(1, workers) * threads;
+}
+
+/** A peer beside each set of kernels, on the fewest and on the most threads, and with the fewest and the most workers. */
 export function peerResult(
   facts: PeerFacts,
   readings: readonly number[],
   sides: readonly MeasuredSide[],
 ): PeerResult {
   const theirs = speedsOf(readings);
-  const counts = sides.map(({ threads }) => threads);
-  const ends = [Math.min(...counts), Math.max(...counts)];
+  const [alone, spread] = [sides.filter(isAlone), sides.filter((side) => !isAlone(side))].map((some) => {
+    const counts = some.map(threadsOf);
+    return [Math.min(...counts), Math.max(...counts)];
+  });
   return {
     ...facts,
     ...theirs,
     ratios: sides
-      .filter(({ threads }) => ends.includes(threads))
-      .map(({ kernels, threads, samplesPerSecond }) => ({
+      .filter((side) => (isAlone(side) ? alone : spread).includes(threadsOf(side)))
+      .map(({ kernels, workers, threads, samplesPerSecond }) => ({
         kernels,
+        workers,
         threads,
         ratio: samplesPerSecond / theirs.samplesPerSecond,
       })),
   };
+}
+
+/** Whether a side is this process alone. */
+function isAlone({ workers }: MeasuredSide): boolean {
+  return workers === 0;
 }

@@ -21,6 +21,8 @@ const defaultRecipes = ['note', 'mnist'];
 const defaultBatchSizes = [64, 256, 1024];
 const defaultRounds = 5;
 const defaultSeconds = 0.5;
+/** Each is a process. */
+const mostWorkers = 64;
 
 /** Runs the command and returns its exit code. @throws LockstepError */
 export async function benchCommand(argument: string | undefined, flags: FlagValues): Promise<number> {
@@ -85,10 +87,21 @@ function readPlan(argument: string | undefined, flags: FlagValues): Omit<BenchPl
     ),
     batchSizes,
     threads: (threads ?? defaultThreads(availableParallelism())).sort((a, b) => a - b),
+    workers: readWorkers(flags),
     kernels: kernels === undefined ? defaultKernels() : loadSets(kernels.split(','), flags.label('kernels')),
     rounds: readNumber(flags, 'rounds', { kind: 'integer', min: 1, max: 1000 }) ?? defaultRounds,
     seconds: readNumber(flags, 'seconds', { kind: 'number', above: 0, max: 600 }) ?? defaultSeconds,
   };
+}
+
+/** Beside peers as many as there are processes of DistributedDataParallel. */
+function readWorkers(flags: FlagValues): number[] {
+  const cores = availableParallelism();
+  const beside = flags.isOn('peers') && cores > 1 ? [Math.min(cores, mostWorkers)] : [];
+  const workers = readList(flags, 'workers', (text, where) =>
+    checkNumber(parseNumber(text), { kind: 'integer', min: 0, max: mostWorkers }, where, text),
+  );
+  return (workers ?? beside).filter((count) => count > 0).sort((a, b) => a - b);
 }
 
 /** Whatever a recipe takes. @throws LockstepError (USAGE) */
@@ -128,11 +141,12 @@ function readNumber(
 
 /** What is going to be measured, and how long that will take. */
 function describe(plan: BenchPlan): string[] {
-  const { recipes, batchSizes, threads, kernels, rounds, seconds, peers } = plan;
+  const { recipes, batchSizes, threads, workers, kernels, rounds, seconds, peers } = plan;
   const names = (all: readonly { toString(): string }[]) => all.join(', ').replace(/, (?=[^,]*$)/, ' and ');
   const text =
     `Measuring ${names(recipes.map(({ name }) => name))} with batches of ${names(batchSizes)}, ` +
     `${names(threads)} ${threads.join() === '1' ? 'thread' : 'threads'}, ` +
+    (workers.length === 0 ? '' : `${names(workers)} ${workers.join() === '1' ? 'worker' : 'workers'}, `) +
     `${names(kernels.map(({ set }) => set))} kernels${peers.length === 0 ? '' : ` and ${plural(peers.length, 'peer')}`}, ` +
     `${plural(rounds, 'round')} of ${seconds} s a side: about ${clock(estimateSeconds(plan))} in all.`;
   return wrapped(text, 80);

@@ -211,6 +211,13 @@ export const benchFlags: readonly Flag[] = [
     otherwise: '1, 2, 4 and so on to the cores available',
   },
   {
+    name: 'workers',
+    kind: 'text',
+    value: 'N,…',
+    help: 'worker processes of one thread each on this machine, 0 to 64; coordinator reads LOCKSTEP_WORKERS too',
+    otherwise: 'none; with --peers one for each core',
+  },
+  {
     name: 'kernels',
     kind: 'text',
     value: 'SET,…',

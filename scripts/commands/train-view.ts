@@ -5,6 +5,7 @@ import { recipeId } from '../../shared/recipe/recipe.ts';
 import { version } from '../../shared/version.ts';
 import { digestOf } from '../recipes/digests.ts';
 import type { Summary } from '../summary.ts';
+import { travelOf, travelText } from '../travel.ts';
 import { clock, grouped, percent, type Screen } from './screen.ts';
 
 /** The line that moves is drawn this often. */
@@ -89,6 +90,11 @@ export class TrainView {
     if (summary.workers > 0) row('workers', `${grouped(summary.workers)}, ${plural(summary.joins, 'join')}`);
     if (deaths > 0 || summary.shardsRecomputed > 0) {
       row('lost', `${plural(deaths, noun)}, ${plural(summary.shardsRecomputed, 'shard')} computed again`);
+    }
+    const travel = travelText(travelOf(work));
+    if (travel !== null) {
+      row('up', travel.up);
+      row('down', travel.down);
     }
     row('weights digest', summary.weightsDigest);
     this.#judge(summary);

@@ -59,6 +59,7 @@ function activation(options: OptionSpecs, functions: Elementwise): LayerKind {
     options,
     outputShape: (input) => input,
     tensors: () => [],
+    prefersColumns: () => false,
     inPlace: true,
     workspace: () => ({ shared: 0, own: 0 }),
     bind: (place) => new Activation(place, functions),
@@ -69,6 +70,7 @@ class Activation implements Layer {
   readonly name: string;
   readonly forwardExchange = null;
   readonly backwardExchange = null;
+  readonly byColumns = false;
   readonly #place: LayerPlace;
   readonly #functions: Elementwise;
 

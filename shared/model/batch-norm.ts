@@ -25,6 +25,7 @@ export const batchnorm: LayerKind = {
       { role: 'runningVariance', shape },
     ];
   },
+  prefersColumns: () => false,
   inPlace: true,
   // Shared: a slot (mean, M2) and a slot (Σdy, Σdy·x̂) a shard. Own: the totals of both, 1 ÷ deviation.
   workspace: ({ input, shardCount }) => {
@@ -38,6 +39,7 @@ class BatchNorm implements Layer {
   readonly name: string;
   readonly forwardExchange: Exchange | null;
   readonly backwardExchange: Exchange | null;
+  readonly byColumns = false;
   readonly #place: LayerPlace;
   readonly #epsilon: number;
   /** Panels of columns, padded columns, and the bytes of one vector of them. */

@@ -1,7 +1,15 @@
 import type { OptionValue } from '../calls.ts';
-import { padded } from '../kernels/kernels.ts';
+import { padded, panelBytes, panelCount, panelWidth } from '../kernels/kernels.ts';
 import type { Span } from '../reduction/span.ts';
-import { featureCount, type Layer, type LayerKind, type LayerPlace, rowOf } from './layer.ts';
+import { type Block, blocksOf } from './blocks.ts';
+import {
+  type DivisionSizes,
+  featureCount,
+  type Layer,
+  type LayerKind,
+  type LayerPlace,
+  rowOf,
+} from './layer.ts';
 import type { Segment } from './tensors.ts';
 
 /** A fully connected layer, y = x · W + b; whatever shape comes in is flattened. */
@@ -12,6 +20,7 @@ export const dense: LayerKind = {
     { role: 'weight', shape: [unitsOf(options.units), featureCount(input)] },
     { role: 'bias', shape: [unitsOf(options.units)] },
   ],
+  prefersColumns,
   inPlace: false,
   // The transposed weight, for the input's gradient.
   workspace: ({ input, output, isFirst }) => ({
@@ -25,10 +34,22 @@ function unitsOf(value: OptionValue): number {
   return Number(value);
 }
 
+/**
+ * After an update the weights of a thread's own columns lie in its cache, all others in the caches of other threads: by
+ * columns no weights travel, nor does the input, which every thread gathers for itself. Large batches are too much of that.
+ */
+function prefersColumns({ input, output, batchSize, threads }: DivisionSizes): boolean {
+  const panels = panelCount(featureCount(output));
+  const weights = featureCount(input) * panels * panelBytes;
+  const inputs = batchSize * panelCount(featureCount(input)) * panelBytes;
+  return threads > 1 && threads <= panels && inputs < weights;
+}
+
 class Dense implements Layer {
   readonly name: string;
   readonly forwardExchange = null;
   readonly backwardExchange = null;
+  readonly byColumns: boolean;
   readonly #place: LayerPlace;
   readonly #weight: number;
   readonly #bias: number;
@@ -38,24 +59,36 @@ class Dense implements Layer {
     this.#place = place;
     this.#weight = 4 * place.tensors[0].offset;
     this.#bias = 4 * place.tensors[1].offset;
+    this.byColumns = place.byColumns;
   }
 
   forward(span: Span): void {
-    this.infer(span.current.flat, span.firstRow, span.endRow);
+    const { output, rank, threads } = this.#place;
+    const { current, firstTeamRow, endTeamRow } = span;
+    if (this.byColumns) {
+      const blocks = blocksOf(output.panels, firstTeamRow, endTeamRow, rank, threads);
+      for (const block of blocks) this.#product(current.flat, block);
+    } else this.infer(current.flat, span.firstRow, span.endRow);
   }
 
   infer(parameters: number, from: number, to: number): void {
+    const { panels } = this.#place.output;
+    this.#product(parameters, { firstRow: from, endRow: to, firstPanel: 0, endPanel: panels });
+  }
+
+  /** A block of y = x · W + b. */
+  #product(parameters: number, { firstRow, endRow, firstPanel, endPanel }: Block): void {
     const { kernels, input, output } = this.#place;
     kernels.dense(
-      rowOf(input, from),
+      rowOf(input, firstRow),
       input.stride,
-      parameters + this.#weight,
-      parameters + this.#bias,
-      rowOf(output, from),
+      parameters + this.#weight + firstPanel * panelBytes * input.width,
+      parameters + this.#bias + firstPanel * panelBytes,
+      rowOf(output, firstRow) + firstPanel * output.stride,
       output.stride,
-      to - from,
+      endRow - firstRow,
       input.width,
-      output.width,
+      Math.min(output.width, endPanel * panelWidth) - firstPanel * panelWidth,
     );
   }
 

@@ -41,11 +41,21 @@ export interface LayerKind {
   /** The shape that goes out for the shape that comes in. */
   outputShape(input: Shape, options: LayerOptions): Shape;
   tensors(input: Shape, options: LayerOptions): readonly TensorSpec[];
+  /** True where threads are faster if they divide the columns of a first layer between them, and not the rows. */
+  prefersColumns(sizes: DivisionSizes): boolean;
   /** True if backward writes the gradient of its input over that of its output (same width). */
   readonly inPlace: boolean;
   /** Bytes of working memory: shared by the threads, and of each thread's own. */
   workspace(sizes: WorkspaceSizes): { shared: number; own: number };
   bind(place: LayerPlace): Layer;
+}
+
+/** What decides how threads divide a layer. */
+export interface DivisionSizes {
+  readonly input: Shape;
+  readonly output: Shape;
+  readonly batchSize: number;
+  readonly threads: number;
 }
 
 export interface WorkspaceSizes {
@@ -80,6 +90,11 @@ export interface LayerPlace {
   readonly gradient: number;
   /** Most shards of a batch. */
   readonly shardCount: number;
+  /** This thread's number, of how many over this memory. */
+  readonly rank: number;
+  readonly threads: number;
+  /** True where these divide the layer's columns between them; then the input of all their rows is there. */
+  readonly byColumns: boolean;
   readonly batchNorm: BatchNormMode;
   readonly reportNonFinite: (exchange: Exchange, shard: number | null) => void;
 }
@@ -91,7 +106,9 @@ export interface Layer {
   readonly forwardExchange: Exchange | null;
   /** What the whole batch must agree on before `backward`, or null. */
   readonly backwardExchange: Exchange | null;
-  /** Computes the output of the span's rows. */
+  /** True where `forward` computes this thread's share of the columns, for the rows of all threads over this memory. */
+  readonly byColumns: boolean;
+  /** Computes the output of the span's rows, all of it unless `byColumns`. */
   forward(span: Span): void;
   /** Computes the input's gradient of the span's rows from the output's. */
   backward(span: Span): void;

@@ -44,6 +44,8 @@ export interface ExchangePlace {
 
 /** What one thread has for itself. */
 export interface ThreadPlace {
+  /** The model's input: one of its own if `byColumns`, else that of all. */
+  readonly input: Matrix;
   readonly stack: number;
   /** By layer, as its workspace asks. */
   readonly layers: readonly number[];
@@ -59,6 +61,8 @@ export interface MemoryPlan {
   readonly control: number;
   /** The two words that note where a step met NaN or infinity. */
   readonly nonFinite: number;
+  /** True if threads divide the first layer's columns: each of them gathers the rows of all. */
+  readonly byColumns: boolean;
   /** Most shards of a batch. */
   readonly shardCount: number;
   readonly train: SplitPlace;
@@ -78,7 +82,7 @@ export interface MemoryPlan {
   readonly gradient: number;
   /** Null in a process of its own. */
   readonly exchange: ExchangePlace | null;
-  /** Activations: the model's input, then each layer's output. */
+  /** Activations: the model's input (of thread 0 if `byColumns`), then each layer's output. */
   readonly activations: readonly Matrix[];
   /** The gradients of these; null for the input of the model if nobody wants it. */
   readonly activationGradients: readonly (Matrix | null)[];
@@ -171,7 +175,10 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
   const activations = widths.map(matrix);
   const activationGradients = gradientMatrices(architecture, (i) => matrix(widths[i]));
   const layersShared = workspaces.map(({ shared }) => take(shared));
-  const threads = Array.from({ length: sizes.threads }, () => ({
+  // A worker's threads have parts of a batch that may change in the middle of a step.
+  const byColumns = sizes.isRemote !== true && isByColumns(architecture, batchSize, sizes.threads);
+  const threads = Array.from({ length: sizes.threads }, (_, rank) => ({
+    input: byColumns && rank > 0 ? matrix(widths[0]) : activations[0],
     stack: take(stackBytes),
     layers: workspaces.map(({ own }) => take(own)),
     loss: take(lossSlotBytes),
@@ -194,6 +201,7 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
     bytes: next,
     control,
     nonFinite,
+    byColumns,
     shardCount,
     train,
     test,
@@ -221,6 +229,10 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
 export function exchangePlaceOf({ exchange }: MemoryPlan): ExchangePlace {
   if (exchange === null) throw new Error('the memory was planned for a process of its own');
   return exchange;
+}
+
+function isByColumns({ layers }: Architecture, batchSize: number, threads: number): boolean {
+  return layers.length > 0 && layers[0].kind.prefersColumns({ ...layers[0], batchSize, threads });
 }
 
 /** From the last layer back: layers that work in place share the matrix of their output's gradient. */

@@ -66,7 +66,7 @@ export class Model {
         options: spec.options,
         name: spec.name,
         tensors: spec.tensors,
-        input: plan.activations[i],
+        input: i === 0 ? own.input : plan.activations[i],
         output: plan.activations[i + 1],
         inputGradient: plan.activationGradients[i],
         outputGradient: presentMatrix(plan.activationGradients[i + 1]),
@@ -75,6 +75,9 @@ export class Model {
         stack: own.stack,
         gradient: plan.gradient,
         shardCount: plan.shardCount,
+        rank,
+        threads: size,
+        byColumns: i === 0 && plan.byColumns,
         batchNorm: settings.batchNorm,
         reportNonFinite: (exchange, shard) => nonFinite.report(this.places.indexOf(exchange.name), shard),
       }),
@@ -87,18 +90,20 @@ export class Model {
     this.places = [...forward.map(nameOf), 'loss', ...backward.map(nameOf), 'gradient', 'update'];
   }
 
-  /** Brings the span's samples into the model's input, scaled. */
+  /** Brings the span's samples into the model's input, scaled; those of all threads where each has an input of its own. */
   gather(span: Span): void {
-    const { train, order, scaleTable, activations } = this.#plan;
-    const input = activations[0];
+    const { train, order, scaleTable, threads, byColumns } = this.#plan;
+    const { input } = threads[this.#rank];
+    const from = byColumns ? span.firstTeamRow : span.firstRow;
+    const to = byColumns ? span.endTeamRow : span.endRow;
     this.#kernels.gather(
       train.images,
       input.width,
       order,
-      span.firstSample + span.firstRow,
-      span.endRow - span.firstRow,
+      span.firstSample + from,
+      to - from,
       scaleTable,
-      rowOf(input, span.firstRow),
+      rowOf(input, from),
       input.stride,
     );
   }
@@ -151,11 +156,12 @@ export class Model {
    * @param flat byte offset of the flat vector
    */
   evaluate(flat: number, split: SplitPlace, shard: number): void {
-    const { scaleTable, activations, activationGradients, evaluationLosses, predictions } = this.#plan;
+    const { scaleTable, threads, activations, activationGradients, evaluationLosses, predictions } =
+      this.#plan;
     const firstRow = this.#evaluationRow(shard);
     const first = shard * evaluationShard;
     const rows = Math.min(evaluationShard, split.samples - first);
-    const input = activations[0];
+    const { input } = threads[this.#rank];
     const logits = activations[activations.length - 1];
     const gradient = presentMatrix(activationGradients[activations.length - 1]);
     const logitRows = rowOf(logits, firstRow);

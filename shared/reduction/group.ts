@@ -29,6 +29,8 @@ export interface Exchange {
 export interface Group {
   /** Computes the partials of the span's shards and returns when their total over the whole batch is there. */
   allReduce(exchange: Exchange, span: Span): void;
+  /** Does its share of what the threads over one memory divide, and returns when all of them have done theirs. */
+  together(action: () => void): void;
   /** Returns when everyone in the group has come this far. */
   barrier(): void;
 }
@@ -46,6 +48,11 @@ export class LocalGroup implements Group {
     // Everybody's partials are in memory; each thread merges what it needs itself, which is cheaper than to wait.
     this.barrier();
     exchange.total(span);
+  }
+
+  together(action: () => void): void {
+    action();
+    this.barrier();
   }
 }
 

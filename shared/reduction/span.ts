@@ -23,6 +23,9 @@ export interface Span {
   endShard: number;
   firstRow: number;
   endRow: number;
+  /** Rows `firstTeamRow … endTeamRow−1` are those of all threads over this memory. */
+  firstTeamRow: number;
+  endTeamRow: number;
 }
 
 export function newSpan(shardSize: number): Span {
@@ -38,6 +41,8 @@ export function newSpan(shardSize: number): Span {
     endShard: 0,
     firstRow: 0,
     endRow: 0,
+    firstTeamRow: 0,
+    endTeamRow: 0,
   };
 }
 
@@ -45,6 +50,8 @@ export function newSpan(shardSize: number): Span {
 export function assignSpan(span: Span, rows: number, rank: number, size: number): void {
   span.rows = rows;
   span.shardCount = Math.ceil(rows / span.shardSize);
+  span.firstTeamRow = 0;
+  span.endTeamRow = rows;
   assignShards(
     span,
     Math.floor((span.shardCount * rank) / size),

@@ -37,7 +37,7 @@ export class Heartbeat {
     const nowMs = this.#clock.nowMs();
     // Who was held up itself (a sleeping laptop, SIGSTOP) accuses nobody of the time it lost: what the other end sent
     // meanwhile has still to be read.
-    const lostMs = Math.max(0, nowMs - this.#beatMs - 2 * heartbeatMs);
+    const lostMs = Math.max(0, nowMs - this.#beatMs - heartbeatMs);
     this.#heardMs = Math.min(nowMs, this.#heardMs + lostMs);
     this.#beatMs = nowMs;
     const silentMs = nowMs - this.#heardMs;

@@ -7,6 +7,8 @@ export const protocolVersion = 1;
 export const headersTimeoutMs = 5_000;
 export const headersBytes = 8_192;
 export const mostStrangers = 64;
+/** For one that is refused to take its answer. */
+export const answerTimeoutMs = 250;
 /** Lines of the log a second that tell of refusals; a flood of them must not fill a disk. */
 export const mostRefusalLines = 10;
 

@@ -4,6 +4,7 @@
  */
 import type { Frame, FrameHeader } from './frame.ts';
 import type { ToCoordinator, ToWorker } from './messages.ts';
+import type { Traffic } from './traffic.ts';
 
 /** A connection: control messages and bulk frames, each in order, but not in order with one another. */
 export interface Link<Sent> {
@@ -12,9 +13,11 @@ export interface Link<Sent> {
   /** Sends a control message; nothing happens on a connection that is closed. */
   send(message: Sent): void;
   /**
-   * Sends a frame. The payload must not change until it has left; whoever passes memory that will, passes a copy.
+   * Sends a frame. The payload must not change until it has left, that is, counts no more as buffered.
    */
   sendFrame(header: FrameHeader, payload: Uint8Array): void;
+  /** What has gone over it; a link that does not leave the process counts nothing. */
+  readonly traffic?: Traffic;
   /** Bytes that were sent and have not left yet. */
   readonly bufferedBytes: number;
   /** Calls back once, never before it has returned, when at most so many bytes are buffered or the connection is closed. */

@@ -14,8 +14,11 @@ export function localLink(address: string): {
   const link = <Sent>(to: End<Sent>, own: { close(reason: string): void }) => ({
     address,
     send: (message: Sent) => to.deliver((events) => events.message(message)),
-    sendFrame: (header: FrameHeader, payload: Uint8Array) =>
-      to.deliver((events) => events.frame({ ...header, payload } satisfies Frame)),
+    // A copy leaves at once, so nothing is ever buffered.
+    sendFrame: (header: FrameHeader, payload: Uint8Array) => {
+      const frame: Frame = { ...header, payload: new Uint8Array(payload) };
+      to.deliver((events) => events.frame(frame));
+    },
     bufferedBytes: 0,
     whenBelow: (_bytes: number, callback: () => void) => void setImmediate(callback),
     close: (reason: string) => {

@@ -6,6 +6,7 @@ import { decodeFrame, encodeHeader, type Frame, type FrameHeader, headerBytes } 
 import { expelTimeoutMs } from './limits.ts';
 import type { Clock, Link, LinkEvents } from './link.ts';
 import type { ToCoordinator, ToWorker } from './messages.ts';
+import { Traffic } from './traffic.ts';
 import type { WebSocket } from './websocket.ts';
 
 /** Which way a message goes. */
@@ -38,6 +39,7 @@ export interface Connection {
 
 export class WebSocketLink<Received extends Way> implements Link<Message<Opposite<Received>>> {
   readonly address: string;
+  readonly traffic = new Traffic();
   readonly #received: Received;
   readonly #clock: Clock;
   readonly #control: Connection;
@@ -75,6 +77,11 @@ export class WebSocketLink<Received extends Way> implements Link<Message<Opposit
     return this.#state === 'open';
   }
 
+  /** Whether this is the worker's end, the one that masks what it sends (RFC 6455, section 5.1). */
+  get #isWorker(): boolean {
+    return this.#received === 'toWorker';
+  }
+
   /** Names the owner; to be called in the turn in which the link was made, before anything can arrive. */
   listen(events: LinkEvents<Message<Received>>): void {
     this.#events = events;
@@ -99,13 +106,16 @@ export class WebSocketLink<Received extends Way> implements Link<Message<Opposit
 
   send(message: Message<Opposite<Received>>): void {
     if (this.#state !== 'open') return;
-    this.#control.webSocket.send(encodeMessage(message), () => this.#drained());
+    const bytes = encodeMessage(message);
+    this.traffic.countSent('control', [bytes.length], this.#isWorker);
+    this.#control.webSocket.send(bytes, () => this.#drained());
   }
 
   sendFrame(header: FrameHeader, payload: Uint8Array): void {
     if (this.#state !== 'open') return;
     if (this.#bulk === null) throw new Error(`${this.address}: a frame before the bulk connection is open`);
     const { webSocket, socket } = this.#bulk;
+    this.traffic.countSent(header.type, [headerBytes, payload.length], this.#isWorker);
     // One message in two fragments, and one call of the system for both: nothing is joined, nothing copied.
     socket.cork();
     webSocket.send(encodeHeader(header, payload.length), { fin: false });
@@ -132,6 +142,11 @@ export class WebSocketLink<Received extends Way> implements Link<Message<Opposit
     this.#end(code, reason);
     this.#expulsion();
     this.#expulsion = this.#clock.after(expelTimeoutMs, () => this.destroy());
+    // What a flood sends stays with who sends it; the package, which would read on, has had its turn by then.
+    setImmediate(() => {
+      this.#bulk?.socket.pause();
+      this.#control.socket.pause();
+    });
   }
 
   destroy(): void {
@@ -164,8 +179,12 @@ export class WebSocketLink<Received extends Way> implements Link<Message<Opposit
       this.expel(1009, `got a message of ${data.length} bytes, expected at most ${most}`);
     } else {
       const message = decodeMessage(this.#received, data);
-      if (typeof message === 'string') this.expel(1008, `got no message: ${message}`);
-      else this.#events?.message(message as Message<Received>);
+      if (typeof message === 'string') {
+        this.expel(1008, `got no message: ${message}`);
+      } else {
+        this.traffic.countReceived('control', [data.length], !this.#isWorker);
+        this.#events?.message(message as Message<Received>);
+      }
     }
   }
 
@@ -175,8 +194,13 @@ export class WebSocketLink<Received extends Way> implements Link<Message<Opposit
       this.expel(1003, 'got text, expected a frame');
     } else {
       const frame = frameOf(pieces);
-      if (typeof frame === 'string') this.expel(1008, `got no frame: ${frame}`);
-      else this.#events?.frame(frame);
+      if (typeof frame === 'string') {
+        this.expel(1008, `got no frame: ${frame}`);
+      } else {
+        const lengths = pieces.map(({ length }) => length);
+        this.traffic.countReceived(frame.type, lengths, !this.#isWorker);
+        this.#events?.frame(frame);
+      }
     }
   }
 

@@ -91,9 +91,13 @@ const threeNorms: RecipeFields = {
   shardSize: 7,
 };
 
+/** Threads divide its first product by columns: six panels, the last of ten columns. */
+const wideLayer: RecipeFields = { ...twoNorms, model: 'dense(90) batchnorm relu dense(10)' };
+
 for (const [name, recipe] of Object.entries({
   'two batch norms': twoNorms,
   'three batch norms': threeNorms,
+  'a wide layer': wideLayer,
 })) {
   for (const batchNorm of ['sync', 'ghost'] as const) {
     t.test(`${name}, ${batchNorm}: any number of threads agrees, with every set of kernels`, async (t) => {

@@ -35,10 +35,17 @@ function knownStep() {
   });
   const model: StepModel = {
     layers: [
-      { forwardExchange: null, backwardExchange: null, forward: takes(2), backward: takes(4) },
+      {
+        forwardExchange: null,
+        backwardExchange: null,
+        byColumns: true,
+        forward: takes(2),
+        backward: takes(4),
+      },
       {
         forwardExchange: exchange('moments', 8, 16),
         backwardExchange: exchange('sums', 32, 64),
+        byColumns: false,
         forward: takes(128),
         backward: takes(256),
       },
@@ -54,6 +61,10 @@ function knownStep() {
       one.partial(span, 1);
       takes(8192)();
       one.total(span);
+    },
+    together: (action) => {
+      takes(131_072)();
+      action();
     },
     barrier: takes(16_384),
   };
@@ -81,7 +92,7 @@ t.test('the phases of a step are told apart, and add up to all of its time', (t)
     exchange: 2 * (8 + 8 + 16 + 32 + 32 + 64),
     backward: 2 * (4 + 256),
     update: 2 * (512 + 512 + 1024 + 4096),
-    waiting: 2 * (3 * 8192 + 16_384),
+    waiting: 2 * (3 * 8192 + 16_384 + 131_072),
     other: 32_768 + 65_536,
   };
   const found = phaseSeconds(sums);
@@ -119,7 +130,7 @@ t.test('a step that was called off leaves its time where it was, and the next st
   step.takes(1e6)();
   profile.start();
   profile.stop();
-  t.equal(Math.round(sums[phases.indexOf('waiting')] * 1000), 3 * 8192 + 3);
+  t.equal(Math.round(sums[phases.indexOf('waiting')] * 1000), 3 * 8192 + 131_072 + 3);
   t.equal(sums[phases.indexOf('other')], 0);
   t.end();
 });

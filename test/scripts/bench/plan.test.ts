@@ -60,6 +60,7 @@ t.test('more of anything takes longer', (t) => {
     recipes: [recipeOf({}, [64])],
     batchSizes: [64],
     threads: [1],
+    workers: [],
     kernels: [loadKernels('auto')],
     rounds: 3,
     seconds: 0.5,
@@ -72,6 +73,7 @@ t.test('more of anything takes longer', (t) => {
   const more: Partial<BenchPlan>[] = [
     { batchSizes: [64, 64] },
     { threads: [1, 2] },
+    { workers: [2] },
     { kernels: [...plan.kernels, ...plan.kernels] },
     { rounds: 4 },
     { seconds: 0.6 },

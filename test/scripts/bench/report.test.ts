@@ -17,15 +17,23 @@ const phases = {
   other: 86.8e-6,
 };
 
-function group(batchSize: number): GroupResult {
-  const sets = ['native:avx512', 'wasm'].flatMap((kernels) =>
-    [1, 16, 64].map((threads) => ({ kernels, threads, readings: [1_234_567, 60_000, 12_345_678] })),
-  );
-  const sides = sideResults(
-    sets,
-    flops,
-    sets.map(({ threads }) => (threads === 16 ? null : phases)),
-  );
+const step = {
+  worker: { computing: 123_456e-6, rest: 3_456e-6 },
+  coordinator: { merging: 99.96e-6, sending: 1234e-6, update: 210e-6, waiting: 122_346e-6 },
+  ...{ bytesUp: 1_345_896, bytesDown: 672_966, gradients: 2, gradientBytes: 669_376 },
+  ...{ besidesUp: 0.00534, besidesDown: 0.00536 },
+};
+
+function group(batchSize: number, workers: readonly number[] = []): GroupResult {
+  const readings = [1_234_567, 60_000, 12_345_678];
+  const sets = ['native:avx512', 'wasm'].flatMap((kernels) => [
+    ...[1, 16, 64].map((threads) => ({
+      ...{ kernels, workers: 0, threads, readings },
+      ...{ phases: threads === 16 ? null : phases, step: null },
+    })),
+    ...workers.map((workers) => ({ kernels, workers, threads: 1, readings, phases: null, step })),
+  ]);
+  const sides = sideResults(sets, flops);
   const product = { layer: 'dense(200)', inputs: 784, outputs: 200, forward: 171.23, update: 99.5 };
   const names = ['PyTorch, 1 thread', 'PyTorch, DistributedDataParallel, 64 processes'];
   const measured = {
@@ -84,6 +92,25 @@ t.test('phases in microseconds, three digits, where they were measured', (t) => 
   t.equal(rows.length, 8, 'two sets of kernels, two numbers of threads, two batch sizes');
   t.equal(rows[0].trim().replace(/ +/g, ' '), '64 native:avx512 1 780 86840 11.1 100 0.0 139210 0.0 86.8');
   t.match(lines[lines.indexOf('', at) - 1], /^n: threads; update: the gradients of the weights too/);
+  t.end();
+});
+
+t.test('with workers: rows of their own, where a step goes at both ends, and what travels', (t) => {
+  const found = recipeLines([group(64, [2, 64]), group(65_536, [2, 64])], limits, 16);
+  for (const line of found) t.ok(line.length <= 80 && line === line.trimEnd(), `${line.length}: ${line}`);
+  const narrow = found.map((line) => line.trim().replace(/ +/g, ' '));
+  t.ok(narrow.includes('64 native:avx512 64 workers 1,234,567 498 % 1.00 789.1 27 %'));
+  const at = narrow.findIndex((line) => line.startsWith('A step with workers'));
+  t.equal(narrow[at + 2], '64 avx512 2 123456 3456 100 1234 210 122346 1345.9 673.0');
+  const notes = narrow.slice(at + 10, narrow.indexOf('', at)).join(' ');
+  t.match(notes, 'at most 0.53 % up and 0.54 % down is not gradients and their totals');
+  const text = narrow.slice(narrow.findIndex((line) => line.includes('over others'))).join(' ');
+  t.match(text, 'Lockstep (kernels, threads, w: workers) over others');
+  t.same(text.match(/(avx512|wasm) \d+w?\b/g), [
+    ...['avx512 1', 'avx512 64', 'avx512 2w', 'avx512 64w'],
+    ...['wasm 1', 'wasm 64', 'wasm 2w', 'wasm 64w'],
+  ]);
+  t.notMatch(lines.join(), /with workers|w: workers/, 'nothing of it without workers');
   t.end();
 });
 

@@ -9,15 +9,18 @@ import {
 } from '../../../scripts/bench/results.ts';
 
 const flops = { forward: 100, backward: 50, update: 100 };
+const side = (kernels: string, threads: number, readings: number[], workers = 0) => ({
+  ...{ kernels, workers, threads, readings },
+  ...{ phases: null, step: null },
+});
 const sides = sideResults(
   [
-    { kernels: 'wasm', threads: 1, readings: [4e6, 2e6, 3e6] },
-    { kernels: 'wasm', threads: 2, readings: [6e6, 6e6, 6e6] },
-    { kernels: 'wasm', threads: 4, readings: [9e6, 9e6, 9e6] },
-    { kernels: 'new', threads: 2, readings: [12e6, 12e6, 12e6] },
+    side('wasm', 1, [4e6, 2e6, 3e6]),
+    side('wasm', 2, [6e6, 6e6, 6e6]),
+    side('wasm', 4, [9e6, 9e6, 9e6]),
+    side('new', 2, [12e6, 12e6, 12e6]),
   ],
   flops,
-  [null, null, null, null],
 );
 
 t.test('the median of the rounds is what counts, and all of them are kept', (t) => {
@@ -79,5 +82,33 @@ t.test('a peer is compared with the fewest and the most threads', (t) => {
       { kernels: 'wasm', threads: 4, ratio: 1.5 },
     ],
   });
+  t.end();
+});
+
+t.test('workers have as many threads as there are of them, and are compared with one thread', (t) => {
+  const withWorkers = sideResults(
+    [side('wasm', 1, [3e6]), ...[1, 2, 4].map((workers) => side('wasm', 1, [6e6], workers))],
+    flops,
+  );
+  t.same(
+    withWorkers.map(({ workers, speedUp }) => [workers, speedUp]),
+    [
+      [0, 1],
+      [1, 2],
+      [2, 2],
+      [4, 2],
+    ],
+  );
+  const ofPeak = besidePeaks({ ...group, sides: withWorkers }, peaks, 2).sides.map((one) => one.ofPeak);
+  t.same(ofPeak, [0.375, 0.75, 0.375, 0.375], 'of one, one, two and (all there are) two cores');
+  t.match(
+    peerResult({ name: 'other', version: '1', settings: 'two', advice: null }, [3e6], withWorkers).ratios,
+    [
+      { workers: 0, threads: 1, ratio: 1 },
+      { workers: 1, threads: 1, ratio: 2 },
+      { workers: 4, threads: 1, ratio: 2 },
+    ],
+    'the fewest and the most of both kinds',
+  );
   t.end();
 });

@@ -109,6 +109,21 @@ t.test('the same without a terminal, on a dumb one, and when told to be quiet', 
   t.equal(shown(new FakeTerminal(80), false), plain, 'TERM=dumb is like no terminal');
 });
 
+t.test('with workers it says what travelled', (t) => {
+  const worker = {
+    ...{ name: 'mara', threads: 1, shards: 20, seconds: 1, steps: 10, gradients: 10, gradientBytes: 669_376 },
+    ...{ bytesUp: 1e7, bytesDown: 2e7, bytesUpPerStep: 672_945, bytesDownPerStep: 672_965 },
+  };
+  const lines = finished({ work: [worker] });
+  t.ok(lines.includes('up              672.9 kB a step and worker: 1.00 gradients, 0.53 % besides'));
+  t.ok(lines.includes('down            673.0 kB a step and worker: the total, 0.54 % besides'));
+  t.notOk(
+    finished({}).some((line) => /^(up|down) /.test(line)),
+    'and nothing of it without',
+  );
+  t.end();
+});
+
 t.test('the result: accuracy, time, who computed what, the digest, and what to do next', (t) => {
   t.same(finished({}), [
     '',

@@ -33,7 +33,8 @@ type Run = readonly [name: string, offset: number, bytes: number];
 
 /** What is at least as long as this, by what its users do with it. */
 function runsOf(plan: MemoryPlan, { epochSamples, threads }: Sizes, flatSize: number, pixels: number): Run[] {
-  const matrices = [...plan.activations, ...new Set(plan.activationGradients)];
+  const inputs = plan.threads.map(({ input }) => input);
+  const matrices = new Set([...inputs, ...plan.activations, ...plan.activationGradients]);
   const largestSplit = Math.max(plan.train.samples, plan.test.samples);
   return [
     ['control', plan.control, controlBytes(threads)],
@@ -45,7 +46,7 @@ function runsOf(plan: MemoryPlan, { epochSamples, threads }: Sizes, flatSize: nu
       ['state', state, 4 * flatSize],
     ]),
     ['gradient', plan.gradient, 4 * flatSize],
-    ...matrices.flatMap((matrix): Run[] =>
+    ...[...matrices].flatMap((matrix): Run[] =>
       matrix === null ? [] : [['matrix', matrix.offset, matrix.panels * matrix.stride]],
     ),
     ...plan.threads.flatMap(({ stack, loss }): Run[] => [
@@ -67,11 +68,13 @@ function runsOf(plan: MemoryPlan, { epochSamples, threads }: Sizes, flatSize: nu
 }
 
 t.test('nothing overlaps, everything begins at a multiple of 64 bytes, and 0 is nobody’s', (t) => {
+  let byColumns = 0;
   fc.assert(
     fc.property(sizes, fc.constantFrom(...texts), fc.integer({ min: 1, max: 40 }), (some, text, pixels) => {
       const architecture = parseArchitecture(text, [pixels], 10, 'model');
       const given = { ...some, epochSamples: some.samples.train };
       const plan = planMemory(architecture, given);
+      if (plan.byColumns) byColumns += 1;
       const runs = runsOf(plan, given, architecture.flatSize, pixels).toSorted((a, b) => a[1] - b[1]);
       let [end, before] = [64, 'the beginning'];
       for (const [name, offset, bytes] of runs) {
@@ -85,9 +88,32 @@ t.test('nothing overlaps, everything begins at a multiple of 64 bytes, and 0 is 
     }),
     { seed, numRuns: 300 },
   );
-  t.pass('300 plans');
+  t.ok(byColumns > 10 && byColumns < 290, `300 plans, ${byColumns} of them with an input for each thread`);
   t.end();
 });
+
+t.test(
+  'the columns are divided where a panel for each thread is there and they weigh more than the batch',
+  (t) => {
+    const architecture = parseArchitecture('dense(40) dense(10)', [20], 10, 'model');
+    const divided = (batchSize: number, threads: number) => {
+      const some = { samples: { train: 900, test: 0 }, epochSamples: 900, shardSize: 16 };
+      const { byColumns, threads: places } = planMemory(architecture, { ...some, batchSize, threads });
+      t.equal(new Set(places.map(({ input }) => input)).size, byColumns ? threads : 1);
+      return byColumns;
+    };
+    // Weights of 20 rows by 3 panels, inputs of 2 panels.
+    t.same(
+      [29, 30].map((batchSize) => divided(batchSize, 2)),
+      [true, false],
+    );
+    t.same(
+      [1, 2, 3, 4].map((threads) => divided(8, threads)),
+      [false, true, true, false],
+    );
+    t.end();
+  },
+);
 
 t.test('panels of all matrices are as far from each other, by whole rows and an odd number of them', (t) => {
   const architecture = parseArchitecture(texts[2], [40], 10, 'model');

@@ -1,6 +1,14 @@
 /** The shape of the reduction tree. */
 import t from 'tap';
-import { foldTree, middle } from '../../../shared/reduction/tree.ts';
+import {
+  childrenOf,
+  coveringNodes,
+  foldTree,
+  isTreeNode,
+  middle,
+  pathTo,
+  type TreeNode,
+} from '../../../shared/reduction/tree.ts';
 
 /** The tree as text, shards as numbers: `((0 1) 2)`. */
 function shapeOf(lo: number, hi: number): string {
@@ -68,5 +76,88 @@ t.test('an aligned run of 2ᵏ shards inside the first 2ⁿ is a node, whoever c
     }
   }
   t.pass('16, 19 and 31 shards');
+  t.end();
+});
+
+/** All nodes of a tree, written down from the rule: a power of two to the left, the largest below the count. */
+function allNodes(lo: number, hi: number): TreeNode[] {
+  if (hi - lo === 1) return [{ lo, hi }];
+  const left = [32, 16, 8, 4, 2, 1].find((power) => power < hi - lo) ?? 0;
+  return [{ lo, hi }, ...allNodes(lo, lo + left), ...allNodes(lo + left, hi)];
+}
+
+/** The fewest nodes that make up `lo … hi−1`, by trying all that begin at `lo`. */
+function fewest(nodes: readonly TreeNode[], lo: number, hi: number, known: Map<number, number>): number {
+  if (lo === hi) return 0;
+  const seen = known.get(lo);
+  if (seen !== undefined) return seen;
+  const starts = nodes.filter((node) => node.lo === lo && node.hi <= hi);
+  const best = 1 + Math.min(...starts.map((node) => fewest(nodes, node.hi, hi, known)));
+  known.set(lo, best);
+  return best;
+}
+
+t.test('a node is known among all pairs of numbers, with its path from the root', (t) => {
+  let wrong = 0;
+  for (let count = 1; count <= 40; count++) {
+    const nodes = allNodes(0, count);
+    const names = new Set(nodes.map(({ lo, hi }) => `${lo} ${hi}`));
+    for (let lo = -1; lo <= count + 1; lo++) {
+      for (let hi = -1; hi <= count + 1; hi++) {
+        const isNode = names.has(`${lo} ${hi}`);
+        const path = pathTo({ lo, hi }, count);
+        const above = nodes.filter((node) => node.lo <= lo && hi <= node.hi);
+        const expected = isNode ? above.toSorted((a, b) => b.hi - b.lo - (a.hi - a.lo)) : [];
+        if (isTreeNode({ lo, hi }, count) !== isNode) wrong++;
+        if (JSON.stringify(path) !== JSON.stringify(expected)) wrong++;
+      }
+    }
+  }
+  t.equal(wrong, 0);
+  for (const [lo, hi] of [
+    [0.5, 1],
+    [0, 1.5],
+    [Number.NaN, 1],
+    [0, Number.NaN],
+    [0, Number.POSITIVE_INFINITY],
+    [2 ** 32, 2 ** 32 + 1],
+  ]) {
+    t.notOk(isTreeNode({ lo, hi }, 7), `${lo} … ${hi}`);
+  }
+  t.notOk(isTreeNode({ lo: 0, hi: 1 }, 0), 'a tree without shards has no nodes');
+  t.end();
+});
+
+t.test('children are the parts that a node is folded from', (t) => {
+  t.same(childrenOf({ lo: 0, hi: 7 }), [
+    { lo: 0, hi: 4 },
+    { lo: 4, hi: 7 },
+  ]);
+  t.same(childrenOf({ lo: 4, hi: 7 }), [
+    { lo: 4, hi: 6 },
+    { lo: 6, hi: 7 },
+  ]);
+  t.end();
+});
+
+t.test('every span of every small tree is covered by the fewest nodes, from left to right', (t) => {
+  let spans = 0;
+  for (let count = 1; count <= 40; count++) {
+    const nodes = allNodes(0, count);
+    for (let hi = 0; hi <= count; hi++) {
+      const known = new Map<number, number>();
+      for (let lo = hi; lo >= 0; lo--) {
+        const cover = coveringNodes(lo, hi, count);
+        const isWhole = cover.reduce((end, node) => (node.lo === end ? node.hi : -1), lo) === hi;
+        const isOfNodes = cover.every((node) => nodes.some(({ lo, hi }) => node.lo === lo && node.hi === hi));
+        spans++;
+        if (!isWhole || !isOfNodes || cover.length !== fewest(nodes, lo, hi, known)) {
+          t.fail(`${lo} … ${hi} of ${count}`, { cover });
+        }
+      }
+    }
+  }
+  t.pass(`${spans} spans`);
+  t.same(coveringNodes(0, 8, 8), [{ lo: 0, hi: 8 }], 'an aligned span is one node');
   t.end();
 });

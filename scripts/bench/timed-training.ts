@@ -1,0 +1,73 @@
+/** A training that goes on for so many seconds at a time: no run folder, no evaluation, epochs without end. */
+import type { Team } from '../../coordinator/coordinator.ts';
+import type { Run } from '../../coordinator/prepare.ts';
+import { drawOrder } from '../../shared/data/sampler.ts';
+import { LockstepError } from '../../shared/errors.ts';
+import { resetRunningStats } from '../../shared/model/snapshot.ts';
+import type { Reading } from './interleave.ts';
+
+export class TimedTraining {
+  /** Steps taken. */
+  steps = 0;
+  readonly #run: Run;
+  readonly #team: Pick<Team, 'trainSteps' | 'results' | 'replica'>;
+  #epoch = 0;
+  /** Steps done in the epoch. */
+  #step: number;
+  /** Seconds of a step, as they were last. */
+  #pace = Number.POSITIVE_INFINITY;
+
+  constructor(run: Run, team: Pick<Team, 'trainSteps' | 'results' | 'replica'>) {
+    this.#run = run;
+    this.#team = team;
+    this.#step = run.steps;
+  }
+
+  /**
+   * Trains until the steps took so many seconds, at least one step.
+   * @throws LockstepError (DIVERGED), and what the team throws
+   */
+  async run(seconds: number): Promise<Reading> {
+    const before = this.steps;
+    let elapsed = 0;
+    do {
+      if (this.#step === this.#run.steps) this.#beginEpoch();
+      const first = this.#step;
+      const wanted = Math.max(1, Math.ceil((seconds - elapsed) / this.#pace));
+      const took = await this.#take(Math.min(this.#run.steps, first + wanted));
+      const steps = this.#step - first;
+      this.#pace = took / steps;
+      this.steps += steps;
+      elapsed += took;
+    } while (elapsed < seconds);
+    return { samples: (this.steps - before) * this.#run.recipe.batchSize, seconds: elapsed };
+  }
+
+  /** The same as every worker does by itself. */
+  #beginEpoch(): void {
+    const { memory, plan, samples, recipe, architecture } = this.#run;
+    this.#epoch += 1;
+    this.#step = 0;
+    drawOrder(new Uint32Array(memory.buffer, plan.order, samples.length), samples, recipe.seed, this.#epoch);
+    if (recipe.resetRunningStats !== 'epoch') return;
+    const { flat } = this.#team.replica;
+    resetRunningStats(architecture, new Float32Array(memory.buffer, flat, architecture.flatSize));
+  }
+
+  /** Takes steps up to `end` of the epoch and returns the seconds they took. */
+  async #take(end: number): Promise<number> {
+    const { kernels, recipe } = this.#run;
+    const outcome = await this.#team.trainSteps(this.#step, end);
+    if (outcome.kind === 'nonFinite') {
+      throw new LockstepError(
+        'DIVERGED',
+        `the training that was to be measured diverged (batch ${recipe.batchSize}, ${kernels.set} kernels): NaN or ` +
+          `infinity in ${outcome.where}; lower the learning rate (optimizer ${recipe.optimizer})`,
+      );
+    }
+    const { seconds } = this.#team.results();
+    const took = seconds.subarray(this.#step, outcome.step).reduce((sum, step) => sum + step, 0);
+    this.#step = outcome.step;
+    return took;
+  }
+}

@@ -1,0 +1,110 @@
+/** Whole trainings with workers of this process: their own memories and threads, and links that never leave it. */
+import { coordinate } from '../../coordinator/coordinator.ts';
+import { Fleet, type FleetEvent } from '../../coordinator/fleet.ts';
+import { prepareRun } from '../../coordinator/prepare.ts';
+import type { StepReport } from '../../coordinator/reports.ts';
+import type { DatasetSource } from '../../shared/data/dataset.ts';
+import { type KernelSet, loadKernels } from '../../shared/kernels/load.ts';
+import { knownAnswer } from '../../shared/kernels/probe.ts';
+import { arithmeticVersion } from '../../shared/recipe/recipe.ts';
+import { draftRecipe, type RecipeFields } from '../../shared/recipe/resolve.ts';
+import { version } from '../../shared/version.ts';
+import { protocolVersion } from '../../shared/wire/limits.ts';
+import { systemClock } from '../../shared/wire/link.ts';
+import { localLink } from '../../shared/wire/local-link.ts';
+import type { Hello } from '../../shared/wire/messages.ts';
+import type { Failpoint } from '../../worker/failpoint.ts';
+import { Session, type SessionEnd } from '../../worker/session.ts';
+import { Team } from '../../worker/team.ts';
+import { bringData } from '../../worker/worker-data.ts';
+import { WorkerMemory } from '../../worker/worker-memory.ts';
+import { label, type Trained } from './train.ts';
+
+export interface TestWorker {
+  readonly threads: number;
+  readonly kernels?: KernelSet;
+  readonly failpoints?: readonly Failpoint[];
+}
+
+export interface TrainedWithWorkers extends Trained {
+  readonly fleet: Fleet;
+  readonly events: readonly FleetEvent[];
+  readonly ends: readonly SessionEnd[];
+  /** Threads that died within workers. */
+  readonly threadDeaths: number;
+}
+
+/** The hello of a worker that fits. */
+export function helloOf(i: number, threads: number, kernels: KernelSet = 'wasm'): Hello {
+  return {
+    type: 'hello',
+    protocol: protocolVersion,
+    arithmetic: arithmeticVersion,
+    version,
+    answer: knownAnswer,
+    workerId: i.toString(16).padStart(32, '0'),
+    name: `worker ${i}`,
+    threads,
+    kernels,
+  };
+}
+
+/** Trains a recipe with workers that are all there from the start. */
+export async function trainWithWorkers(
+  fields: RecipeFields,
+  source: DatasetSource,
+  workers: readonly TestWorker[],
+): Promise<TrainedWithWorkers> {
+  const draft = draftRecipe(fields, label);
+  const kernels = loadKernels('wasm');
+  const run = await prepareRun({ draft, source, kernels, threads: 1, initial: null, label });
+  const events: FleetEvent[] = [];
+  const fleet = new Fleet({
+    run,
+    clock: systemClock,
+    workers: workers.length,
+    minWorkers: 1,
+    workerTimeoutMs: 30_000,
+    stepTimeoutMs: 30_000,
+    onEvent: (event) => events.push(event),
+  });
+  const teams: Team[] = [];
+  const sessions = workers.map((worker, i) => joinFleet(fleet, worker, i, (team) => teams.push(team)));
+  const losses: number[] = [];
+  try {
+    const onSteps = (reports: readonly StepReport[]) => losses.push(...reports.map(({ loss }) => loss));
+    const outcome = await coordinate(run, fleet, { onSteps });
+    fleet.close('the run is done');
+    const ends = await Promise.all(sessions.map(({ ended }) => ended));
+    const threadDeaths = teams.reduce((sum, { deaths }) => sum + deaths, 0);
+    return { ...outcome, run, losses, fleet, events, ends, threadDeaths };
+  } finally {
+    fleet.close('the test is over');
+    await Promise.all(sessions.map(({ ended }) => ended));
+    for (const team of teams) await team.close();
+  }
+}
+
+function joinFleet(
+  fleet: Fleet,
+  { threads, kernels: set = 'wasm', failpoints = [] }: TestWorker,
+  i: number,
+  onTeam: (team: Team) => void,
+): Session {
+  const kernels = loadKernels(set);
+  const { worker, coordinator, listen } = localLink(`worker ${i}`);
+  const session = new Session(worker, {
+    clock: systemClock,
+    hello: helloOf(i, threads, set),
+    payloadBytes: () => 2 ** 30,
+    prepare: async ({ recipe, samples }, fetch) => {
+      const memory = new WorkerMemory({ recipe: JSON.parse(recipe), samples, kernels, threads });
+      await bringData(memory, { data: null, cache: null }, fetch, () => {});
+      const crew = await Team.start({ setup: memory.setup, kernels, memory: memory.memory, failpoints });
+      onTeam(crew);
+      return { memory, crew };
+    },
+  });
+  listen(session, fleet.arrive(coordinator));
+  return session;
+}
