@@ -11,6 +11,8 @@ interface Range {
 
 export interface EvaluationHost {
   ready(): readonly { readonly member: Member; readonly speed: number }[];
+  /** Whether losses that are not finite are what the replica gives, and not their sender's mistake. */
+  isTrue(range: Range): boolean;
   /** Keeps what came of some shards: a loss of each, then the label predicted for each of their samples. */
   keep(range: Range, losses: Float32Array, predictions: Uint8Array): void;
   finished(): void;
@@ -64,13 +66,18 @@ export class DistributedEvaluation {
       this.#host.violated(member, `${what} in ${payload.length} bytes, expected ${expected}`);
       return;
     }
+    const lossBytes = 4 * (to - from);
+    const losses = floatsOf(payload.subarray(0, lossBytes));
+    if (!losses.every(Number.isFinite) && !this.#host.isTrue(range)) {
+      this.#host.violated(member, `${what} with NaN or infinity where there is none`);
+      return;
+    }
     this.#owed.set(
       member,
       owed.filter((own) => own !== range),
     );
     // Shards that came from somebody else meanwhile are the same, bit for bit.
-    const lossBytes = 4 * (to - from);
-    this.#host.keep(range, floatsOf(payload.subarray(0, lossBytes)), payload.subarray(lossBytes));
+    this.#host.keep(range, losses, payload.subarray(lossBytes));
     this.#done.fill(true, from, to);
     if (this.#done.every(Boolean)) this.#host.finished();
   }

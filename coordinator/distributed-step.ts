@@ -5,6 +5,7 @@
 import type { PartialLayout } from '../shared/reduction/partial.ts';
 import { middle, type TreeNode } from '../shared/reduction/tree.ts';
 import { type Frame, floatsOf } from '../shared/wire/frame.ts';
+import { mostNodes } from '../shared/wire/limits.ts';
 import type { Member } from './member.ts';
 import type { Reduction } from './reduction.ts';
 
@@ -35,9 +36,13 @@ export interface StepHost {
 /** What one member has of the step. */
 export interface Share {
   nodes: TreeNode[];
+  /** All that it was ever given; what it sends of others it must not send. */
+  readonly given: TreeNode[];
   /** Nodes whose partial of the current exchange has not come. */
   owed: TreeNode[];
-  /** Shards whose gradient was taken from it. */
+  /** True from being given what another had until the next deadline: it has had less time than the others. */
+  isFresh: boolean;
+  /** Shards whose gradient was taken from it, known at the end. */
   shards: number;
   /** Nodes in which they came: one gradient each. */
   gradients: number;
@@ -55,6 +60,8 @@ export class DistributedStep {
   readonly #shares = new Map<Member, Share>();
   /** Of each exchange that has begun; the last one is the current. */
   readonly #reductions: Reduction[] = [];
+  /** Who sent the accepted partials of the current exchange, by node. */
+  #senders = new Map<string, Member>();
   #orphans: TreeNode[] = [];
   #isFinished = false;
 
@@ -88,13 +95,16 @@ export class DistributedStep {
     if (nodes.length === 0) return;
     const share = this.#shareOf(member);
     share.nodes.push(...nodes);
+    share.given.push(...nodes);
     share.owed.push(...nodes);
-    member.link.send({
-      type: 'assign',
-      generation: this.#host.generation(),
-      step: this.number,
-      nodes: nodes.map(({ lo, hi }) => [lo, hi]),
-    });
+    for (let first = 0; first < nodes.length; first += mostNodes) {
+      member.link.send({
+        type: 'assign',
+        generation: this.#host.generation(),
+        step: this.number,
+        nodes: nodes.slice(first, first + mostNodes).map(({ lo, hi }) => [lo, hi]),
+      });
+    }
   }
 
   /** Brings someone who has joined in the middle of the step up to it. Its link must have the replica already. */
@@ -125,12 +135,10 @@ export class DistributedStep {
     const isCurrent = exchange === this.exchange && !this.#isFinished;
     if (isCurrent) share.owed = share.owed.filter((node) => node.lo !== lo || node.hi !== hi);
     share.seconds += microseconds / 1e6;
-    if (outcome === 'conflict') this.#host.conflict(member, what);
-    else if (outcome !== 'accepted') this.#host.dropped(member, `${what}, which was there (${outcome})`);
-    else if (this.#isLast(exchange)) {
-      share.shards += hi - lo;
-      share.gradients += 1;
-    }
+    const isTaken = outcome === 'accepted' || outcome === 'corrected';
+    if (outcome === 'conflict' || outcome === 'corrected') this.#host.conflict(member, what);
+    if (isTaken && isCurrent) this.#senders.set(keyOf({ lo, hi }), member);
+    else if (!isTaken) this.#host.dropped(member, `${what}, which was there (${outcome})`);
     if (isCurrent && reduction.total !== null) this.#endExchange(reduction.total);
   }
 
@@ -138,7 +146,7 @@ export class DistributedStep {
     share: Share | undefined,
     { exchange, lo, hi, payload }: Pick<Frame, 'exchange' | 'lo' | 'hi' | 'payload'>,
   ): string | null {
-    if (!share?.nodes.some((node) => node.lo === lo && node.hi === hi)) return 'which is not its own';
+    if (!share?.given.some((node) => node.lo === lo && node.hi === hi)) return 'which is not its own';
     if (exchange > this.exchange) return 'which has not begun';
     const expected = 4 * this.#layouts[exchange].floats;
     return payload.length === expected ? null : `${payload.length} bytes, expected ${expected}`;
@@ -149,35 +157,48 @@ export class DistributedStep {
     const share = this.#shares.get(member);
     if (share === undefined || this.#isFinished) return;
     // Nothing more is needed of a node whose gradient is here.
-    const nodes = this.#isLast(this.exchange) ? share.owed : share.nodes;
+    const nodes = this.#isLast(this.exchange) ? this.#missingOf(share) : share.nodes;
     share.owed = [];
-    if (member.state === 'gone') share.nodes = [];
+    share.nodes = [];
     this.shardsRecomputed += shardCount(nodes);
     this.#distribute(nodes);
   }
 
   /** At the deadline: who owes something while another has nothing to do is late. */
   expire(): void {
-    const ready = this.#host.ready().map(({ member }) => member);
-    const isOwing = (member: Member) => (this.#shares.get(member)?.owed.length ?? 0) > 0;
-    if (ready.every(isOwing)) return;
-    for (const member of ready.filter(isOwing)) {
-      const owed = this.#shares.get(member)?.owed ?? [];
-      this.#host.late(member, shardsOf(owed));
-    }
+    const owing = this.#host
+      .ready()
+      .map(({ member }) => ({ member, owed: this.#missingOf(this.#shares.get(member)) }));
+    if (owing.every(({ owed }) => owed.length > 0)) return;
+    const late = owing.filter(
+      ({ member, owed }) => owed.length > 0 && this.#shares.get(member)?.isFresh === false,
+    );
+    for (const share of this.#shares.values()) share.isFresh = false;
+    for (const { member, owed } of late) this.#host.late(member, shardsOf(owed));
   }
 
   /**
-   * Throws out the partials of the current exchange that hold NaN or infinity, because the step itself does not; returns
-   * those who may have sent them, who are to be lost next.
+   * Throws out the partials of the current exchange that hold NaN or infinity, because the step itself does not: whoever
+   * sent them is handed to `blame`, then others compute them. Returns false if there are none.
    */
-  rejectNonFinite(): Member[] {
+  rejectNonFinite(blame: (sender: Member) => void): boolean {
     const reduction = this.#reductions[this.exchange];
     const bad = reduction.nonFiniteNodes();
+    const senders = new Set(bad.map((node) => this.#senders.get(keyOf(node))));
     for (const node of bad) reduction.drop(node);
-    const isSender = ({ nodes }: Share) =>
-      nodes.some((own) => bad.some(({ lo, hi }) => own.lo === lo && own.hi === hi));
-    return [...this.#shares].filter(([, share]) => isSender(share)).map(([member]) => member);
+    for (const sender of senders) if (sender !== undefined && sender.state !== 'gone') blame(sender);
+    // Nobody may be asked for the same shards twice.
+    const asked = this.#host.ready().flatMap(({ member }) => this.#shares.get(member)?.owed ?? []);
+    const known = [...asked, ...this.#orphans];
+    this.#distribute(bad.filter((node) => !known.some((other) => overlap(node, other))));
+    return bad.length > 0;
+  }
+
+  /** Of what a member owes, what has not come from elsewhere. */
+  #missingOf(share: Share | undefined): TreeNode[] {
+    if (share === undefined || share.owed.length === 0) return [];
+    const missing = this.#reductions[this.exchange].missing();
+    return share.owed.filter((node) => missing.some((other) => overlap(node, other)));
   }
 
   #endExchange(total: Float32Array): void {
@@ -185,13 +206,29 @@ export class DistributedStep {
     if (!this.#host.isGood(exchange, total, this.#reductions[exchange].mergedIsFinite)) return;
     if (this.#isLast(exchange)) {
       this.#isFinished = true;
+      this.#credit();
       this.#host.broadcast(exchange, total);
       this.#host.finished();
       return;
     }
-    for (const share of this.#shares.values()) share.owed = [...share.nodes];
+    this.#senders = new Map();
+    for (const share of this.#shares.values()) {
+      share.owed = [...share.nodes];
+      share.isFresh = false;
+    }
     this.#reductions.push(this.#host.newReduction(exchange + 1));
     this.#host.broadcast(exchange, total);
+  }
+
+  /** Every shard is the work of one member: of the one whose partial the total is made of. */
+  #credit(): void {
+    for (const node of this.#reductions[this.exchange].parts()) {
+      const sender = this.#senders.get(keyOf(node));
+      if (sender === undefined) continue;
+      const share = this.#shareOf(sender);
+      share.shards += node.hi - node.lo;
+      share.gradients += 1;
+    }
   }
 
   /** Shares nodes out among the members, in proportion to their speeds, cut into children where there are too few. */
@@ -208,7 +245,10 @@ export class DistributedStep {
       const best = loads.reduce((a, b) => (timeWith(b, node) < timeWith(a, node) ? b : a));
       best.nodes.push(node);
     }
-    for (const { member, nodes: own } of loads) this.give(member, own);
+    for (const { member, nodes: own } of loads) {
+      this.give(member, own);
+      if (own.length > 0) this.#shareOf(member).isFresh = true;
+    }
   }
 
   #isLast(exchange: number): boolean {
@@ -218,7 +258,7 @@ export class DistributedStep {
   #shareOf(member: Member): Share {
     let share = this.#shares.get(member);
     if (share === undefined) {
-      share = { nodes: [], owed: [], shards: 0, gradients: 0, seconds: 0 };
+      share = { nodes: [], given: [], owed: [], isFresh: false, shards: 0, gradients: 0, seconds: 0 };
       this.#shares.set(member, share);
     }
     return share;
@@ -236,6 +276,14 @@ function cutFor(nodes: readonly TreeNode[], count: number): TreeNode[] {
     sorted.sort((a, b) => size(b) - size(a));
   }
   return sorted;
+}
+
+function keyOf({ lo, hi }: TreeNode): string {
+  return `${lo} ${hi}`;
+}
+
+function overlap(a: TreeNode, b: TreeNode): boolean {
+  return a.lo < b.hi && b.lo < a.hi;
 }
 
 function shardCount(nodes: readonly TreeNode[]): number {

@@ -101,6 +101,7 @@ export class Fleet implements Team {
   #isClosed = false;
   #cancelDeadline: () => void = () => {};
   #cancelWait: (() => void) | null = null;
+  #cancelRoom: (() => void) | null = null;
 
   constructor(options: FleetOptions) {
     const { run, clock } = options;
@@ -217,11 +218,13 @@ export class Fleet implements Team {
     });
   }
 
-  /** Sends all workers home. */
+  /** Sends all workers home; what the run is still waiting for fails. */
   close(reason: string): void {
+    this.#fail('WORKERS', `the workers were sent home: ${reason}`);
     this.#isClosed = true;
     this.#cancelDeadline();
     this.#stopWaiting();
+    this.#stopWaitingForRoom();
     this.#roster.close(reason);
   }
 
@@ -373,14 +376,26 @@ export class Fleet implements Team {
   #isClogged(): boolean {
     const mostBytes = this.#replica.bytes + this.#payloadBytes;
     const clogged = this.#roster.following.filter(({ link }) => link.bufferedBytes > mostBytes);
+    if (clogged.length === 0) {
+      this.#stopWaitingForRoom();
+      return false;
+    }
     for (const { link } of clogged) link.whenBelow(mostBytes, () => this.#goOn());
-    if (clogged.length === 0) return false;
-    this.#setDeadline(() => {
+    // Set once, however often somebody comes or goes meanwhile.
+    const { clock, stepTimeoutMs } = this.#options;
+    this.#cancelRoom ??= clock.after(stepTimeoutMs, () => {
+      this.#cancelRoom = null;
       for (const member of clogged.filter(({ link }) => link.bufferedBytes > mostBytes)) {
-        member.drop(`its connection took too little for ${this.#options.stepTimeoutMs} ms`);
+        member.drop(`its connection took too little for ${stepTimeoutMs} ms`);
       }
+      this.#goOn();
     });
     return true;
+  }
+
+  #stopWaitingForRoom(): void {
+    this.#cancelRoom?.();
+    this.#cancelRoom = null;
   }
 
   #beginStep(): void {
@@ -475,11 +490,10 @@ export class Fleet implements Team {
       this.#diverge(where);
       return false;
     }
-    const wrong = this.#step?.rejectNonFinite() ?? [];
-    if (wrong.length === 0) this.#fail('WORKERS', 'workers computed numbers that are not those of the step');
-    for (const member of wrong) {
-      this.#roster.throwOut(member, 'it computed NaN or infinity where the step has none');
-    }
+    const isRejected = this.#step?.rejectNonFinite((sender) =>
+      this.#roster.throwOut(sender, 'it computed NaN or infinity where the step has none'),
+    );
+    if (isRejected !== true) this.#fail('WORKERS', 'workers computed numbers that are not those of the step');
     return false;
   }
 
@@ -514,10 +528,16 @@ export class Fleet implements Team {
     const { memory, plan } = this.#run;
     const losses = new Float32Array(memory.buffer, plan.evaluationLosses);
     const predictions = new Uint8Array(memory.buffer, plan.predictions, plan.test.samples);
+    const shardLosses = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, i) => losses[((from + i) * lossSlotBytes) / 4]);
     const evaluation = new DistributedEvaluation(this.committed, plan.test.samples, {
       ready: () => this.#planner.ready(),
-      keep: ({ from }, shardLosses, labels) => {
-        for (const [i, loss] of shardLosses.entries()) losses[((from + i) * lossSlotBytes) / 4] = loss;
+      isTrue: ({ from, to }) => {
+        this.#replica.evaluate({ from, to });
+        return !shardLosses(from, to).every(Number.isFinite);
+      },
+      keep: ({ from }, own, labels) => {
+        for (const [i, loss] of own.entries()) losses[((from + i) * lossSlotBytes) / 4] = loss;
         predictions.set(labels, from * evaluationShard);
       },
       finished: () => {

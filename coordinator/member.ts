@@ -28,14 +28,13 @@ export interface MemberEvents {
   /** Views of the data set, for one that has none. */
   data(): readonly Uint8Array[];
   join(member: Member): void;
+  /** It has the replica that was sent last. */
   ready(member: Member): void;
   partial(member: Member, frame: Frame): void;
   evaluation(member: Member, frame: Frame): void;
   checksum(member: Member, step: number, sha256: string): void;
-  /** It is gone; `isLeaving` where it said so itself. */
+  /** It is gone, welcomed or not; `isLeaving` where it said so itself. */
   gone(member: Member, reason: string, isLeaving: boolean): void;
-  /** It went, or was sent away, before it was welcome. */
-  refused(member: Member, reason: string): void;
   /** A frame that nobody wanted. */
   dropped(member: Member, what: string): void;
 }
@@ -63,13 +62,19 @@ export class Member implements LinkEvents<ToCoordinator> {
   /** What the hello said; before it, nobody asks. */
   hello: Hello | null = null;
   name: string;
-  /** True once it has taken part. */
+  /** True once it has been welcomed, and once it has taken part. */
+  wasWelcome = false;
   hasJoined = false;
   /** SHA-256 of the replica that was sent last, and the step it is before. */
   sent: { readonly step: number; readonly sha256: string } | null = null;
+  /** How often its replica was not the one that all others have. */
+  wrongReplicas = 0;
   readonly #events: MemberEvents;
   readonly #heartbeat: Heartbeat;
   #run = 0;
+  /** Replicas that were sent, and whether it says that it has the last one. */
+  #replicas = 0;
+  #hasReplica = false;
 
   constructor(link: ArrivingLink, clock: Clock, events: MemberEvents) {
     this.link = link;
@@ -96,16 +101,16 @@ export class Member implements LinkEvents<ToCoordinator> {
         this.refuse('said hello twice', false);
         break;
       case 'fetch':
-        this.#sendData();
+        if (this.#isPreparing('fetch')) this.#sendData();
         break;
       case 'join':
-        this.#events.join(this);
+        if (this.#isPreparing('join')) this.#events.join(this);
         break;
       case 'ready':
-        if (this.state === 'syncing' && message.step === this.sent?.step) this.#events.ready(this);
+        this.#hasReplica = this.state === 'syncing' && message.step === this.sent?.step;
         break;
       case 'checksum':
-        this.#events.checksum(this, message.step, message.sha256);
+        this.#takeChecksum(message.step, message.sha256);
         break;
       case 'leave':
         this.#end(message.reason, true);
@@ -116,7 +121,10 @@ export class Member implements LinkEvents<ToCoordinator> {
   }
 
   frame(frame: Frame): void {
-    if (this.state === 'gone') return;
+    if (this.state === 'gone') {
+      this.#events.dropped(this, 'a frame over a connection that was given up');
+      return;
+    }
     this.#heartbeat.heard();
     if (frame.run !== this.#run) this.#events.dropped(this, 'a frame of another run');
     else if (frame.type === 'partial') this.#events.partial(this, frame);
@@ -150,10 +158,27 @@ export class Member implements LinkEvents<ToCoordinator> {
   sync(step: number, replica: Uint8Array, sha256: string): void {
     this.state = 'syncing';
     this.sent = { step, sha256 };
+    this.#hasReplica = false;
+    const number = this.#replicas++;
     for (let panel = 0; panel * chunkBytes < replica.length; panel++) {
       const chunk = replica.subarray(panel * chunkBytes, (panel + 1) * chunkBytes);
-      this.link.sendFrame(this.#header('replica', step, panel), chunk);
+      this.link.sendFrame({ ...this.#header('replica', step, panel), lo: number }, chunk);
     }
+  }
+
+  /** True while data and replica may be asked for, which is once and over the bulk connection; else it is sent away. */
+  #isPreparing(request: string): boolean {
+    if (this.state === 'preparing' && this.link.hasBulk) return true;
+    this.refuse(`sent ${request} ${this.link.hasBulk ? 'out of turn' : 'before its bulk connection'}`, false);
+    return false;
+  }
+
+  /** Who has got a replica takes part once it is proven to be the one that was sent. */
+  #takeChecksum(step: number, sha256: string): void {
+    if (this.state === 'ready') this.#events.checksum(this, step, sha256);
+    if (this.state !== 'syncing' || !this.#hasReplica || this.sent?.step !== step) return;
+    if (this.sent.sha256 === sha256) this.#events.ready(this);
+    else this.#events.checksum(this, step, sha256);
   }
 
   #header(type: 'replica' | 'data', step: number, panel: number) {
@@ -172,6 +197,7 @@ export class Member implements LinkEvents<ToCoordinator> {
     this.name = name;
     this.#run = run;
     this.state = 'preparing';
+    this.wasWelcome = true;
     this.link.expectBulk(payloadBytes);
     this.link.send({ type: 'welcome', version, run, ticket: this.link.ticket, name, recipe, samples });
   }
@@ -190,12 +216,10 @@ export class Member implements LinkEvents<ToCoordinator> {
 
   #end(reason: string, isLeaving: boolean): void {
     if (this.state === 'gone') return;
-    const wasWelcome = this.state !== 'greeting';
     this.state = 'gone';
     this.#heartbeat.stop();
     this.link.close(reason);
-    if (wasWelcome) this.#events.gone(this, reason, isLeaving);
-    else this.#events.refused(this, reason);
+    this.#events.gone(this, reason, isLeaving);
   }
 }
 

@@ -9,11 +9,12 @@ export type Merge = (left: Float32Array, right: Float32Array, node: TreeNode) =>
 /**
  * What became of a partial:
  * - `accepted`: it fills its node
+ * - `corrected`: the same, but NaN or infinity, which somebody sent before, had to go for it
  * - `duplicate`: the node had the same bits already, received or merged
  * - `conflict`: the node has other bits, so whoever sent either of them computes wrongly
  * - `covered`: a node above was received whole, so it is not needed and there is nothing to compare it with
  */
-export type Outcome = 'accepted' | 'duplicate' | 'conflict' | 'covered';
+export type Outcome = 'accepted' | 'corrected' | 'duplicate' | 'conflict' | 'covered';
 
 /** The value at a node. */
 interface Slot {
@@ -49,13 +50,16 @@ export class Reduction {
       throw new Error(`shards ${node.lo} … ${node.hi - 1} are no node of a tree over ${this.#shardCount}`);
     }
     const known = this.#slot(node);
-    if (known !== undefined) {
-      return firstDifference(known.values, values) === null ? 'duplicate' : 'conflict';
+    if (known !== undefined && firstDifference(known.values, values) === null) return 'duplicate';
+    const inTheWay = known ?? path.map((above) => this.#slot(above)).find((slot) => slot?.isReceived);
+    if (inTheWay !== undefined) {
+      const isBetter = inTheWay.isReceived && !areFinite(inTheWay.values) && areFinite(values);
+      if (!isBetter) return inTheWay === known ? 'conflict' : 'covered';
+      this.drop(inTheWay.node);
     }
-    if (path.some((above) => this.#slot(above) !== undefined)) return 'covered';
     this.#put({ node, values, isReceived: true, isFinite: null });
     this.#mergeUp(path.slice(0, -1));
-    return 'accepted';
+    return inTheWay === undefined ? 'accepted' : 'corrected';
   }
 
   /**
@@ -92,6 +96,16 @@ export class Reduction {
       end = Math.max(end, node.hi);
     }
     return [...missing, ...coveringNodes(end, this.#shardCount, this.#shardCount)];
+  }
+
+  /** The received nodes that the total is made of, from left to right; none lies within another. */
+  parts(): TreeNode[] {
+    const parts: TreeNode[] = [];
+    const received = this.#received().map(({ node }) => node);
+    for (const node of received.toSorted((a, b) => a.lo - b.lo || b.hi - a.hi)) {
+      if (node.lo >= (parts.at(-1)?.hi ?? 0)) parts.push(node);
+    }
+    return parts;
   }
 
   /** Whether the total holds no NaN and no infinity; null where merging has not shown it. */

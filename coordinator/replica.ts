@@ -55,9 +55,9 @@ export class CoordinatorReplica {
     return loss;
   }
 
-  /** Evaluates the test set here; losses and predictions are in memory afterwards. */
-  evaluate(): void {
-    this.#training.evaluate('test', this.committed, () => {});
+  /** Evaluates shards of the test set here, all if nothing is said; losses and predictions are in memory afterwards. */
+  evaluate(shards?: { readonly from: number; readonly to: number }): void {
+    this.#training.evaluate('test', this.committed, () => {}, shards);
   }
 
   /** A copy of the replica as bytes. */

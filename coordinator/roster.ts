@@ -46,6 +46,9 @@ export interface Account {
   traffic: Traffic | null;
 }
 
+/** A worker whose replica is wrong more often than this has broken memory. */
+const mostWrongReplicas = 3;
+
 export class Roster {
   joins = 0;
   deaths = 0;
@@ -91,7 +94,7 @@ export class Roster {
 
   /** A worker is at the door; the link is to tell the member what comes. */
   arrive(link: ArrivingLink): Member {
-    return new Member(link, this.#clock, {
+    const member = new Member(link, this.#clock, {
       hello: (member, hello) => this.#greet(member, hello),
       data: () => this.#host.data(),
       join: (member) => this.#host.sync(member),
@@ -100,13 +103,12 @@ export class Roster {
       evaluation: (member, frame) => this.#host.evaluation(member, frame),
       checksum: (member, step, sha256) => this.#host.checksum(member, step, sha256),
       gone: (member, reason, isLeaving) => this.#gone(member, reason, isLeaving),
-      refused: (member, reason) => {
-        if (!this.#isClosed) this.#host.onEvent({ kind: 'refused', reason }, member);
-      },
       dropped: () => {
         this.framesDropped += 1;
       },
     });
+    this.#members.add(member);
+    return member;
   }
 
   /** Adds what a worker did in a step that is committed. */
@@ -122,8 +124,13 @@ export class Roster {
     this.#pause(member, 'late', reason);
   }
 
-  /** It has another replica than all others, and gets a new one. */
+  /** It has another replica than all others, and gets a new one, but not for ever. */
   outOfStep(member: Member, reason: string): void {
+    member.wrongReplicas += 1;
+    if (member.wrongReplicas > mostWrongReplicas) {
+      this.throwOut(member, `${reason}, for the ${member.wrongReplicas}th time`);
+      return;
+    }
     this.#pause(member, 'out of step', reason);
     this.resync(member, reason);
   }
@@ -149,12 +156,11 @@ export class Roster {
   #greet(member: Member, hello: Hello): Welcoming | Refusal {
     if (this.#isClosed) return { refusal: 'the run is over', retry: false };
     for (const other of [...this.#members]) {
-      if (other.hello?.workerId !== hello.workerId) continue;
+      if (other === member || other.hello?.workerId !== hello.workerId) continue;
       // The same worker over a new connection: whatever still comes over the old one does not count.
       this.#host.onEvent({ kind: 'replaced', reason: 'it came back over another connection' }, other);
       other.drop('replaced by a new connection of the same worker');
     }
-    this.#members.add(member);
     let account = this.#accounts.get(hello.workerId);
     if (account === undefined) {
       const name = this.#uniqueName(hello.name);
@@ -195,8 +201,12 @@ export class Roster {
 
   #gone(member: Member, reason: string, isLeaving: boolean): void {
     this.#members.delete(member);
-    const account = this.#accounts.get(member.hello?.workerId ?? '');
-    if (account !== undefined) account.traffic = sumOf(account.traffic, member.link.traffic);
+    if (!member.wasWelcome) {
+      if (!this.#isClosed) this.#host.onEvent({ kind: 'refused', reason }, member);
+      return;
+    }
+    const account = this.accountOf(member);
+    account.traffic = sumOf(account.traffic, member.link.traffic);
     if (this.#isClosed) return;
     if (member.hasJoined) this.generation += 1;
     if (member.hasJoined && !isLeaving) this.deaths += 1;

@@ -45,7 +45,10 @@ export class SegmentedStep {
     this.extend(number, exchange, nodes);
   }
 
-  /** Computes more nodes from the step's start to an exchange; the totals before it are in memory. */
+  /**
+   * Computes more nodes from the step's start to an exchange; the totals before it are in memory. Partials of the
+   * exchanges before are computed, too, though nobody asks for them: gradients are made from some of them.
+   */
   extend({ step, committed }: StepNumber, exchange: number, nodes: readonly TreeNode[]): void {
     for (const [first, end] of divideShards(nodes, this.#rank, this.#size)) {
       const span = this.#training.spanOf(step, committed, first, end);

@@ -65,11 +65,18 @@ export type SessionEnd =
   | { readonly kind: 'failed'; readonly reason: string; readonly error: unknown }
   | { readonly kind: 'refused'; readonly reason: string; readonly retry: boolean };
 
-/** A total on its way into the memory, or shards to evaluate. */
-type Task =
-  | { readonly kind: 'total'; readonly frame: Frame }
-  | { readonly kind: 'replica'; readonly frame: Frame }
-  | { readonly kind: 'evaluate'; readonly step: number; readonly from: number; readonly to: number };
+/** A total or a piece of a replica on its way into the memory. */
+interface Task {
+  readonly kind: 'total' | 'replica';
+  readonly frame: Frame;
+}
+
+/** Shards to evaluate once so many steps are committed. */
+interface Evaluation {
+  readonly step: number;
+  readonly from: number;
+  readonly to: number;
+}
 
 export class Session implements LinkEvents<ToWorker> {
   /** Frames that were not wanted: of another run or step, or twice. */
@@ -83,7 +90,11 @@ export class Session implements LinkEvents<ToWorker> {
   #end: SessionEnd | null = null;
   #run: number | null = null;
   #prepared: Prepared | null = null;
-  #sink: { sink: DataSink; done: () => void; failed: (error: unknown) => void } | null = null;
+  #sink: { sink: DataSink; panel: number; done: () => void; failed: (error: unknown) => void } | null = null;
+  /** A replica that has come and that the message announcing it has not. */
+  #arrived: { readonly number: number; readonly step: number } | null = null;
+  /** Replicas that were announced beside the first. */
+  #resyncs = 0;
   /** True while the replica is the one that all others have. */
   #isSynced = false;
   /** Steps committed here, and the exchange of the step after them whose total comes next. */
@@ -92,6 +103,10 @@ export class Session implements LinkEvents<ToWorker> {
   #held: TreeNode[] = [];
   /** Nodes to compute, by the steps committed before theirs. */
   readonly #assigned = new Map<number, TreeNode[]>();
+  /** What is asked for may overtake the total that it needs. */
+  #evaluations: Evaluation[] = [];
+  /** Which replica of this connection is here or being taken, and the piece of it that is due. */
+  #replica = { number: -1, panel: 0 };
   readonly #tasks: Task[] = [];
   #isWorking = false;
   #isPreparing = false;
@@ -134,7 +149,12 @@ export class Session implements LinkEvents<ToWorker> {
         this.#close({ kind: 'over', reason: message.reason });
         break;
       case 'resync':
-        // The replica itself comes in order with the totals, and says when the old one ends.
+        // The replica itself comes in order with the totals, and says when the old one ends. What was asked for before
+        // this message is others' business.
+        this.#resyncs += 1;
+        this.#assigned.clear();
+        this.#evaluations = [];
+        this.#useReplica();
         this.#options.onEvent?.({ kind: 'resync', reason: message.reason });
         break;
       case 'assign':
@@ -144,7 +164,8 @@ export class Session implements LinkEvents<ToWorker> {
         );
         break;
       case 'evaluate':
-        this.#add({ ...message, kind: 'evaluate' });
+        this.#evaluations.push(message);
+        this.#work();
         break;
       default:
         message satisfies never;
@@ -184,15 +205,16 @@ export class Session implements LinkEvents<ToWorker> {
     this.#options.onEvent?.({ kind: 'fetching' });
     this.#link.send({ type: 'fetch' });
     return new Promise((resolve, reject) => {
-      this.#sink = { sink, done: resolve, failed: reject };
+      this.#sink = { sink, panel: 0, done: resolve, failed: reject };
     });
   }
 
   #takeData({ panel, payload }: Frame): void {
-    if (this.#sink === null) {
+    if (this.#sink === null || panel < this.#sink.panel) {
       this.dropped += 1;
       return;
     }
+    this.#sink.panel = panel + 1;
     const { sink, done, failed } = this.#sink;
     try {
       if (!sink.chunk(panel, payload)) return;
@@ -233,17 +255,33 @@ export class Session implements LinkEvents<ToWorker> {
         await this.#computeMore(prepared, nodes);
         continue;
       }
+      const evaluation = this.#isSynced
+        ? this.#evaluations.find(({ step }) => step === this.#committed)
+        : undefined;
+      if (evaluation !== undefined) {
+        this.#evaluations = this.#evaluations.filter((other) => other !== evaluation);
+        await this.#evaluate(prepared, evaluation);
+        continue;
+      }
+      if (this.#arrived !== null) return;
       const task = this.#tasks.shift();
       if (task === undefined) return;
       if (task.kind === 'replica') this.#takeReplica(prepared, task.frame);
-      else if (task.kind === 'total') await this.#takeTotal(prepared, task.frame);
-      else await this.#evaluate(prepared, task);
+      else await this.#takeTotal(prepared, task.frame);
     }
   }
 
   async #computeMore({ memory, crew }: Prepared, nodes: TreeNode[]): Promise<void> {
     const how = this.#held.length === 0 ? 'begin' : 'extend';
-    this.#held.push(...nodes);
+    for (const node of nodes) {
+      // Rows are overwritten as they are computed: twice would give other bits.
+      const twice = this.#held.find(({ lo, hi }) => lo < node.hi && node.lo < hi);
+      if (twice)
+        throw new Error(
+          `shards ${node.lo}–${node.hi - 1} were assigned twice in step ${this.#committed + 1}`,
+        );
+      this.#held.push(node);
+    }
     const step = memory.enterStep(this.#committed);
     await crew.compute(how, step, this.#exchange, nodes, this.#sender());
   }
@@ -272,6 +310,7 @@ export class Session implements LinkEvents<ToWorker> {
     this.#committed += 1;
     this.#exchange = 0;
     this.#held = [];
+    this.#forgetOld();
     if (this.#committed % checksumSteps === 0) this.#sendChecksum(memory);
   }
 
@@ -292,27 +331,45 @@ export class Session implements LinkEvents<ToWorker> {
     };
   }
 
-  #takeReplica({ memory, crew }: Prepared, { step, panel, payload }: Frame): void {
-    if (panel === 0) this.#isSynced = false;
-    const isWhole = this.#isSynced ? null : memory.replicaChunk(step, panel, payload);
-    if (isWhole === null) this.dropped += 1;
-    if (isWhole !== true) return;
+  #takeReplica({ memory, crew }: Prepared, { step, lo: number, panel, payload }: Frame): void {
+    const isNext = number === this.#replica.number && panel === this.#replica.panel;
+    const isNew = number > this.#replica.number && panel === 0;
+    const isWhole = isNext || isNew ? memory.replicaChunk(step, panel, payload) : null;
+    if (isWhole === null) {
+      this.dropped += 1;
+      return;
+    }
+    this.#replica = { number, panel: panel + 1 };
+    this.#isSynced = false;
+    if (!isWhole) return;
     crew.resumeAt(step);
+    this.#arrived = { number, step };
+    this.#useReplica();
+  }
+
+  /** Goes on with a replica that is here, once everything that was asked for before it is known to be void. */
+  #useReplica(): void {
+    if (this.#prepared === null || this.#arrived === null || this.#arrived.number > this.#resyncs) return;
+    const { step } = this.#arrived;
+    this.#arrived = null;
     this.#isSynced = true;
     this.#committed = step;
     this.#exchange = 0;
     this.#held = [];
-    for (const other of this.#assigned.keys()) if (other < step) this.#assigned.delete(other);
+    this.#forgetOld();
     this.#link.send({ type: 'ready', step });
-    this.#sendChecksum(memory);
+    this.#sendChecksum(this.#prepared.memory);
     this.#options.onEvent?.({ kind: 'ready', step });
+    this.#work();
   }
 
-  async #evaluate(
-    { memory, crew }: Prepared,
-    { step, from, to }: Task & { kind: 'evaluate' },
-  ): Promise<void> {
-    if (step !== this.#committed || !this.#isSynced) return;
+  /** What was to be done in steps that are over is not done any more. */
+  #forgetOld(): void {
+    for (const step of this.#assigned.keys()) if (step < this.#committed) this.#assigned.delete(step);
+    this.#evaluations = this.#evaluations.filter(({ step }) => step >= this.#committed);
+  }
+
+  async #evaluate({ memory, crew }: Prepared, { step, from, to }: Evaluation): Promise<void> {
     const startMs = this.#options.clock.nowMs();
     await crew.evaluate('test', { from, to });
     const microseconds = Math.round((this.#options.clock.nowMs() - startMs) * 1000);

@@ -7,7 +7,8 @@ import { crc32 } from 'node:zlib';
 import { protocolVersion } from './limits.ts';
 
 /**
- * - `replica`: a chunk of a replica, the flat vector and then the optimizer's state, as it is before `step`
+ * - `replica`: a chunk of a replica, the flat vector and then the optimizer's state, as it is before `step`;
+ *   `lo` counts the replicas of a connection from 0, so that one that comes twice is recognised
  * - `partial`, `total`: of tree node `lo … hi−1` of an exchange of `step`
  * - `evaluation`: losses (binary32) of the evaluation shards `lo … hi−1`, then the predictions (bytes) of their samples
  * - `data`: a chunk of the data set: training images and labels, test images and labels, end to end

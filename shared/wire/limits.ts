@@ -22,6 +22,8 @@ export const controlBytes = 16_384;
 export const recipeBytes = 12_288;
 export const controlDepth = 4;
 export const controlValues = 256;
+/** Tree nodes that one message assigns. */
+export const mostNodes = 40;
 /** Pieces that one message may come in. */
 export const mostFragments = 16;
 /** The mean length of what a network may cut a bulk frame into; below it, the overhead of a piece outweighs it. */

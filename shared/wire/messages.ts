@@ -1,7 +1,7 @@
 /** The control messages, small and checked by schema; bulk data goes in frames (frame.ts). */
 import { z } from 'zod';
 import { oneLine } from '../errors.ts';
-import { recipeBytes } from './limits.ts';
+import { mostNodes, recipeBytes } from './limits.ts';
 
 const count = z
   .int()
@@ -11,7 +11,7 @@ const count = z
 const text = (most: number) => z.string().min(1).max(most).overwrite(oneLine);
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** A node of the reduction tree, `[lo, hi]` for shards lo … hi−1. One check instead of four: a message has up to 40. */
+/** A node of the reduction tree, `[lo, hi]` for shards lo … hi−1. One check instead of four: a message has up to `mostNodes`. */
 const node = z.custom<[number, number]>(isNode, 'expected [lo, hi] with integers 0 <= lo < hi < 2^32');
 
 function isNode(value: unknown): boolean {
@@ -77,7 +77,7 @@ const toWorker = z.discriminatedUnion('type', [
     type: z.literal('assign'),
     generation: count,
     step: count,
-    nodes: z.array(node).min(1).max(40),
+    nodes: z.array(node).min(1).max(mostNodes),
   }),
   /** Evaluate these shards of the test set with the replica before `step`. */
   z

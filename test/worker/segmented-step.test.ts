@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { exchangePlaceOf } from '../../shared/model/memory-plan.ts';
 import { coveringNodes } from '../../shared/reduction/tree.ts';
-import { divideShards } from '../../worker/segmented-step.ts';
+import { divideShards, SegmentedStep } from '../../worker/segmented-step.ts';
+import type { WorkerMemory } from '../../worker/worker-memory.ts';
+import { prepareCases } from '../helpers/simulation/recipes.ts';
 
 t.test(
   'threads share the shards of any nodes: each one once, as equal as can be, in runs that do not touch',
@@ -30,3 +33,49 @@ t.test(
     t.end();
   },
 );
+
+const number = { step: 0, committed: 0 };
+
+/** The partials of the first two shards in memory, merged. */
+function partialOf({ training, memory }: WorkerMemory, step: SegmentedStep, exchange: number): Uint8Array {
+  step.merge(number, exchange, [{ lo: 0, hi: 2 }]);
+  const { floats } = training.model.exchanges[exchange].layout;
+  return new Uint8Array(memory.buffer, exchangePlaceOf(training.plan).outbox, 4 * floats).slice();
+}
+
+for (const one of await prepareCases()) {
+  t.test(
+    `${one.name}: whoever takes shards over at any exchange computes what their first owner did`,
+    (t) => {
+      one.renew();
+      const { memory, plan, architecture } = one.run;
+      const flat = new Uint8Array(memory.buffer, plan.replicas[0].flat, 4 * architecture.flatSize);
+      const replica = new Uint8Array(2 * flat.length);
+      replica.set(flat);
+      const start = () => {
+        const own = one.borrow();
+        // What was computed before is no help.
+        new Uint8Array(own.memory.buffer, own.training.plan.replicas[1].flat).fill(0xff);
+        t.equal(own.replicaChunk(0, 0, replica), true);
+        own.enterStep(0);
+        return { own, step: new SegmentedStep(own.training, 0, 1, () => {}) };
+      };
+      const first = start();
+      const exchanges = first.own.totalBytes.length;
+      const totals: Uint8Array[] = [];
+      for (let exchange = 0; exchange < exchanges; exchange++) {
+        if (exchange === 0) first.step.begin(number, 0, [{ lo: 0, hi: 2 }]);
+        else first.step.advance(exchange);
+        const partial = partialOf(first.own, first.step, exchange);
+        const next = start();
+        for (const [i, total] of totals.entries()) next.own.writeTotal(i, total);
+        next.step.begin(number, exchange, [{ lo: 0, hi: 2 }]);
+        t.same(partialOf(next.own, next.step, exchange), partial, `exchange ${exchange}`);
+        // Any finite total does for two shards.
+        totals.push(partial);
+        first.own.writeTotal(exchange, partial);
+      }
+      t.end();
+    },
+  );
+}

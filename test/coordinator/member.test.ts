@@ -1,0 +1,195 @@
+import t from 'tap';
+import { Member, type MemberEvents } from '../../coordinator/member.ts';
+import { version } from '../../shared/version.ts';
+import { chunkBytes } from '../../shared/wire/limits.ts';
+import type { Hello, ToCoordinator } from '../../shared/wire/messages.ts';
+import { RecordingLink, stillClock } from '../helpers/recording-link.ts';
+import { helloOf } from '../helpers/workers.ts';
+
+const run = 7;
+const welcome = { name: 'mara', run, recipe: '{}', samples: { train: 3, test: 2 }, payloadBytes: 99 };
+const digest = 'a'.repeat(64);
+
+function newMember(events: Partial<MemberEvents> = {}) {
+  const link = new RecordingLink();
+  const told: string[] = [];
+  const tell =
+    (what: string) =>
+    (_: Member, ...details: unknown[]) => {
+      told.push([what, ...details.map((one) => JSON.stringify(one))].join(' '));
+    };
+  const member = new Member(link, stillClock, {
+    hello: () => welcome,
+    data: () => [],
+    join: tell('join'),
+    ready: tell('ready'),
+    partial: tell('partial'),
+    evaluation: tell('evaluation'),
+    checksum: tell('checksum'),
+    gone: tell('gone'),
+    dropped: tell('dropped'),
+    ...events,
+  });
+  return { link, member, told };
+}
+
+/** A member that has been welcomed and has its bulk connection. */
+function welcomed(events: Partial<MemberEvents> = {}) {
+  const all = newMember(events);
+  all.member.message(helloOf(1, 2));
+  all.link.hasBulk = true;
+  return all;
+}
+
+const frame = (type: 'partial' | 'total', ofRun = run) => ({
+  type,
+  run: ofRun,
+  step: 0,
+  exchange: 0,
+  lo: 0,
+  hi: 1,
+  panel: 0,
+  microseconds: 0,
+  payload: new Uint8Array(4),
+});
+
+t.test('a hello that fits is welcomed, and frames of the run’s size may come', (t) => {
+  const { link, member, told } = newMember();
+  t.equal(member.state, 'greeting');
+  member.message(helloOf(1, 2));
+  t.equal(member.state, 'preparing');
+  const { payloadBytes, ...rest } = welcome;
+  t.same(link.messages, [{ type: 'welcome', version, ticket: link.ticket, ...rest }]);
+  t.equal(link.expectedBytes, payloadBytes);
+  t.same(told, []);
+  t.end();
+});
+
+t.test('whoever does not fit is refused with the reason, and not asked back', (t) => {
+  const wrong: [Partial<Hello>, RegExp][] = [
+    [
+      { protocol: 99 },
+      /the worker has protocol version 99 .* the coordinator 1 .*; install the same version on both/,
+    ],
+    [{ arithmetic: 99, version: '9.9.9' }, /arithmetic version 99 \(Lockstep 9\.9\.9\), the coordinator 1 /],
+    [
+      { answer: digest },
+      /kernels \(wasm\) give aaaaaaaaaaaa… on the known computation, expected .* other --kernels/,
+    ],
+  ];
+  for (const [fields, reason] of wrong) {
+    const { link, member, told } = newMember();
+    member.message({ ...helloOf(1, 2), ...fields });
+    t.match(link.messages, [{ type: 'refuse', reason, retry: false }]);
+    t.match(link.ended, /^closed: /);
+    t.equal(member.state, 'gone');
+    t.match(told, [/^gone /]);
+    member.message(helloOf(1, 2));
+    t.equal(link.messages.length, 1, 'nothing counts any more');
+  }
+  t.end();
+});
+
+t.test('messages out of turn end the connection', (t) => {
+  const early = newMember();
+  early.member.message({ type: 'join' });
+  t.match(early.link.messages, [{ type: 'refuse', reason: 'sent join before its hello' }]);
+
+  const turns: [string, readonly ToCoordinator[]][] = [
+    ['said hello twice', [helloOf(1, 2)]],
+    ['sent fetch out of turn', [{ type: 'join' }, { type: 'fetch' }]],
+  ];
+  for (const [reason, messages] of turns) {
+    const all = welcomed({ join: (member) => member.sync(0, new Uint8Array(4), digest) });
+    for (const message of messages) all.member.message(message);
+    t.match(all.link.messages.at(-1), { type: 'refuse', reason });
+  }
+  const without = newMember();
+  without.member.message(helloOf(1, 2));
+  without.member.message({ type: 'fetch' });
+  t.match(without.link.messages.at(-1), { reason: 'sent fetch before its bulk connection' });
+  t.end();
+});
+
+t.test('data goes out in chunks, and waits while the connection is full', (t) => {
+  const images = new Uint8Array(6 * chunkBytes + 5).map((_, i) => i % 251);
+  const labels = Uint8Array.of(1, 2, 3);
+  const { link, member } = welcomed({ data: () => [images, labels] });
+  member.message({ type: 'fetch' });
+  t.equal(link.frames.length, 1, 'the next one waits until there is room');
+  for (let i = 0; i < 10; i++) link.drain();
+  t.same(
+    link.frames.map(({ type, panel, payload }) => [type, panel, payload.length]),
+    [...Array.from({ length: 6 }, (_, i) => ['data', i, chunkBytes]), ['data', 6, 8]],
+  );
+  const sent = Buffer.concat(link.frames.map(({ payload }) => payload));
+  t.ok(sent.equals(Buffer.concat([images, labels])));
+  t.end();
+});
+
+t.test('a member takes part once its replica is proven to be the one that was sent', (t) => {
+  const replica = new Uint8Array(chunkBytes + 3).fill(5);
+  const { link, member, told } = welcomed({ join: (one) => one.sync(12, replica, digest) });
+  member.message({ type: 'join' });
+  t.equal(member.state, 'syncing');
+  t.same(
+    link.frames.map(({ type, step, panel, payload }) => [type, step, panel, payload.length]),
+    [
+      ['replica', 12, 0, chunkBytes],
+      ['replica', 12, 1, 3],
+    ],
+  );
+  member.message({ type: 'checksum', step: 12, sha256: digest });
+  t.same(told, [], 'before it says that it has it, nothing counts');
+  member.message({ type: 'ready', step: 11 });
+  member.message({ type: 'checksum', step: 12, sha256: digest });
+  t.same(told, [], 'nor with another step');
+  member.message({ type: 'ready', step: 12 });
+  member.message({ type: 'checksum', step: 12, sha256: digest });
+  t.same(told, ['ready']);
+  t.end();
+});
+
+t.test('a replica that differs is told, and does not take part', (t) => {
+  const { member, told } = welcomed({ join: (one) => one.sync(0, new Uint8Array(4), digest) });
+  member.message({ type: 'join' });
+  member.message({ type: 'ready', step: 0 });
+  member.message({ type: 'checksum', step: 0, sha256: 'b'.repeat(64) });
+  t.same(told, [`checksum 0 "${'b'.repeat(64)}"`]);
+  t.not(member.state, 'ready');
+  t.end();
+});
+
+t.test('frames of another run, of a wrong kind, or after the end are counted and dropped', (t) => {
+  const { member, told } = welcomed();
+  member.frame(frame('partial'));
+  member.frame(frame('partial', run + 1));
+  member.frame(frame('total'));
+  member.drop('for a reason');
+  member.frame(frame('partial'));
+  t.match(told, [
+    /^partial /,
+    'dropped "a frame of another run"',
+    'dropped "a total frame"',
+    'gone "for a reason" false',
+    'dropped "a frame over a connection that was given up"',
+  ]);
+  t.end();
+});
+
+t.test('the end is told once, with who wanted it', (t) => {
+  const leaving = welcomed();
+  leaving.member.message({ type: 'leave', reason: 'interrupted' });
+  leaving.member.closed('the other end closed');
+  t.same(leaving.told, ['gone "interrupted" true']);
+
+  const dismissed = welcomed();
+  dismissed.member.dismiss('the run is done');
+  t.match(dismissed.link.messages.at(-1), { type: 'end', reason: 'the run is done' });
+  t.same(dismissed.told, ['gone "the run is done" true']);
+
+  const broken = welcomed();
+  broken.member.closed('reset');
+  t.same(broken.told, ['gone "reset" false']);
+  t.end();
+});

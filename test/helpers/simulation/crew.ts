@@ -1,0 +1,95 @@
+/** What computes for a simulated worker: the real step of one thread, whose results appear after simulated time. */
+import { exchangePlaceOf, outboxSlots } from '../../../shared/model/memory-plan.ts';
+import type { TreeNode } from '../../../shared/reduction/tree.ts';
+import { SegmentedStep } from '../../../worker/segmented-step.ts';
+import type { Crew } from '../../../worker/session.ts';
+import type { WorkerMemory } from '../../../worker/worker-memory.ts';
+import type { Process } from './world.ts';
+
+export interface CrewFaults {
+  /** Milliseconds that a shard takes between two exchanges. */
+  shardMs: number;
+  /** What goes wrong with the next computation. */
+  next: 'throw' | 'nan' | 'evaluationNan' | 'replica' | null;
+  /** Told when it went wrong. */
+  happened(): void;
+}
+
+export class SimulatedCrew implements Crew {
+  readonly #memory: WorkerMemory;
+  readonly #process: Process;
+  readonly #faults: CrewFaults;
+  readonly #step: SegmentedStep;
+  #committed = 0;
+  #isBusy = false;
+
+  constructor(memory: WorkerMemory, process: Process, faults: CrewFaults) {
+    this.#memory = memory;
+    this.#process = process;
+    this.#faults = faults;
+    this.#step = new SegmentedStep(memory.training, 0, 1, () => {});
+  }
+
+  async compute(
+    how: 'begin' | 'extend' | 'advance',
+    step: number,
+    exchange: number,
+    nodes: readonly TreeNode[],
+    take: (node: TreeNode, partial: Uint8Array) => void,
+  ): Promise<void> {
+    const shards = nodes.reduce((sum, { lo, hi }) => sum + hi - lo, 0);
+    await this.#work(shards * this.#faults.shardMs);
+    this.#fail('throw');
+    const number = { step, committed: this.#committed };
+    if (how === 'advance') this.#step.advance(exchange);
+    else this.#step[how](number, exchange, nodes);
+    const { plan } = this.#memory.training;
+    const { outbox, slotBytes } = exchangePlaceOf(plan);
+    for (let first = 0; first < nodes.length; first += outboxSlots) {
+      const merged = nodes.slice(first, first + outboxSlots);
+      this.#step.merge(number, exchange, merged);
+      for (const [slot, node] of merged.entries()) {
+        const at = outbox + slot * slotBytes;
+        if (this.#fail('nan')) new Float32Array(this.#memory.memory.buffer, at, 1)[0] = Number.NaN;
+        take(node, new Uint8Array(this.#memory.memory.buffer, at, slotBytes));
+      }
+    }
+  }
+
+  async apply(step: number): Promise<void> {
+    await this.#work(this.#faults.shardMs / 2);
+    this.#step.apply({ step, committed: this.#committed });
+    this.#committed += 1;
+  }
+
+  async evaluate(split: 'test', shards: { readonly from: number; readonly to: number }): Promise<void> {
+    await this.#work((shards.to - shards.from) * this.#faults.shardMs);
+    this.#memory.training.evaluate(split, this.#committed, () => {}, shards);
+    if (!this.#fail('evaluationNan')) return;
+    const { evaluationLosses } = this.#memory.training.plan;
+    new Float32Array(this.#memory.memory.buffer, evaluationLosses).fill(Number.NaN, 0, 16 * shards.to);
+  }
+
+  resumeAt(committed: number): void {
+    this.#committed = committed;
+    if (!this.#fail('replica')) return;
+    // A bit flips on the way: a weight of the replica that has just come.
+    const { flat } = this.#memory.training.plan.replicas[committed % 2];
+    new Uint8Array(this.#memory.memory.buffer, flat, 1)[0] ^= 1;
+  }
+
+  async #work(ms: number): Promise<void> {
+    if (this.#isBusy) throw new Error('two computations at once in one memory');
+    this.#isBusy = true;
+    await this.#process.sleep(ms);
+    this.#isBusy = false;
+  }
+
+  #fail(what: CrewFaults['next']): boolean {
+    if (this.#faults.next !== what) return false;
+    this.#faults.next = null;
+    this.#faults.happened();
+    if (what === 'throw') throw new Error('a thread died again and again');
+    return true;
+  }
+}
