@@ -1,4 +1,4 @@
-/** The run from top to bottom: for every epoch its order, its steps, its evaluation; then what came of it. */
+/** The run from top to bottom: gather; for every epoch its order, its steps, its evaluation; then what came of it. */
 import { drawOrder } from '../shared/data/sampler.ts';
 import { LockstepError } from '../shared/errors.ts';
 import { resetRunningStats, stateDigest, takeSnapshot, weightsDigest } from '../shared/model/snapshot.ts';
@@ -20,6 +20,8 @@ export interface Team {
   readonly joins: number;
   readonly shardsRecomputed: number;
   results(): { losses: Float32Array; seconds: Float64Array };
+  /** Waits until training can begin; at once where nobody has to come. */
+  gather(): Promise<void>;
   trainSteps(first: number, end: number): Promise<StepsOutcome>;
   evaluate(split: 'train' | 'test'): Promise<void>;
   stop(): void;
@@ -71,6 +73,7 @@ class Coordinator {
   async train(): Promise<Outcome> {
     const { epochs } = this.#run.recipe;
     this.#hooks.onStart?.(this.#run, () => this.#position());
+    await this.#team.gather();
     for (let epoch = 1; epoch <= epochs && !this.#isStopped(); epoch++) {
       this.#beginEpoch(epoch);
       const seconds = await this.#trainSteps();

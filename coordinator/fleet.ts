@@ -55,13 +55,15 @@ export type FleetEvent =
       readonly workers: number;
     })
   | { readonly kind: 'waiting'; readonly workers: number; readonly needed: number }
+  /** The wait is over. */
+  | { readonly kind: 'enough'; readonly workers: number; readonly step: number }
   /** Two workers computed different bits for one node of the tree: one of their machines is broken. */
   | { readonly kind: 'conflict'; readonly name: string; readonly reason: string };
 
 /** What the run has asked for. */
 type Job = { readonly reject: (error: unknown) => void } & (
   | { readonly kind: 'train'; readonly end: number; readonly resolve: (outcome: StepsOutcome) => void }
-  | { readonly kind: 'evaluate'; readonly resolve: () => void }
+  | { readonly kind: 'gather' | 'evaluate'; readonly resolve: () => void }
 );
 
 /** Finished steps that a late worker still owes something of are kept for comparison, at most so many. */
@@ -175,7 +177,18 @@ export class Fleet implements Team {
     }));
   }
 
-  /** Ends the job after the step that is being computed. */
+  /**
+   * Waits for workers enough to begin with.
+   * @throws LockstepError (WORKERS) when there are too few for too long, (INTERRUPTED) when the run is stopped meanwhile
+   */
+  gather(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#job = { kind: 'gather', resolve, reject };
+      this.#goOn();
+    });
+  }
+
+  /** Ends the job after the step that is being computed; one that waits for workers, at once. */
   stop(): void {
     this.#isStopping = true;
     this.#goOn();
@@ -207,7 +220,7 @@ export class Fleet implements Team {
 
   /** Sends all workers home; what the run is still waiting for fails. */
   close(reason: string): void {
-    this.#fail(`the workers were sent home: ${reason}`);
+    this.#fail('WORKERS', `the workers were sent home: ${reason}`);
     this.#isClosed = true;
     this.#cancelDeadline();
     this.#stopWaiting();
@@ -282,6 +295,12 @@ export class Fleet implements Team {
   #goOn(): void {
     const job = this.#job;
     if (job === null || this.#isClosed) return;
+    if (this.#isStopping && this.#isStarted && this.workers === 0) {
+      // Nobody is left to finish what has begun, and what is committed is enough.
+      this.#step = null;
+      this.#evaluation = null;
+      this.#cancelDeadline();
+    }
     if (this.#step !== null || this.#evaluation !== null) {
       // What has begun goes on with whoever is left.
       this.#watchWorkers(1);
@@ -301,25 +320,44 @@ export class Fleet implements Team {
       job.resolve();
       return;
     }
-    const { workers, minWorkers } = this.#options;
-    if (!this.#watchWorkers(this.#isStarted ? minWorkers : workers) || this.#isClogged()) return;
+    if (!this.#watchWorkers(this.#workersNeeded()) || this.#isClogged()) return;
     this.#isStarted = true;
     if (job.kind === 'train') this.#beginStep();
-    else this.#beginEvaluation(job.resolve);
+    else if (job.kind === 'evaluate') this.#beginEvaluation(job.resolve);
+    else {
+      this.#endJob();
+      job.resolve();
+    }
+  }
+
+  /** To begin with, to go on, and for the last evaluation of a run that is stopped. */
+  #workersNeeded(): number {
+    const { workers, minWorkers } = this.#options;
+    if (!this.#isStarted) return workers;
+    return this.#isStopping ? 1 : minWorkers;
   }
 
   /** Returns whether there are workers enough; when there are too few for too long, the job fails. */
   #watchWorkers(needed: number): boolean {
-    if (this.workers >= needed) {
+    const { workers } = this;
+    if (workers >= needed) {
+      if (this.#cancelWait !== null) {
+        this.#options.onEvent?.({ kind: 'enough', workers, step: this.committed });
+      }
       this.#stopWaiting();
       return true;
     }
+    if (this.#isStopping) {
+      this.#fail('INTERRUPTED', 'interrupted while it waited for workers');
+      return false;
+    }
     if (this.#cancelWait !== null) return false;
-    this.#options.onEvent?.({ kind: 'waiting', workers: this.workers, needed });
+    this.#options.onEvent?.({ kind: 'waiting', workers, needed });
     const { clock, workerTimeoutMs } = this.#options;
     this.#cancelWait = clock.after(workerTimeoutMs, () =>
       this.#fail(
-        `got ${this.workers} workers within ${workerTimeoutMs / 1000} s, expected at least ${needed}; ` +
+        'WORKERS',
+        `waited ${workerTimeoutMs / 1000} s for workers: ${this.workers} of ${needed} are there; ` +
           'start more of them, or wait longer with --worker-timeout',
       ),
     );
@@ -455,7 +493,7 @@ export class Fleet implements Team {
     const isRejected = this.#step?.rejectNonFinite((sender) =>
       this.#roster.throwOut(sender, 'it computed NaN or infinity where the step has none'),
     );
-    if (isRejected !== true) this.#fail('workers computed numbers that are not those of the step');
+    if (isRejected !== true) this.#fail('WORKERS', 'workers computed numbers that are not those of the step');
     return false;
   }
 
@@ -526,10 +564,10 @@ export class Fleet implements Team {
     if (job?.kind === 'train') job.resolve({ kind: 'nonFinite', step: this.step, where });
   }
 
-  #fail(message: string): void {
+  #fail(code: 'WORKERS' | 'INTERRUPTED', message: string): void {
     const job = this.#job;
     this.#endJob();
-    job?.reject(new LockstepError('WORKERS', message));
+    job?.reject(new LockstepError(code, message));
   }
 
   #endJob(): void {

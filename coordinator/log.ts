@@ -1,4 +1,4 @@
-/** The log of a run: JSON lines, one per step and one per epoch. */
+/** The log of a run: JSON lines, one per step, one per epoch, and one for each thing that happens to a worker. */
 import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { shownPath, systemReason } from '../shared/data/regular-file.ts';
@@ -43,6 +43,11 @@ export class RunLog {
 
   epoch({ epoch, steps, loss, testLoss, testAccuracy, seconds }: EpochReport): void {
     this.#write([{ epoch, steps, loss, testLoss, testAccuracy, seconds }]);
+  }
+
+  /** Something that happened, by its name. */
+  event(event: string, facts: object): void {
+    this.#write([{ event, ...facts }]);
   }
 
   close(): void {

@@ -12,7 +12,7 @@ import { Member, type Refusal, type Welcoming } from './member.ts';
 export type RosterEvent =
   | { readonly kind: 'joined'; readonly threads: number; readonly kernels: string; readonly isBack: boolean }
   | {
-      readonly kind: 'left' | 'died' | 'late' | 'replaced' | 'thrown out' | 'out of step';
+      readonly kind: 'left' | 'died' | 'late' | 'replaced' | 'refused' | 'thrown out' | 'out of step';
       readonly reason: string;
     };
 
@@ -201,7 +201,10 @@ export class Roster {
 
   #gone(member: Member, reason: string, isLeaving: boolean): void {
     this.#members.delete(member);
-    if (!member.wasWelcome) return;
+    if (!member.wasWelcome) {
+      if (!this.#isClosed) this.#host.onEvent({ kind: 'refused', reason }, member);
+      return;
+    }
     const account = this.accountOf(member);
     account.traffic = sumOf(account.traffic, member.link.traffic);
     if (this.#isClosed) return;

@@ -5,8 +5,9 @@ import { systemReason } from '../shared/data/regular-file.ts';
 import { LockstepError, quoted, suggestion, usageError } from '../shared/errors.ts';
 import { version } from '../shared/version.ts';
 import { type Command, commands, flagsOf, usageOf } from './commands/commands.ts';
+import type { Flag } from './commands/flag.ts';
 import { FlagValues } from './commands/flag-values.ts';
-import { allFlagNames, type Flag } from './commands/flags.ts';
+import { allFlagNames } from './commands/flags.ts';
 import { helpText } from './commands/help.ts';
 import { showError } from './commands/screen.ts';
 

@@ -160,13 +160,16 @@ export async function trainFields(fields: unknown, settings: RunSettings): Promi
     const open = await openWorkers(run, kernels, workers);
     try {
       const outcome = await coordinate(run, open.fleet, hooks);
-      const took = outcome.work.length - (threads > 0 ? 1 : 0);
-      return result(run, outcome, { threads, workers: took });
+      await open.close(
+        outcome.stoppedBy === null ? 'the run is done' : `stopped after step ${outcome.steps}`,
+      );
+      // Threads of this process are no worker that came.
+      const own = threads > 0 ? 1 : 0;
+      const came = { ...outcome, joins: outcome.joins - own };
+      return result(run, came, { threads, workers: outcome.work.length - own });
     } catch (error) {
       await open.close(`the run failed: ${reasonOf(error)}`);
       throw error;
-    } finally {
-      await open.close('the run is done');
     }
   }
   const run = await prepareRun({ ...options, threads });

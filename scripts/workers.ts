@@ -1,15 +1,18 @@
 /** A coordinator with its door open: workers come over the network, and threads of this process are one more. */
 import { randomBytes } from 'node:crypto';
-import { networkInterfaces } from 'node:os';
 import { type Door, openDoor } from '../coordinator/door.ts';
 import { Fleet, type FleetEvent } from '../coordinator/fleet.ts';
 import type { Run } from '../coordinator/prepare.ts';
+import { usageError } from '../shared/errors.ts';
 import { knownAnswerOf, type LoadedKernels } from '../shared/kernels/load.ts';
-import { addressText, type ListenAddress } from '../shared/wire/address.ts';
+import { canonicalJson } from '../shared/recipe/recipe.ts';
+import type { ListenAddress } from '../shared/wire/address.ts';
 import { collectFramesLate } from '../shared/wire/collector.ts';
+import { recipeBytes } from '../shared/wire/limits.ts';
 import { systemClock } from '../shared/wire/link.ts';
 import { localLink } from '../shared/wire/local-link.ts';
 import { work } from '../worker/worker.ts';
+import { coordinatorUrl, type Invitation, thisProcess } from './invitation.ts';
 
 export interface WorkersSettings {
   readonly listen: ListenAddress;
@@ -31,15 +34,6 @@ export interface WorkersSettings {
   readonly log?: ((line: string) => void) | undefined;
 }
 
-/** What a worker needs to come in. */
-export interface Invitation {
-  readonly url: string;
-  readonly fingerprint: string | null;
-  readonly token: string;
-  /** True if the token was made for this run. */
-  readonly isTokenNew: boolean;
-}
-
 export interface OpenWorkers {
   readonly fleet: Fleet;
   /** Sends everybody home and shuts the door; the first reason counts. */
@@ -47,61 +41,83 @@ export interface OpenWorkers {
 }
 
 /**
- * Opens the door for the workers of a run.
- * @throws LockstepError (CONNECTION) when the port cannot be had
+ * Opens the door for the workers of a run; threads of this process are ready then.
+ * @throws LockstepError (CONNECTION) when the port cannot be had, (USAGE) for a recipe that no message can hold, (TEAM)
  */
 export async function openWorkers(
   run: Run,
   kernels: LoadedKernels,
   settings: WorkersSettings,
 ): Promise<OpenWorkers> {
+  checkRecipe(run);
   collectFramesLate();
-  const { listen, threads, tls } = settings;
+  const { listen, threads, tls, log = () => {} } = settings;
   const own = threads > 0 ? 1 : 0;
+  let ownIsReady = (): void => {};
+  const ownReady = new Promise<void>((resolve) => {
+    ownIsReady = resolve;
+  });
   const fleet = new Fleet({
     run,
     clock: systemClock,
     workers: settings.workers + own,
-    minWorkers: Math.max(1, settings.minWorkers),
+    minWorkers: settings.minWorkers + own,
     workerTimeoutMs: settings.workerTimeoutMs,
     stepTimeoutMs: settings.stepTimeoutMs,
-    ...(settings.onEvent && { onEvent: settings.onEvent }),
+    onEvent: (event) => {
+      settings.onEvent?.(event);
+      if (event.kind === 'joined' && event.address === thisProcess) ownIsReady();
+    },
   });
   const token = settings.token ?? randomBytes(16).toString('hex');
-  const door: Door = await openDoor({
-    listen,
-    token,
-    tls,
-    onWorker: (link) => fleet.arrive(link),
-    log: settings.log ?? (() => {}),
-  });
-  const host = reachableHost(listen.host);
+  let door: Door | null = null;
+  let local: Promise<unknown> | null = null;
+  const shut = async (reason: string): Promise<void> => {
+    fleet.close(reason);
+    await local;
+    await door?.close(reason);
+  };
+  try {
+    door = await openDoor({ listen, token, tls, log, onWorker: (link) => fleet.arrive(link) });
+    if (own > 0) {
+      const working = workHere(fleet, kernels, threads);
+      local = working.catch(() => {}); // it has left with its reason, like any other worker
+      await Promise.race([ownReady, working]);
+    }
+  } catch (error) {
+    await shut('the run failed');
+    throw error;
+  }
   settings.onOpen?.({
-    url: `${tls === null ? 'ws' : 'wss'}://${addressText(host, door.port)}`,
+    ...coordinatorUrl({ host: listen.host, port: door.port }, tls !== null),
     fingerprint: tls?.fingerprint ?? null,
     token,
     isTokenNew: settings.token === null,
   });
-  const local = own === 0 ? null : workHere(fleet, kernels, threads);
   let closing: Promise<void> | null = null;
-  const close = async (reason: string): Promise<void> => {
-    fleet.close(reason);
-    await local;
-    await door.close(reason);
-  };
   return {
     fleet,
     close: (reason) => {
-      closing ??= close(reason);
+      closing ??= shut(reason);
       return closing;
     },
   };
 }
 
+/** @throws LockstepError (USAGE) */
+function checkRecipe({ recipe }: Run): void {
+  const bytes = Buffer.byteLength(canonicalJson(recipe));
+  if (bytes <= recipeBytes) return;
+  throw usageError(
+    `recipe: got ${bytes} bytes of JSON, expected at most ${recipeBytes}, which is what workers can be told; ` +
+      'take fewer layers, or train on this machine alone',
+  );
+}
+
 /** The threads of this process, as a worker like any other. */
-async function workHere(fleet: Fleet, kernels: LoadedKernels, threads: number): Promise<void> {
-  await work({
-    name: 'this process',
+function workHere(fleet: Fleet, kernels: LoadedKernels, threads: number): Promise<string> {
+  return work({
+    name: thisProcess,
     threads,
     kernels,
     answer: knownAnswerOf(kernels),
@@ -109,17 +125,9 @@ async function workHere(fleet: Fleet, kernels: LoadedKernels, threads: number): 
     connectTimeoutMs: 0,
     rejoinTimeoutMs: 0,
     connect: async (events) => {
-      const { worker, coordinator, listen } = localLink('this process');
+      const { worker, coordinator, listen } = localLink(thisProcess);
       listen(events, fleet.arrive(coordinator));
       return worker;
     },
   });
-}
-
-/** Where others reach this machine, if it listens everywhere: the first address that is not its own alone. */
-function reachableHost(host: string): string {
-  if (host !== '0.0.0.0' && host !== '::') return host;
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  const found = addresses.find(({ internal, family }) => !internal && family === 'IPv4');
-  return found?.address ?? (host === '::' ? '::1' : '127.0.0.1');
 }

@@ -73,6 +73,9 @@ export class Team {
     return team;
   }
 
+  /** The threads of a process are there from the start. */
+  async gather(): Promise<void> {}
+
   /** Nobody joins the threads of a process. */
   get joins(): number {
     return 0;

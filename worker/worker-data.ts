@@ -18,6 +18,9 @@ export interface DataPlaces {
   readonly cache: string | null;
 }
 
+/** So many bytes of so many came from the coordinator. */
+export type DataProgress = (bytes: number, total: number) => void;
+
 /** Whether the data was on this machine, was kept from an earlier run, or came from the coordinator. */
 export type DataOrigin = 'own' | 'cached' | 'fetched';
 
@@ -31,13 +34,14 @@ export async function bringData(
   { data, cache }: DataPlaces,
   fetch: (sink: DataSink) => Promise<void>,
   warn: (line: string) => void,
+  progress: DataProgress = () => {},
 ): Promise<DataOrigin> {
   const { dataset } = memory.recipe;
   const cached = cache === null ? null : join(cache, dataset);
   const own = [...(data === null ? [] : [data]), ...knownDatasets.map(({ name }) => name)];
   if (cached !== null && existsSync(cached) && (await holds(cached, memory))) return 'cached';
   for (const name of own) if (await holds(name, memory)) return 'own';
-  await fetch(new Sink(memory));
+  await fetch(new Sink(memory, progress));
   const digests = (split: 'train' | 'test'): SplitDigests => {
     const { images, labels } = viewsOf(memory, split);
     return { images: idxDigest('images', images), labels: idxDigest('labels', labels) };
@@ -68,9 +72,11 @@ async function holds(name: string, memory: WorkerMemory): Promise<boolean> {
 class Sink implements DataSink {
   readonly #pieces: Uint8Array[];
   readonly #bytes: number;
+  readonly #progress: DataProgress;
   #next = 0;
 
-  constructor(memory: WorkerMemory) {
+  constructor(memory: WorkerMemory, progress: DataProgress) {
+    this.#progress = progress;
     this.#pieces = (['train', 'test'] as const).flatMap((split) => {
       const { images, labels } = viewsOf(memory, split);
       return [images, labels];
@@ -95,6 +101,7 @@ class Sink implements DataSink {
       if (from < to) piece.set(bytes.subarray(before + from - first, before + to - first), from);
       before += piece.length;
     }
+    this.#progress(first + bytes.length, this.#bytes);
     return first + bytes.length === this.#bytes;
   }
 }

@@ -1,5 +1,6 @@
 /** A remote worker's life: connect → sessions → leave; it comes back by itself when a connection is lost. */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { LockstepError } from '../shared/errors.ts';
 import type { LoadedKernels } from '../shared/kernels/load.ts';
@@ -38,6 +39,8 @@ export interface WorkerOptions {
 export type WorkerEvent =
   | SessionEvent
   | { readonly kind: 'data'; readonly from: DataOrigin }
+  /** Of data from the coordinator. */
+  | { readonly kind: 'progress'; readonly bytes: number; readonly total: number }
   | { readonly kind: 'lost'; readonly reason: string }
   | { readonly kind: 'retrying'; readonly reason: string; readonly seconds: number }
   | { readonly kind: 'warning'; readonly line: string };
@@ -52,6 +55,7 @@ export async function work(options: WorkerOptions): Promise<string> {
     ...options,
     onData: (from) => options.onEvent?.({ kind: 'data', from }),
     onWarning: (line) => options.onEvent?.({ kind: 'warning', line }),
+    onProgress: (bytes, total) => options.onEvent?.({ kind: 'progress', bytes, total }),
   });
   const hello: Hello = {
     type: 'hello',
@@ -81,7 +85,8 @@ export async function work(options: WorkerOptions): Promise<string> {
       const end = await live(link, relay, hello, workshop, { ...options, onEvent });
       if (end.kind === 'over' || end.kind === 'left') return end.reason;
       if (end.kind === 'failed') throw end.error;
-      if (end.kind === 'refused' && !end.retry) throw new LockstepError('REFUSED', end.reason);
+      if (end.kind === 'refused' && !end.retry)
+        throw new LockstepError('REFUSED', `the coordinator refused this worker: ${end.reason}`);
       options.onEvent?.({ kind: 'lost', reason: end.reason });
       patienceMs = options.rejoinTimeoutMs;
     }
@@ -99,7 +104,7 @@ async function persist(
   const startMs = systemClock.nowMs();
   for (let attempt = 0; signal?.aborted !== true; attempt++) {
     try {
-      return await connect(relay);
+      return await unless(signal, connect(relay));
     } catch (error) {
       const waitMs = backoffMs(attempt, Math.random());
       const isHopeless = !(error instanceof LockstepError) || error.code !== 'CONNECTION';
@@ -114,6 +119,27 @@ async function persist(
 /** Waits, or until the signal comes. */
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   await setTimeout(ms, undefined, { ...(signal && { signal }) }).catch(() => {});
+}
+
+/** A connection, or null if the signal comes first; what is opened after that is closed again. */
+async function unless(
+  signal: AbortSignal | undefined,
+  opening: Promise<WorkerLink>,
+): Promise<WorkerLink | null> {
+  if (signal === undefined) return await opening;
+  const stop = new AbortController();
+  const aborted = once(signal, 'abort', { signal: stop.signal }).then(() => null);
+  try {
+    return await Promise.race([opening, aborted]);
+  } finally {
+    stop.abort();
+    aborted
+      .then(
+        () => opening.then((link) => link.close('interrupted')),
+        () => {}, // it was not interrupted
+      )
+      .catch(() => {}); // and nothing was opened
+  }
 }
 
 /** One session from its hello to its end. */

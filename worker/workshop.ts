@@ -5,7 +5,7 @@ import { largestPayloadBytes, setupOf } from '../shared/setup.ts';
 import type { Welcome } from '../shared/wire/messages.ts';
 import type { DataSink, Prepared } from './session.ts';
 import { Team } from './team.ts';
-import { bringData, type DataOrigin, type DataPlaces } from './worker-data.ts';
+import { bringData, type DataOrigin, type DataPlaces, type DataProgress } from './worker-data.ts';
 import { WorkerMemory } from './worker-memory.ts';
 
 export interface WorkshopOptions {
@@ -14,6 +14,7 @@ export interface WorkshopOptions {
   readonly data: DataPlaces;
   onData(from: DataOrigin): void;
   onWarning(line: string): void;
+  readonly onProgress?: DataProgress;
 }
 
 export class Workshop {
@@ -38,9 +39,9 @@ export class Workshop {
     const key = JSON.stringify([recipe, samples]);
     if (this.#prepared?.key === key) return this.#prepared;
     await this.close();
-    const { threads, kernels, data, onData, onWarning } = this.#options;
+    const { threads, kernels, data, onData, onWarning, onProgress } = this.#options;
     const memory = new WorkerMemory({ recipe: readRecipe(recipe), samples, kernels, threads });
-    onData(await bringData(memory, data, fetch, onWarning));
+    onData(await bringData(memory, data, fetch, onWarning, onProgress));
     const crew = await Team.start({ setup: memory.setup, kernels, memory: memory.memory });
     this.#prepared = { key, memory, crew };
     return this.#prepared;

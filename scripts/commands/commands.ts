@@ -1,6 +1,18 @@
 /** The commands: what each takes, what its help says, and the module that runs it. */
+
+import type { Flag } from './flag.ts';
 import type { FlagValues } from './flag-values.ts';
-import { benchFlags, evaluateFlags, type Flag, inspectFlags, recipeFlags, runFlags } from './flags.ts';
+import {
+  benchFlags,
+  coordinatorRunFlags,
+  evaluateFlags,
+  inspectFlags,
+  recipeFlags,
+  runFlags,
+  trainListenFlags,
+  workerFlags,
+} from './flags.ts';
+import { listenFlags } from './network-flags.ts';
 
 export interface Command {
   readonly name: string;
@@ -28,6 +40,7 @@ export const commands: readonly Command[] = [
     groups: [
       { title: 'What is trained, which decides the bits:', flags: recipeFlags },
       { title: 'How it is run, which never changes the bits:', flags: runFlags },
+      { title: 'With --listen, workers on other machines may join:', flags: trainListenFlags },
     ],
     examples: [
       'lockstep train',
@@ -35,6 +48,40 @@ export const commands: readonly Command[] = [
       'lockstep train --model "dense(64) relu dense(10)" --optimizer "sgd(lr=0.2)"',
     ],
     run: async (argument, flags) => (await import('./train.ts')).trainCommand(argument, flags),
+  },
+  {
+    name: 'coordinator',
+    argument: { value: 'RECIPE', needed: false },
+    summary: 'wait for workers and train with them',
+    about:
+      'Trains a model with workers on this and other machines, to the same bits as train. It prints the command ' +
+      'that starts a worker. Workers may come, go and die at any time. RECIPE is mnist (the default), note, or a ' +
+      'JSON file.',
+    groups: [
+      { title: 'Who may come in, and how long to wait:', flags: listenFlags },
+      { title: 'What is trained, which decides the bits:', flags: recipeFlags },
+      { title: 'How it is run, which never changes the bits:', flags: coordinatorRunFlags },
+    ],
+    examples: [
+      'lockstep coordinator',
+      'lockstep coordinator mnist --listen 0.0.0.0:7077 --workers 2',
+      'lockstep coordinator note --threads 2 --worker-timeout 1h',
+    ],
+    run: async (argument, flags) => (await import('./train.ts')).coordinatorCommand(argument, flags),
+  },
+  {
+    name: 'worker',
+    argument: { value: 'URL', needed: true },
+    summary: 'join a coordinator from here',
+    about:
+      'Computes for a coordinator until its run is over, and comes back by itself when the connection is lost. URL ' +
+      'is what the coordinator printed, like wss://10.0.0.7:7077.',
+    groups: [{ title: 'Flags:', flags: workerFlags }],
+    examples: [
+      'LOCKSTEP_TOKEN=… lockstep worker ws://127.0.0.1:7077',
+      'LOCKSTEP_TOKEN=… lockstep worker wss://10.0.0.7:7077 --fingerprint sha256:…',
+    ],
+    run: async (argument = '', flags) => (await import('./worker.ts')).workerCommand(argument, flags),
   },
   {
     name: 'evaluate',

@@ -1,6 +1,7 @@
 /** The values that were given for a command's flags, and where each came from. */
 import { quoted, suggestion, usageError } from '../../shared/errors.ts';
-import { allFlagNames, type Flag, nameOf, variableOf } from './flags.ts';
+import type { Flag } from './flag.ts';
+import { allFlagNames, nameOf, variableOf } from './flags.ts';
 
 interface Given {
   readonly value: string;

@@ -1,16 +1,6 @@
 /** All flags: what each command takes, on its command line and as LOCKSTEP_… in the environment. */
-export interface Flag {
-  readonly name: string;
-  /** A switch takes no value. */
-  readonly kind: 'text' | 'number' | 'switch';
-  /** What stands for the value in help. */
-  readonly value?: string;
-  readonly help: string;
-  /** For help: what holds where it is not given. */
-  readonly otherwise?: string;
-  /** The recipe's field that it sets, for flags that decide bits. */
-  readonly field?: string;
-}
+import type { Flag } from './flag.ts';
+import { joinFlags, listenFlags } from './network-flags.ts';
 
 /** What is trained. */
 export const recipeFlags: readonly Flag[] = [
@@ -140,9 +130,9 @@ const outputFlags: readonly Flag[] = [
   { name: 'quiet', kind: 'switch', help: 'print nothing but errors and what --json asks for' },
 ];
 
-/** How it is run, which never changes the bits. */
-export const runFlags: readonly Flag[] = [
-  { name: 'threads', kind: 'number', value: 'N', help: '1 to 1024', otherwise: 'the cores available' },
+const threadsFlag = { name: 'threads', kind: 'number', value: 'N' } as const;
+
+const placeFlags: readonly Flag[] = [
   ...kernelFlags,
   { name: 'transport', kind: 'text', value: 'NAME', help: 'local', otherwise: 'local' },
   { name: 'out', kind: 'text', value: 'FILE', help: 'write the model here too, as safetensors' },
@@ -154,7 +144,37 @@ export const runFlags: readonly Flag[] = [
     otherwise: 'runs/<date>-<recipe>-<id>',
   },
   { name: 'no-run', kind: 'switch', help: 'make no run folder' },
-  { name: 'log', kind: 'text', value: 'FILE', help: 'JSON lines, one per step and one per epoch' },
+  {
+    name: 'log',
+    kind: 'text',
+    value: 'FILE',
+    help: 'JSON lines, one per step and one per epoch',
+  },
+  ...outputFlags,
+];
+
+/** How it is run, which never changes the bits. */
+export const runFlags: readonly Flag[] = [
+  { ...threadsFlag, help: '1 to 1024, with --listen also 0', otherwise: 'the cores available' },
+  ...placeFlags,
+];
+
+/** The same for a coordinator, where others compute. */
+export const coordinatorRunFlags: readonly Flag[] = [
+  { ...threadsFlag, help: 'threads of this process that compute too, 0 to 1024', otherwise: '0' },
+  ...placeFlags,
+];
+
+/** With which `train` becomes a coordinator. */
+export const trainListenFlags: readonly Flag[] = listenFlags.map((flag) => {
+  const otherwise = { listen: 'nobody joins', workers: 'start at once' }[flag.name];
+  return otherwise === undefined ? flag : { ...flag, otherwise };
+});
+
+export const workerFlags: readonly Flag[] = [
+  ...joinFlags,
+  { ...threadsFlag, help: '1 to 1024', otherwise: 'the cores available' },
+  ...kernelFlags,
   ...outputFlags,
 ];
 
@@ -228,15 +248,14 @@ export const benchFlags: readonly Flag[] = [
 ];
 
 /** Flags of commands to come, which may already stand in somebody's environment. */
-const otherFlags = [
-  ...['listen', 'workers', 'min-workers', 'worker-timeout', 'step-timeout', 'name', 'token', 'fingerprint'],
-  ...['insecure', 'resume', 'checkpoint-every'],
-];
+const otherFlags = ['resume', 'checkpoint-every'];
 
 /** The name of every flag of every command. */
 export const allFlagNames: readonly string[] = [
   ...new Set(
-    [...recipeFlags, ...runFlags, ...evaluateFlags, ...benchFlags].map(({ name }) => name).concat(otherFlags),
+    [...recipeFlags, ...runFlags, ...listenFlags, ...workerFlags, ...evaluateFlags, ...benchFlags]
+      .map(({ name }) => name)
+      .concat(otherFlags),
   ),
 ];
 

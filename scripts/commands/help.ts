@@ -1,7 +1,8 @@
 /** What `--help` prints. */
 import { version } from '../../shared/version.ts';
 import { type Command, commands, flagsOf, usageOf } from './commands.ts';
-import { type Flag, variableOf } from './flags.ts';
+import type { Flag } from './flag.ts';
+import { variableOf } from './flags.ts';
 import { wrapped } from './wrap.ts';
 
 /** Narrower than this, words do not fit; wider than this, lines are hard to read. */

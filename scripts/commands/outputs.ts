@@ -65,6 +65,10 @@ export class Outputs {
     for (const log of this.#logs) log.epoch(report);
   }
 
+  event(event: string, facts: object): void {
+    for (const log of this.#logs) log.event(event, facts);
+  }
+
   /** Writes the model wherever it can be written: no training is lost because one of two places is full. */
   save(model: TrainedModel): void {
     const out = this.#flags.text('out');

@@ -16,6 +16,11 @@ export class Screen {
     this.#isTerminal = stream.isTTY === true && process.env.TERM !== 'dumb';
   }
 
+  /** True where somebody may be looking. */
+  get isTerminal(): boolean {
+    return this.#isTerminal;
+  }
+
   /** True where a line can be drawn again. */
   get isLive(): boolean {
     return this.#isTerminal && !this.#quiet;

@@ -25,25 +25,36 @@ export class TrainView {
   #timer: NodeJS.Timeout | undefined;
   #run: Run | undefined;
   #position: (() => Position) | undefined;
+  /** When its first step could begin. */
   #startMs = 0;
+  /** What it waits for, and since when. */
+  #waiting: { readonly text: string; readonly sinceMs: number } | null = null;
 
   constructor(screen: Screen) {
     this.#screen = screen;
   }
 
-  start(run: Run, position: () => Position, recipeName: string): void {
-    const { recipe, setup, kernels } = run;
+  /** @param threads of this process that compute */
+  start(run: Run, position: () => Position, recipeName: string, threads = run.setup.sizes.threads): void {
+    const { recipe, kernels } = run;
     this.#run = run;
     this.#position = position;
     this.#startMs = performance.now();
-    const { threads } = setup.sizes;
     this.#screen.line(
       `Lockstep ${version}: recipe ${this.#screen.style('bold', recipeName)} ${recipeId(recipe).slice(0, 8)}, ` +
         `${grouped(run.samples.length)} samples, ${grouped(run.steps)} steps an epoch`,
     );
-    this.#screen.line(`${plural(threads, 'thread')}, ${kernels.set} kernels: ${kernels.reason}`);
+    const who = threads === 0 ? 'coordinator without threads of its own' : plural(threads, 'thread');
+    this.#screen.line(`${who}, ${kernels.set} kernels: ${kernels.reason}`);
     this.#screen.line();
     if (this.#screen.isLive) this.#timer = setInterval(() => this.#draw(), drawMs);
+  }
+
+  /** Shows what is waited for in the line that moves; null when it has come. */
+  waitFor(text: string | null): void {
+    if (text === null && this.#position?.().epoch === 0) this.#startMs = performance.now();
+    this.#waiting = text === null ? null : { text, sinceMs: performance.now() };
+    this.#screen.status('');
   }
 
   epoch(report: EpochReport): void {
@@ -74,9 +85,11 @@ export class TrainView {
     row('test accuracy', `${percent(testAccuracy)}, loss ${testLoss.toFixed(4)}`);
     const speed = samplesPerSecond === null ? '' : `, ${grouped(samplesPerSecond)} samples/s`;
     row('time', `${seconds.toFixed(1)} s${speed}`);
-    if (work.length > 1 && summary.steps > 0) row('shards', sharesOf(work));
-    if (deaths > 0) {
-      row('lost', `${plural(deaths, 'thread')}, ${plural(summary.shardsRecomputed, 'shard')} computed again`);
+    const noun = summary.workers > 0 ? 'worker' : 'thread';
+    if (work.length > (summary.workers > 0 ? 0 : 1) && summary.steps > 0) row('shards', sharesOf(work, noun));
+    if (summary.workers > 0) row('workers', `${grouped(summary.workers)}, ${plural(summary.joins, 'join')}`);
+    if (deaths > 0 || summary.shardsRecomputed > 0) {
+      row('lost', `${plural(deaths, noun)}, ${plural(summary.shardsRecomputed, 'shard')} computed again`);
     }
     const travel = travelText(travelOf(work));
     if (travel !== null) {
@@ -117,6 +130,11 @@ export class TrainView {
     const run = this.#run;
     const position = this.#position?.();
     if (run === undefined || position === undefined) return;
+    if (this.#waiting !== null) {
+      const { text, sinceMs } = this.#waiting;
+      this.#status(`${text}  ${clock((performance.now() - sinceMs) / 1000)}`);
+      return;
+    }
     const { epochs } = run.recipe;
     const done = Math.max(0, position.epoch - 1) + position.step / run.steps;
     const elapsed = (performance.now() - this.#startMs) / 1000;
@@ -128,18 +146,22 @@ export class TrainView {
     const text =
       `epoch ${position.epoch}/${epochs} ${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)} ` +
       `step ${position.step}/${run.steps}${loss} ${grouped(speed)} samples/s${left}`;
+    this.#status(text);
+  }
+
+  #status(text: string): void {
     // The terminal itself adds ^C when it is pressed.
     this.#screen.status(text.slice(0, this.#screen.columns - 3));
   }
 }
 
 /** Who computed how much: `50.0 % thread 0, 50.0 % thread 1`, or from least to most where there are many. */
-function sharesOf(work: Summary['work']): string {
+function sharesOf(work: Summary['work'], noun: string): string {
   const total = work.reduce((sum, { shards }) => sum + shards, 0);
   const share = (shards: number) => `${((100 * shards) / total).toFixed(1)} %`;
   if (work.length <= 4) return work.map(({ name, shards }) => `${share(shards)} ${name}`).join(', ');
   const counts = work.map(({ shards }) => shards);
-  return `${share(Math.min(...counts))} to ${share(Math.max(...counts))} by each of ${work.length} threads`;
+  return `${share(Math.min(...counts))} to ${share(Math.max(...counts))} by each of ${work.length} ${noun}s`;
 }
 
 function plural(count: number, noun: string): string {

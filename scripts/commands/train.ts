@@ -1,27 +1,46 @@
-/** `lockstep train`: the main job. */
+/** `lockstep train`, the main job, and `lockstep coordinator`: the same with workers from elsewhere. */
 import { availableParallelism } from 'node:os';
 import { parseNumber } from '../../shared/calls.ts';
+import { LockstepError } from '../../shared/errors.ts';
 import { kernelChoices } from '../../shared/kernels/load.ts';
 import { checkThreads } from '../../worker/team.ts';
 import { trainFields } from '../index.ts';
+import type { Invitation } from '../invitation.ts';
 import type { FlagValues } from './flag-values.ts';
 import { recipeFlags } from './flags.ts';
+import { FleetView } from './fleet-view.ts';
+import { type Listening, readListening } from './listening.ts';
 import { Outputs } from './outputs.ts';
 import { chooseRecipe, type RecipeChoice } from './recipe-fields.ts';
 import { Screen, showError } from './screen.ts';
 import { onSignals } from './signals.ts';
 import { type NextSteps, TrainView } from './train-view.ts';
 
-/** Runs the command and returns its exit code. @throws LockstepError */
-export async function trainCommand(argument: string | undefined, flags: FlagValues): Promise<number> {
+type CommandName = 'train' | 'coordinator';
+
+/** Runs `train` and returns its exit code. @throws LockstepError */
+export function trainCommand(argument: string | undefined, flags: FlagValues): Promise<number> {
+  return run('train', argument, flags);
+}
+
+/** Runs `coordinator` and returns its exit code. @throws LockstepError */
+export function coordinatorCommand(argument: string | undefined, flags: FlagValues): Promise<number> {
+  return run('coordinator', argument, flags);
+}
+
+async function run(command: CommandName, argument: string | undefined, flags: FlagValues): Promise<number> {
   const json = flags.isOn('json');
   const screen = new Screen(json ? process.stderr : process.stdout, flags.isOn('quiet'));
   flags.choice('transport', ['local']);
   const kernels = flags.choice('kernels', kernelChoices) ?? 'auto';
-  const threads = readThreads(flags);
+  const defaultThreads = command === 'train' ? availableParallelism() : 0;
   const recipe = chooseRecipe(argument, flags);
+  const listening = await readListening(flags, command, defaultThreads);
+  const threads = listening?.threads ?? readThreads(flags, defaultThreads);
   const view = new TrainView(screen);
   const outputs = new Outputs(flags, recipe.name, (error) => screen.aside(() => showError(error)));
+  const fleet =
+    listening === null ? null : showFleet(listening, new FleetView(screen, view, listening), outputs);
   const signals = onSignals((name) => screen.line(`${name}: stopping after this step; again to end at once`));
   // The second signal, and nothing else, ends the program while the line at the bottom is there.
   const clear = () => view.stop();
@@ -33,11 +52,12 @@ export async function trainCommand(argument: string | undefined, flags: FlagValu
       initial: recipe.initial,
       threads,
       kernels,
-      workers: null,
+      workers: fleet?.settings ?? null,
       hooks: {
         onStart: (run, position) => {
           outputs.open(run.recipe);
-          view.start(run, position, recipe.name);
+          view.start(run, position, recipe.name, threads);
+          fleet?.invite();
         },
         onSteps: (reports) => outputs.steps(reports),
         onEpoch: (report) => {
@@ -56,6 +76,11 @@ export async function trainCommand(argument: string | undefined, flags: FlagValu
       process.stdout.write(`${JSON.stringify({ ...summary, model: models[0] ?? null, run: folder })}\n`);
     }
     return signals.exitCode() || (outputs.complete ? 0 : 1);
+  } catch (error) {
+    if (!(error instanceof LockstepError) || error.code !== 'INTERRUPTED') throw error;
+    view.stop();
+    screen.aside(() => showError(error));
+    return signals.exitCode();
   } finally {
     view.stop();
     outputs.close();
@@ -64,9 +89,34 @@ export async function trainCommand(argument: string | undefined, flags: FlagValu
   }
 }
 
-function readThreads(flags: FlagValues): number {
+/** Whatever happens to workers is shown, and logged. */
+function showFleet(listening: Listening, view: FleetView, outputs: Outputs) {
+  let invitation: Invitation | null = null;
+  return {
+    settings: {
+      ...listening,
+      onOpen: (open: Invitation) => {
+        invitation = open;
+      },
+      onEvent: (event: Parameters<FleetView['event']>[0]) => {
+        const { kind, ...facts } = event;
+        outputs.event(kind, facts);
+        view.event(event);
+      },
+      log: (line: string) => {
+        outputs.event('refused', { reason: line });
+        view.refused(line);
+      },
+    },
+    invite: () => {
+      if (invitation !== null) view.invite(invitation);
+    },
+  };
+}
+
+function readThreads(flags: FlagValues, otherwise: number): number {
   const text = flags.text('threads');
-  if (text === undefined) return availableParallelism();
+  if (text === undefined) return otherwise;
   return checkThreads(parseNumber(text), flags.label('threads'), text);
 }
 
@@ -92,7 +142,7 @@ function nextSteps(
       'train',
       ...(argument === undefined ? [] : [argument]),
       ...flags.argumentsOf(recipeFlags),
-      ...['--threads', threads === 1 ? '2' : '1'],
+      ...['--threads', threads === 1 && !flags.has('listen') ? '2' : '1'],
     ],
   };
 }

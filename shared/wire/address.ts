@@ -11,15 +11,16 @@ export interface ListenAddress {
 
 /**
  * Reads `HOST:PORT`, IPv6 as `[::]:7077`.
+ * @param where what the text is, for the message
  * @throws LockstepError (USAGE)
  */
-export function parseListen(text: string): ListenAddress {
+export function parseListen(text: string, where = '--listen'): ListenAddress {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/@[\]]+)):(\d{1,5})$/i.exec(text);
   const host = match?.[1] ?? match?.[2] ?? '';
   const port = Number(match?.[3]);
   const isRight = match !== null && port <= 65_535 && (match[1] === undefined || isIP(host) === 6);
   if (isRight) return { host, port };
-  throw usageError(`--listen: got ${quoted(text)}, expected HOST:PORT, like 0.0.0.0:7077 or [::]:7077`);
+  throw usageError(`${where}: got ${quoted(text)}, expected HOST:PORT, like 0.0.0.0:7077 or [::]:7077`);
 }
 
 const loopback = new BlockList();

@@ -9,12 +9,13 @@ export function fingerprintOf(der: Uint8Array): string {
 
 /**
  * Reads a fingerprint, in either case and with or without colons between the bytes.
+ * @param where what the text is, for the message
  * @throws LockstepError (USAGE)
  */
-export function parseFingerprint(text: string): string {
+export function parseFingerprint(text: string, where = '--fingerprint'): string {
   const hex = /^sha256:((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})$/i.exec(text)?.[1];
   if (hex !== undefined) return `sha256:${hex.replaceAll(':', '').toLowerCase()}`;
   throw usageError(
-    `--fingerprint: got ${quoted(text)}, expected sha256: and 64 hexadecimal digits; copy what the coordinator printed`,
+    `${where}: got ${quoted(text)}, expected sha256: and 64 hexadecimal digits; copy what the coordinator printed`,
   );
 }

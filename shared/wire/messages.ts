@@ -1,7 +1,7 @@
 /** The control messages, small and checked by schema; bulk data goes in frames (frame.ts). */
 import { z } from 'zod';
 import { oneLine } from '../errors.ts';
-import { mostNodes } from './limits.ts';
+import { mostNodes, recipeBytes } from './limits.ts';
 
 const count = z
   .int()
@@ -65,7 +65,7 @@ const toWorker = z.discriminatedUnion('type', [
     /** What the worker is called here; its own name, with a number if there is another of that name. */
     name: text(80),
     /** Canonical JSON of the recipe. */
-    recipe: z.string().min(1).max(12_288),
+    recipe: z.string().min(1).max(recipeBytes),
     samples: z.strictObject({ train: count, test: count }),
   }),
   /** The worker is not wanted, now or any more. `retry` says whether to come back. */

@@ -155,6 +155,9 @@ class EvaluatingTeam implements CoordinatedTeam {
     this.#team = team;
   }
 
+  gather() {
+    return this.#team.gather();
+  }
   get committed() {
     return this.#team.committed;
   }

@@ -17,7 +17,7 @@ const train = (flags: readonly string[], says: RegExp, more?: Partial<BadCase>):
 
 t.test('commands and arguments', (t) =>
   holdRefused(t, {
-    'no command': bad([], /got no command, expected train, evaluate, inspect or bench/),
+    'no command': bad([], /got no command, expected train, coordinator, worker, evaluate, inspect or bench/),
     'a flag without a command': bad(['--epochs', '3'], /got "--epochs" but no command/),
     'an unknown command': bad(['trian'], /unknown command "trian", did you mean "train"\?/),
     'a command like nothing': bad(['frobnicate'], /unknown command "frobnicate", expected train, /),

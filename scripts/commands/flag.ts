@@ -1,0 +1,13 @@
+/** A flag of a command, on its command line and as LOCKSTEP_… in the environment. */
+export interface Flag {
+  readonly name: string;
+  /** A switch takes no value. */
+  readonly kind: 'text' | 'number' | 'switch';
+  /** What stands for the value in help. */
+  readonly value?: string;
+  readonly help: string;
+  /** For help: what holds where it is not given. */
+  readonly otherwise?: string;
+  /** The recipe's field that it sets, for flags that decide bits. */
+  readonly field?: string;
+}

@@ -1,0 +1,98 @@
+/** From flags to a coordinator with its door open: where, for whom, and for how long. */
+import { checkNumber, parseNumber } from '../../shared/calls.ts';
+import { usageError } from '../../shared/errors.ts';
+import { isLoopback, type ListenAddress, parseListen } from '../../shared/wire/address.ts';
+import { mostThreads } from '../../worker/team.ts';
+import type { WorkersSettings } from '../workers.ts';
+import { durationMs } from './duration.ts';
+import type { FlagValues } from './flag-values.ts';
+import { stateFolder } from './folders.ts';
+import { listenFlags } from './network-flags.ts';
+import { readToken } from './token.ts';
+
+const defaultListen = '127.0.0.1:7077';
+const defaultWorkerTimeoutMs = 600_000;
+const defaultStepTimeoutMs = 4_000;
+
+export interface Listening extends Omit<WorkersSettings, 'onEvent' | 'onOpen' | 'log'> {
+  /** The folder of the coordinator's own certificate, where it shows one. */
+  readonly stateFolder: string | null;
+  /** True where what leaves the machine is not encrypted. */
+  readonly isInTheOpen: boolean;
+}
+
+/**
+ * Reads the flags with which workers may join; null where none may.
+ * @param command whether workers are what the command is for
+ * @throws LockstepError (USAGE, DATA, OUTPUT)
+ */
+export async function readListening(
+  flags: FlagValues,
+  command: 'train' | 'coordinator',
+  defaultThreads: number,
+): Promise<Listening | null> {
+  if (command === 'train' && !flags.has('listen')) {
+    const lost = listenFlags.find(({ name }) => flags.isOnCommandLine(name));
+    if (lost === undefined) return null;
+    throw usageError(`--${lost.name}: got it without --listen, expected --listen HOST:PORT too`);
+  }
+  const listen = parseListen(flags.text('listen') ?? defaultListen, flags.label('listen'));
+  const threads = readCount(flags, 'threads', 0, mostThreads) ?? defaultThreads;
+  const token = readToken(flags);
+  if (token === null && flags.isOn('quiet')) {
+    throw usageError(
+      `${flags.label('quiet')}: the token that workers need would not be shown, expected one of yours in LOCKSTEP_TOKEN`,
+    );
+  }
+  return {
+    listen,
+    token,
+    threads,
+    ...readCounts(flags, threads),
+    workerTimeoutMs: durationMs(flags, 'worker-timeout', defaultWorkerTimeoutMs, 1),
+    stepTimeoutMs: durationMs(flags, 'step-timeout', defaultStepTimeoutMs, 1),
+    ...(await readSecurity(flags, listen)),
+  };
+}
+
+/** How many workers the first step waits for, and every other. Beside threads of its own none is needed. */
+function readCounts(flags: FlagValues, threads: number): { workers: number; minWorkers: number } {
+  const least = threads > 0 ? 0 : 1;
+  const workers = readCount(flags, 'workers', 1);
+  const minWorkers = readCount(flags, 'min-workers', 1);
+  if (workers !== undefined && minWorkers !== undefined && minWorkers > workers) {
+    throw usageError(
+      `${flags.label('min-workers')}: got ${minWorkers}, expected at most the ${workers} of ${flags.label('workers')}`,
+    );
+  }
+  return {
+    workers: workers ?? Math.max(least, minWorkers ?? 0),
+    minWorkers: minWorkers ?? least,
+  };
+}
+
+function readCount(flags: FlagValues, name: string, min: number, max = Number.MAX_SAFE_INTEGER) {
+  const text = flags.text(name);
+  if (text === undefined) return undefined;
+  return checkNumber(parseNumber(text), { kind: 'integer', min, max }, flags.label(name), text);
+}
+
+async function readSecurity(
+  flags: FlagValues,
+  { host }: ListenAddress,
+): Promise<Pick<Listening, 'tls' | 'stateFolder' | 'isInTheOpen'>> {
+  const { chooseTransportSecurity } = await import('../../coordinator/transport-security.ts');
+  const security = chooseTransportSecurity({
+    host,
+    insecure: flags.isOn('insecure'),
+    cert: flags.text('cert') ?? null,
+    key: flags.text('key') ?? null,
+  });
+  if (security.kind === 'plain') return { tls: null, stateFolder: null, isInTheOpen: !isLoopback(host) };
+  const { loadIdentity, ownIdentity } = await import('../../coordinator/certificate.ts');
+  if (security.kind === 'files') {
+    return { tls: loadIdentity(security), stateFolder: null, isInTheOpen: false };
+  }
+  const folder = stateFolder(process.env);
+  return { tls: await ownIdentity(folder), stateFolder: folder, isInTheOpen: false };
+}
