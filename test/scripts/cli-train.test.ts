@@ -211,7 +211,8 @@ t.test('flags over environment over file over defaults, and variables of other c
     LOCKSTEP_EPOCHS: '2',
     LOCKSTEP_BATCH_SIZE: '20',
     LOCKSTEP_TOKEN: 'a token of another command',
-    LOCKSTEP_LISTEN: '127.0.0.1:0',
+    LOCKSTEP_FINGERPRINT: 'of another command',
+    LOCKSTEP_WORKERS: 'many',
     LOCKSTEP_THREADS: '2',
   };
   const result = await lockstep(['train', 'r.json', '--epochs', '1', '--no-run', '--json'], {
