@@ -6,7 +6,7 @@ import { randomInt } from 'node:crypto';
 import { sha256 } from '../shared/digest.ts';
 import { LockstepError } from '../shared/errors.ts';
 import { newScratch } from '../shared/kernels/scratch.ts';
-import { splitViews } from '../shared/load-data.ts';
+import { datasetPieces } from '../shared/load-data.ts';
 import { evaluationShard, lossSlotBytes } from '../shared/model/memory-plan.ts';
 import { canonicalJson } from '../shared/recipe/recipe.ts';
 import type { PartialLayout } from '../shared/reduction/partial.ts';
@@ -109,7 +109,7 @@ export class Fleet implements Team {
     this.#run = run;
     this.#roster = new Roster(clock, {
       welcome: () => this.#welcome(),
-      data: () => this.#data(),
+      data: () => datasetPieces(run.plan, run.memory),
       sync: (member) => this.#sync(member),
       ready: () => this.#resume(),
       lost: (member) => this.#lose(member),
@@ -243,14 +243,6 @@ export class Fleet implements Team {
       samples: setup.sizes.samples,
       payloadBytes: this.#payloadBytes,
     };
-  }
-
-  #data(): Uint8Array[] {
-    const { plan, memory } = this.#run;
-    return [plan.train, plan.test].flatMap((split) => {
-      const { images, labels } = splitViews(split, memory);
-      return [images, labels];
-    });
   }
 
   /** Gives a worker the replica as it is now; from here on it gets every total. */

@@ -3,6 +3,7 @@
  * the replica, is it still there. What it computes is the step's business.
  */
 import { knownAnswer } from '../shared/kernels/probe.ts';
+import { bytesOfPieces, type Pieces, readPieces } from '../shared/pieces.ts';
 import { arithmeticVersion } from '../shared/recipe/recipe.ts';
 import { version } from '../shared/version.ts';
 import type { Frame } from '../shared/wire/frame.ts';
@@ -205,7 +206,7 @@ export class Member implements LinkEvents<ToCoordinator> {
   /** Sends the data set in chunks, as fast as the worker takes them. */
   #sendData(): void {
     const pieces = this.#events.data();
-    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    const bytes = bytesOfPieces(pieces);
     const next = (panel: number): void => {
       if (this.state === 'gone' || panel * chunkBytes >= bytes) return;
       this.link.sendFrame(this.#header('data', 0, panel), chunkOf(pieces, panel));
@@ -243,17 +244,10 @@ function mismatch(hello: Hello): Refusal | null {
   };
 }
 
-/** A copy of the bytes of one chunk of pieces that lie end to end. */
-function chunkOf(pieces: readonly Uint8Array[], panel: number): Uint8Array {
-  const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+/** A copy of the bytes of one chunk. */
+function chunkOf(pieces: Pieces, panel: number): Uint8Array {
   const first = panel * chunkBytes;
-  const out = new Uint8Array(Math.min(chunkBytes, bytes - first));
-  let before = 0;
-  for (const piece of pieces) {
-    const from = Math.max(first - before, 0);
-    const to = Math.min(first + out.length - before, piece.length);
-    if (from < to) out.set(piece.subarray(from, to), before + from - first);
-    before += piece.length;
-  }
+  const out = new Uint8Array(Math.min(chunkBytes, bytesOfPieces(pieces) - first));
+  readPieces(pieces, first, out);
   return out;
 }

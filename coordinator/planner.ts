@@ -2,7 +2,7 @@
 import { coveringNodes, type TreeNode } from '../shared/reduction/tree.ts';
 import type { Clock } from '../shared/wire/link.ts';
 import type { Member } from './member.ts';
-import { type Assignment, planSpans } from './planning.ts';
+import { type Assignment, type PlannedWorker, planSpans, speedsOf } from './planning.ts';
 import type { Roster } from './roster.ts';
 import { SpeedMeter } from './speed-meter.ts';
 
@@ -32,17 +32,11 @@ export class Planner {
     this.#meter.observe(idOf(member), step, shards, seconds);
   }
 
-  /** Those who take part, with their speed in shards per second; as fast a thread as the others' where it is not known. */
+  /** Those who take part, with their speed in shards per second. */
   ready(): { member: Member; speed: number }[] {
-    const measured = this.#roster.ready.map((member) => ({ member, ...this.#measured(member) }));
-    const known = measured
-      .flatMap(({ shardsPerSecond, threads }) => (shardsPerSecond === null ? [] : shardsPerSecond / threads))
-      .sort((a, b) => a - b);
-    const usual = known[Math.floor(known.length / 2)] ?? 1;
-    return measured.map(({ member, shardsPerSecond, threads }) => ({
-      member,
-      speed: shardsPerSecond ?? threads * usual,
-    }));
+    const members = this.#roster.ready;
+    const speeds = speedsOf(members.map((member) => this.#measured(member)));
+    return members.map((member, i) => ({ member, speed: speeds[i] }));
   }
 
   /** The nodes of a step of so many shards, by member. */
@@ -63,7 +57,7 @@ export class Planner {
     if (previous !== undefined && !isDue) return previous;
     const plan = planSpans({
       shardCount,
-      workers: members.map((member) => ({ workerId: idOf(member), ...this.#measured(member) })),
+      workers: members.map((member) => this.#measured(member)),
       nodeSeconds,
       previous,
     });
@@ -73,9 +67,10 @@ export class Planner {
     return plan;
   }
 
-  #measured(member: Member): { shardsPerSecond: number | null; threads: number } {
+  #measured(member: Member): PlannedWorker {
+    const workerId = idOf(member);
     const { threads } = this.#roster.accountOf(member);
-    return { shardsPerSecond: this.#meter.shardsPerSecond(idOf(member), this.#step), threads };
+    return { workerId, threads, shardsPerSecond: this.#meter.shardsPerSecond(workerId, this.#step) };
   }
 }
 

@@ -48,8 +48,8 @@ export function planSpans({ shardCount, workers, nodeSeconds, previous = [] }: P
   return wakes || gain >= leastGain ? plan : [...previous];
 }
 
-/** Measured speeds; where there is none, that of the median thread for each thread. */
-function speedsOf(workers: readonly PlannedWorker[]): number[] {
+/** Shards a second as measured; where there is none, what the median thread does for each thread. */
+export function speedsOf(workers: readonly PlannedWorker[]): number[] {
   const perThread = workers
     .flatMap(({ shardsPerSecond, threads }) => (shardsPerSecond === null ? [] : [shardsPerSecond / threads]))
     .toSorted((a, b) => a - b);

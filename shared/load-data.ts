@@ -9,6 +9,7 @@ import {
 import type { SharedMemory } from './kernels/webassembly.ts';
 import { featureCount } from './model/layer.ts';
 import type { MemoryPlan, SplitPlace } from './model/memory-plan.ts';
+import type { Pieces } from './pieces.ts';
 
 /** Reads both splits into the memory and returns the identity of the data. @throws LockstepError (DATA) */
 export async function loadDataset(
@@ -40,4 +41,12 @@ export function splitViews(
     images: new Uint8Array(memory.buffer, place.images, place.samples * featureCount(imageShape)),
     labels: new Uint8Array(memory.buffer, place.labels, place.samples),
   };
+}
+
+/** The data set in memory as one run of bytes: training images and labels, test images and labels. */
+export function datasetPieces(plan: MemoryPlan, memory: SharedMemory): Pieces {
+  return [plan.train, plan.test].flatMap((split) => {
+    const { images, labels } = splitViews(split, memory);
+    return [images, labels];
+  });
 }

@@ -17,18 +17,6 @@ export function replicaViews(
   ];
 }
 
-/** Writes bytes to `offset` on of a replica's two parts. */
-export function writeReplica(
-  parts: readonly [Uint8Array, Uint8Array],
-  offset: number,
-  bytes: Uint8Array,
-): void {
-  const [flat, state] = parts;
-  const inFlat = Math.max(0, Math.min(bytes.length, flat.length - offset));
-  if (inFlat > 0) flat.set(bytes.subarray(0, inFlat), offset);
-  if (inFlat < bytes.length) state.set(bytes.subarray(inFlat), offset + inFlat - flat.length);
-}
-
 /** SHA-256 of a replica. */
 export function replicaDigest(parts: readonly [Uint8Array, Uint8Array]): string {
   return sha256(...parts);

@@ -53,7 +53,6 @@ export class SegmentedStep {
     for (const [first, end] of divideShards(nodes, this.#rank, this.#size)) {
       const span = this.#training.spanOf(step, committed, first, end);
       const exchanges = computeStep(this.#training.model, span, alone);
-      // Their own partials of earlier exchanges are needed, too: what rides along with the gradient is merged from them.
       for (let i = 0; i < exchange; i++)
         this.#computePartials(exchanges, span).receive(span, this.#totalAt(i));
       this.#computePartials(exchanges, span);

@@ -6,7 +6,8 @@ import { type DatasetSource, datasetId, openDataset, type SplitDigests } from '.
 import { idxDigest, idxHeader } from '../shared/data/idx.ts';
 import { knownDatasets } from '../shared/data/known-datasets.ts';
 import { dataError, LockstepError, reasonOf } from '../shared/errors.ts';
-import { loadDataset, splitViews } from '../shared/load-data.ts';
+import { datasetPieces, loadDataset, splitViews } from '../shared/load-data.ts';
+import { bytesOfPieces, type Pieces, writePieces } from '../shared/pieces.ts';
 import { chunkBytes } from '../shared/wire/limits.ts';
 import type { DataSink } from './session.ts';
 import type { WorkerMemory } from './worker-memory.ts';
@@ -70,18 +71,15 @@ async function holds(name: string, memory: WorkerMemory): Promise<boolean> {
 
 /** Takes the data set as it comes, end to end. */
 class Sink implements DataSink {
-  readonly #pieces: Uint8Array[];
+  readonly #pieces: Pieces;
   readonly #bytes: number;
   readonly #progress: DataProgress;
   #next = 0;
 
   constructor(memory: WorkerMemory, progress: DataProgress) {
     this.#progress = progress;
-    this.#pieces = (['train', 'test'] as const).flatMap((split) => {
-      const { images, labels } = viewsOf(memory, split);
-      return [images, labels];
-    });
-    this.#bytes = this.#pieces.reduce((sum, { length }) => sum + length, 0);
+    this.#pieces = datasetPieces(memory.training.plan, memory.memory);
+    this.#bytes = bytesOfPieces(this.#pieces);
   }
 
   chunk(panel: number, bytes: Uint8Array): boolean {
@@ -94,13 +92,7 @@ class Sink implements DataSink {
       );
     }
     this.#next += 1;
-    let before = 0;
-    for (const piece of this.#pieces) {
-      const from = Math.max(first - before, 0);
-      const to = Math.min(first + bytes.length - before, piece.length);
-      if (from < to) piece.set(bytes.subarray(before + from - first, before + to - first), from);
-      before += piece.length;
-    }
+    writePieces(this.#pieces, first, bytes);
     this.#progress(first + bytes.length, this.#bytes);
     return first + bytes.length === this.#bytes;
   }

@@ -5,8 +5,9 @@ import type { LoadedKernels } from '../shared/kernels/load.ts';
 import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import { evaluationShard, lossSlotBytes, newMemory } from '../shared/model/memory-plan.ts';
 import { resetRunningStats } from '../shared/model/snapshot.ts';
+import { writePieces } from '../shared/pieces.ts';
 import { epochShape, type Recipe } from '../shared/recipe/recipe.ts';
-import { replicaDigest, replicaViews, writeReplica } from '../shared/replica.ts';
+import { replicaDigest, replicaViews } from '../shared/replica.ts';
 import { setupOf } from '../shared/setup.ts';
 import { planSetup, type Setup, Training } from '../shared/training.ts';
 import { chunkBytes } from '../shared/wire/limits.ts';
@@ -62,7 +63,7 @@ export class WorkerMemory {
     const whole = 8 * this.#flatSize;
     if (offset !== this.#replicaBytesHere || bytes.length !== Math.min(chunkBytes, whole - offset))
       return null;
-    writeReplica(this.#replica(committed), offset, bytes);
+    writePieces(this.#replica(committed), offset, bytes);
     this.#replicaBytesHere += bytes.length;
     return this.#replicaBytesHere === whole;
   }
