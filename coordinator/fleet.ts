@@ -25,6 +25,7 @@ import { Planner } from './planner.ts';
 import type { Run } from './prepare.ts';
 import { Reduction } from './reduction.ts';
 import { CoordinatorReplica } from './replica.ts';
+import { RetiredTotals } from './retired-totals.ts';
 import { Roster, type RosterEvent } from './roster.ts';
 import { travelled } from './travelled.ts';
 
@@ -80,6 +81,7 @@ export class Fleet implements Team {
   /** What travels in each exchange of a step, and what merges it. */
   readonly #layouts: readonly PartialLayout[];
   readonly #mergers: readonly Merger[];
+  readonly #retired: RetiredTotals;
   /** Tells the frames of this run from those of another. */
   readonly #runNumber = randomInt(2 ** 32 - 1);
   /** Bytes of the largest payload of a frame. */
@@ -89,8 +91,6 @@ export class Fleet implements Team {
   #step: DistributedStep | null = null;
   #evaluation: DistributedEvaluation | null = null;
   #overdue: DistributedStep[] = [];
-  /** What merging made in steps that are over, by exchange, as long as it may be on its way. */
-  #retired: Float32Array[][][] = [];
   /** Steps committed when the epoch began. */
   #epochBase = 0;
   #stepStartMs = 0;
@@ -127,6 +127,7 @@ export class Fleet implements Team {
     this.#payloadBytes = largestPayloadBytes(run.setup);
     const scratch = newScratch(run.kernels, mergerBytes);
     this.#mergers = this.#layouts.map((layout) => new Merger(layout, scratch));
+    this.#retired = new RetiredTotals(this.#mergers);
     const { memory, plan } = run;
     this.#results = {
       losses: new Float32Array(memory.buffer, plan.stepLosses, plan.stepCount),
@@ -441,22 +442,11 @@ export class Fleet implements Team {
   }
 
   #broadcast(exchange: number, total: Float32Array): void {
-    this.#recycle();
+    // A late member's connection may still hold totals of the time before.
+    if (this.#roster.members.every(({ link }) => link.bufferedBytes === 0)) this.#retired.recycle();
     this.#timed('sending', () => {
       for (const member of this.#roster.following) this.#sendTotal(member, exchange, total);
     });
-  }
-
-  /** Gives the memory of older totals back, when they have left. */
-  #recycle(): void {
-    if (this.#retired.length === 0 || this.#roster.following.some(({ link }) => link.bufferedBytes > 0))
-      return;
-    for (const values of this.#retired) {
-      for (const [exchange, arrays] of values.entries()) {
-        for (const array of arrays) this.#mergers[exchange].recycle(array);
-      }
-    }
-    this.#retired = [];
   }
 
   #sendTotal(member: Member, exchange: number, total: Float32Array): void {
@@ -509,7 +499,7 @@ export class Fleet implements Team {
     this.#overdue = this.#overdue.filter(({ shares }) =>
       [...shares.keys()].some(({ state }) => state === 'late'),
     );
-    if (!this.#overdue.includes(step)) this.#retired.push(step.mergedValues());
+    if (!this.#overdue.includes(step)) this.#retired.add(step.mergedValues());
     if (this.committed % checksumSteps === 0) {
       this.#checksum = { step: this.committed, sha256: this.#replica.checksum() };
     }

@@ -66,6 +66,11 @@ export class Roster {
     this.#host = host;
   }
 
+  /** All that are connected, welcome or not yet. */
+  get members(): Member[] {
+    return [...this.#members];
+  }
+
   /** Members that get every total. */
   get following(): Member[] {
     return [...this.#members].filter(({ state }) => state === 'syncing' || state === 'ready');
