@@ -101,7 +101,7 @@ export class Team {
     return this.plan.replicas[this.committed % 2];
   }
 
-  /** Average losses of the epoch's steps and the seconds they took, good below `step`. */
+  /** Average losses of the epoch's steps, the seconds they took and the checksums of their updates, good below `step`. */
   results(): StepResults {
     return this.#results;
   }
