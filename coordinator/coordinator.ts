@@ -1,30 +1,46 @@
-/** The run from top to bottom: gather; for every epoch its order, its steps, its evaluation; then what came of it. */
+/**
+ * The run from top to bottom: gather; for every epoch its order, its steps, its evaluation; then what came of it. In
+ * between it is kept, so that it can go on from there.
+ */
 import { drawOrder } from '../shared/data/sampler.ts';
 import { LockstepError } from '../shared/errors.ts';
-import { resetRunningStats, stateDigest, takeSnapshot, weightsDigest } from '../shared/model/snapshot.ts';
+import {
+  resetRunningStats,
+  type Snapshot,
+  stateDigest,
+  takeSnapshot,
+  weightsDigest,
+} from '../shared/model/snapshot.ts';
 import { recipeId } from '../shared/recipe/recipe.ts';
 import type { Replica } from '../shared/reduction/span.ts';
 import type { StepsOutcome, WorkAccount } from '../shared/training.ts';
-import { type Evaluation, readEvaluation } from './evaluation.ts';
+import { isExhausted, isFinished, judgeEpoch, newStopping, resultOf } from './early-stopping.ts';
+import { readEvaluation } from './evaluation.ts';
+import { Ledger, type StepResults } from './ledger.ts';
 import type { Run } from './prepare.ts';
-import type { EpochReport, Hooks, Outcome, Position, StepReport, StoppedBy } from './reports.ts';
+import type { Hooks, Keeping, Outcome, Position, StoppedBy, TestResult } from './reports.ts';
+import type { RunState } from './run-state.ts';
 
 /** What the coordinator needs of those who compute: threads of this process, or workers wherever they are. */
 export interface Team {
+  /** Steps committed since the run began, also while more are being computed. */
   readonly committed: number;
-  /** Steps committed in the current epoch, also while more are being computed. */
-  readonly step: number;
   readonly replica: Replica;
   readonly deaths: number;
   /** Workers that came from elsewhere, and came back. */
   readonly joins: number;
   readonly shardsRecomputed: number;
-  results(): { losses: Float32Array; seconds: Float64Array };
+  results(): StepResults;
   /** Waits until training can begin; at once where nobody has to come. */
   gather(): Promise<void>;
   trainSteps(first: number, end: number): Promise<StepsOutcome>;
   evaluate(split: 'train' | 'test'): Promise<void>;
   stop(): void;
+  /**
+   * Ends `trainSteps` after the step that is being computed, this once. True where that is not needed, because the
+   * replica is between two steps whenever anybody here can look at it; nothing happens then.
+   */
+  pause(): boolean;
   account(): WorkAccount[];
 }
 
@@ -32,15 +48,21 @@ export interface Team {
 const reportMs = 250;
 
 /**
- * Trains a run to its end, or until it is stopped.
- * @throws LockstepError (DIVERGED) at the first step that meets NaN or infinity
+ * Trains a run from where it stands to its end, or until it is stopped.
+ * @throws LockstepError (DIVERGED) at the first step that meets NaN or infinity; after any other failure, what was done
+ *   before it is kept
  */
-export async function coordinate(run: Run, team: Team, hooks: Hooks): Promise<Outcome> {
+export async function coordinate(
+  run: Run,
+  team: Team,
+  hooks: Hooks,
+  keeping: Keeping | null = null,
+): Promise<Outcome> {
   const stop = () => team.stop();
   hooks.signal?.addEventListener('abort', stop, { once: true });
   if (hooks.signal?.aborted) stop();
   try {
-    return await new Coordinator(run, team, hooks).train();
+    return await new Coordinator(run, team, hooks, keeping).train();
   } finally {
     hooks.signal?.removeEventListener('abort', stop);
   }
@@ -50,128 +72,134 @@ class Coordinator {
   readonly #run: Run;
   readonly #team: Team;
   readonly #hooks: Hooks;
-  readonly #epochs: EpochReport[] = [];
-  readonly #counters: Map<string, bigint>;
+  readonly #keeping: Keeping | null;
+  readonly #ledger: Ledger;
+  #stopping: RunState['stopping'];
   #stoppedBy: StoppedBy | null = null;
-  /** The last evaluation, and the steps that were committed before it. */
-  #evaluated: { readonly committed: number; readonly evaluation: Evaluation } | null = null;
+  /** What the test set said of a replica, and the steps that were committed before it. */
+  #tested: { readonly committed: number; readonly result: TestResult } | null = null;
   #trainSeconds = 0;
-  #samples = 0;
-  /** The epoch that is being trained, when it began, and of its steps: how many are done, told, and their losses. */
-  #epoch = 0;
-  #epochStartMs = 0;
-  #told = 0;
-  #lossSum = 0;
+  /** When the epoch that is being trained began here; null before the first. */
+  #epochStartMs: number | null = null;
+  /** The steps that were committed when the run was last kept, and whether it is to be kept after the next step. */
+  #kept: number;
+  #isKeepDue = false;
+  /** What a listener threw while the team was at work. */
+  #failure: { readonly error: unknown } | null = null;
 
-  constructor(run: Run, team: Team, hooks: Hooks) {
+  constructor(run: Run, team: Team, hooks: Hooks, keeping: Keeping | null) {
+    const { from, committed } = run;
     this.#run = run;
     this.#team = team;
     this.#hooks = hooks;
-    this.#counters = new Map(run.counters);
+    this.#keeping = keeping;
+    this.#ledger = new Ledger(run);
+    this.#stopping = from === null ? newStopping(run.recipe) : from.stopping;
+    // A model to start from is nowhere else; what this program draws can be drawn again.
+    this.#kept = committed === 0 && run.recipe.init.startsWith('sha256:') ? -1 : committed;
   }
 
   async train(): Promise<Outcome> {
     const { epochs } = this.#run.recipe;
     this.#hooks.onStart?.(this.#run, () => this.#position());
-    await this.#team.gather();
-    for (let epoch = 1; epoch <= epochs && !this.#isStopped(); epoch++) {
-      this.#beginEpoch(epoch);
-      const seconds = await this.#trainSteps();
-      if (this.#team.step === this.#run.steps) await this.#endEpoch(seconds);
+    try {
+      await this.#team.gather();
+      this.#keep();
+      this.#stopIfExhausted();
+      while (this.#ledger.epochs.length < epochs && !this.#isStopped()) {
+        this.#beginEpoch();
+        const seconds = await this.#trainSteps();
+        if (this.#step === this.#run.steps) await this.#endEpoch(seconds);
+      }
+      return await this.#finish();
+    } catch (error) {
+      this.#keepWhatIsDone(error);
+      throw error;
     }
-    return this.#finish();
   }
 
-  #beginEpoch(epoch: number): void {
+  #beginEpoch(): void {
     const { recipe, samples, plan, memory, architecture } = this.#run;
-    drawOrder(new Uint32Array(memory.buffer, plan.order, samples.length), samples, recipe.seed, epoch);
-    if (recipe.resetRunningStats === 'epoch') {
+    const order = new Uint32Array(memory.buffer, plan.order, samples.length);
+    drawOrder(order, samples, recipe.seed, this.#ledger.epoch);
+    if (recipe.resetRunningStats === 'epoch' && this.#step === 0) {
       resetRunningStats(architecture, this.#flat());
-      for (const name of this.#counters.keys()) this.#counters.set(name, 0n);
+      this.#ledger.resetCounters();
     }
-    this.#epoch = epoch;
-    this.#told = 0;
-    this.#lossSum = 0;
     this.#epochStartMs = performance.now();
   }
 
-  /** Trains the epoch's steps and returns the seconds they took. */
+  /** Trains the epoch's steps, those that are not done yet, and returns the seconds they took. */
   async #trainSteps(): Promise<number> {
     const { steps } = this.#run;
     const { onStep } = this.#hooks;
-    let failure: unknown;
-    const telling = setInterval(() => {
-      try {
-        this.#tellSteps();
-      } catch (error) {
-        // A listener that fails (a full disk under a log) ends the run as it would from anywhere else.
-        failure ??= error;
-        this.#team.stop();
-      }
-    }, reportMs);
+    const every = this.#keeping?.every ?? null;
+    const telling = setInterval(() => this.#attempt(() => this.#tellSteps()), reportMs);
+    const keeping =
+      every?.kind === 'time' ? setInterval(() => this.#attempt(() => this.#keepSoon()), every.ms) : undefined;
     let seconds = 0;
     try {
-      for (let step = 0; step < steps && !this.#isStopped(); step = this.#team.step) {
+      while (this.#step < steps && !this.#isStopped()) {
+        const step = this.#step;
         const startMs = performance.now();
-        // Without a callback for each step the team runs through the epoch by itself.
-        const outcome = await this.#team.trainSteps(step, onStep === undefined ? steps : step + 1);
+        // Without a callback for each step the team runs through the epoch by itself, from stop to stop.
+        const outcome = await this.#team.trainSteps(step, onStep === undefined ? this.#nextStop() : step + 1);
         seconds += (performance.now() - startMs) / 1000;
-        if (failure !== undefined) throw failure;
+        if (this.#failure !== null) throw this.#failure.error;
         this.#tellSteps();
         if (outcome.kind === 'nonFinite') throw this.#diverged(outcome.step, outcome.where);
+        const isAtStop = every?.kind === 'steps' && this.#team.committed % every.steps === 0;
+        if ((isAtStop || this.#isKeepDue) && this.#step < steps) this.#keep();
         // A team that was held up may come back without having done the step.
         if (onStep !== undefined && outcome.step > step) {
-          if ((await onStep(this.#stepReport(step))) === false) this.#stoppedBy = 'callback';
+          const report = this.#ledger.report(step, this.#team.results());
+          if ((await onStep(report)) === false) this.#stoppedBy = 'callback';
         }
       }
     } finally {
       clearInterval(telling);
+      clearInterval(keeping);
     }
     this.#trainSeconds += seconds;
     return seconds;
   }
 
+  /** The step of the epoch before which the run is kept next, or the epoch's end. */
+  #nextStop(): number {
+    const { steps } = this.#run;
+    const every = this.#keeping?.every ?? null;
+    if (every?.kind !== 'steps') return steps;
+    return Math.min(steps, this.#step + every.steps - (this.#team.committed % every.steps));
+  }
+
   async #endEpoch(seconds: number): Promise<void> {
-    const test = await this.#evaluate();
-    const samples = this.#samplesUntil(this.#run.steps);
-    const loss = this.#lossSum / samples;
-    const before = this.#epochs.at(-1);
-    const report: EpochReport = {
-      epoch: this.#epoch,
-      steps: this.#team.committed,
-      loss,
-      change: before === undefined ? null : loss - before.loss,
-      testLoss: test.loss,
-      testAccuracy: test.accuracy,
-      seconds,
-      samplesPerSecond: samples / seconds,
-    };
-    this.#epochs.push(report);
-    if ((await this.#hooks.onEpoch?.(report)) === false) this.#stoppedBy = 'callback';
+    const report = this.#ledger.endEpoch(await this.#evaluate(), seconds);
+    this.#stopping = judgeEpoch(this.#run.recipe, this.#stopping, report, () => this.#snapshot());
+    this.#stopIfExhausted();
+    const verdict = this.#hooks.onEpoch?.(report);
+    this.#keep();
+    if ((await verdict) === false) this.#stoppedBy ??= 'callback';
   }
 
   async #finish(): Promise<Outcome> {
-    const { recipe, architecture, memory, steps } = this.#run;
-    const test = await this.#evaluate();
-    const snapshot = takeSnapshot(architecture, this.#flat(), this.#counters);
-    const inEpoch = this.#epoch > this.#epochs.length;
-    const state = {
-      optimizer: new Float32Array(memory.buffer, this.#team.replica.state, architecture.flatSize),
-      epoch: this.#epochs.length,
-      step: inEpoch ? this.#team.step : 0,
-      lossSum: inEpoch ? this.#lossSum : 0,
-    };
+    const { recipe, architecture, steps, from } = this.#run;
+    this.#keep();
+    const state = this.#state();
+    const result = isFinished(recipe, state) ? resultOf(state) : null;
+    const { snapshot, test } = { snapshot: state.snapshot, test: null, ...result };
+    const { committed } = this.#team;
     return {
       recipeId: recipeId(recipe),
       snapshot,
       weightsDigest: weightsDigest(snapshot),
-      stateDigest: stateDigest(architecture, snapshot, state),
-      epochs: this.#epochs,
-      steps: this.#team.committed,
-      samples: this.#samples,
+      stateDigest: stateDigest(architecture, state.snapshot, state),
+      epochs: this.#ledger.epochs,
+      steps: committed,
+      resumedAtStep: from === null ? null : this.#run.committed,
+      samples: this.#ledger.samples,
       trainSeconds: this.#trainSeconds,
-      test,
-      stoppedBy: this.#team.committed === recipe.epochs * steps ? null : this.#stoppedBy,
+      test: test ?? (await this.#evaluate()),
+      stoppedBy: committed === recipe.epochs * steps ? null : this.#stoppedBy,
       work: this.#team.account(),
       deaths: this.#team.deaths,
       joins: this.#team.joins,
@@ -179,10 +207,65 @@ class Coordinator {
     };
   }
 
-  /** Evaluates the current replica on the test set, once. */
-  async #evaluate(): Promise<Evaluation> {
+  /** All that the run needs to go on from here, as copies. Only between two steps, all of which are told. */
+  #state(): RunState {
+    const { memory, architecture } = this.#run;
+    return {
+      snapshot: this.#snapshot(),
+      optimizer: new Float32Array(memory.buffer, this.#team.replica.state, architecture.flatSize).slice(),
+      epoch: this.#ledger.epochs.length,
+      step: this.#step,
+      lossSum: this.#ledger.lossSum,
+      epochs: this.#ledger.epochs.slice(),
+      stopping: this.#stopping,
+    };
+  }
+
+  #snapshot(): Snapshot {
+    return takeSnapshot(this.#run.architecture, this.#flat(), this.#ledger.counters);
+  }
+
+  /** Keeps the run as it is now, unless it is kept already. Only between two steps, all of which are told. */
+  #keep(): void {
+    this.#isKeepDue = false;
     const { committed } = this.#team;
-    if (this.#evaluated?.committed === committed) return this.#evaluated.evaluation;
+    if (this.#keeping === null || committed === this.#kept) return;
+    this.#kept = committed;
+    this.#keeping.keep(this.#state());
+  }
+
+  /** Keeps the run at the next moment between two steps, which may be now. */
+  #keepSoon(): void {
+    if (this.#team.committed === this.#kept) return;
+    if (this.#team.pause()) {
+      this.#tellSteps();
+      this.#keep();
+    } else {
+      this.#isKeepDue = true;
+    }
+  }
+
+  /** The run failed, but what was done before that stands. (What diverges would diverge again.) */
+  #keepWhatIsDone(error: unknown): void {
+    if (error instanceof LockstepError && error.code === 'DIVERGED') return;
+    this.#attempt(() => this.#tellSteps());
+    this.#attempt(() => this.#keep());
+  }
+
+  /** Does something while the team is at work; what it throws ends the run as it would from anywhere else. */
+  #attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#failure ??= { error };
+      this.#team.stop();
+    }
+  }
+
+  /** Evaluates the current replica on the test set, once. */
+  async #evaluate(): Promise<TestResult> {
+    const { committed } = this.#team;
+    if (this.#tested?.committed === committed) return this.#tested.result;
     await this.#team.evaluate('test');
     const { plan, memory, architecture } = this.#run;
     const evaluation = readEvaluation(plan, memory, 'test', architecture.classes);
@@ -193,8 +276,13 @@ class Coordinator {
           `lower the learning rate (optimizer ${this.#run.recipe.optimizer}) or look at scale and init`,
       );
     }
-    this.#evaluated = { committed, evaluation };
-    return evaluation;
+    const { loss, accuracy } = evaluation;
+    this.#tested = { committed, result: { loss, accuracy } };
+    return this.#tested.result;
+  }
+
+  #stopIfExhausted(): void {
+    if (isExhausted(this.#run.recipe, this.#stopping)) this.#stoppedBy = 'earlyStopping';
   }
 
   #isStopped(): boolean {
@@ -202,44 +290,28 @@ class Coordinator {
     return this.#stoppedBy !== null;
   }
 
-  /** Adds up the steps that were committed since the last time, in order, and tells of them. */
+  /** Notes the steps that were committed since the last time, in order, and tells of them. */
   #tellSteps(): void {
-    const done = this.#team.step;
-    const reports: StepReport[] = [];
-    for (; this.#told < done; this.#told++) {
-      const report = this.#stepReport(this.#told);
-      this.#lossSum += report.loss * report.samples;
-      this.#samples += report.samples;
-      for (const [name, count] of this.#counters) this.#counters.set(name, count + 1n);
-      reports.push(report);
-    }
+    const reports = this.#ledger.note(this.#step, this.#team.results());
     if (reports.length > 0) this.#hooks.onSteps?.(reports);
   }
 
-  #stepReport(step: number): StepReport {
-    const { losses, seconds } = this.#team.results();
-    return {
-      epoch: this.#epoch,
-      step: (this.#epoch - 1) * this.#run.steps + step + 1,
-      samples: this.#samplesUntil(step + 1) - this.#samplesUntil(step),
-      loss: losses[step],
-      seconds: seconds[step],
-    };
-  }
-
-  #samplesUntil(step: number): number {
-    return Math.min(step * this.#run.recipe.batchSize, this.#run.samples.length);
-  }
-
   #position(): Position {
-    const step = this.#epoch === 0 ? 0 : this.#team.step;
-    const seconds = this.#epoch === 0 ? 0 : (performance.now() - this.#epochStartMs) / 1000;
+    const startMs = this.#epochStartMs;
+    const step = this.#step;
+    const { first } = this.#ledger;
     return {
-      epoch: this.#epoch,
+      epoch: startMs === null ? 0 : Math.min(this.#ledger.epoch, this.#run.recipe.epochs),
       step,
-      seconds,
-      loss: step === 0 ? null : this.#team.results().losses[step - 1],
+      first,
+      seconds: startMs === null ? 0 : (performance.now() - startMs) / 1000,
+      loss: step === first ? null : this.#team.results().losses[step - 1],
     };
+  }
+
+  /** Steps done of the epoch after those that are over. */
+  get #step(): number {
+    return this.#team.committed - this.#ledger.steps;
   }
 
   #flat(): Float32Array {
@@ -248,11 +320,11 @@ class Coordinator {
   }
 
   #diverged(step: number, where: string): LockstepError {
-    const { steps, recipe } = this.#run;
+    const { epoch, steps } = this.#ledger;
     return new LockstepError(
       'DIVERGED',
-      `training diverged at step ${(this.#epoch - 1) * steps + step + 1} (epoch ${this.#epoch}): ` +
-        `NaN or infinity in ${where}; lower the learning rate (optimizer ${recipe.optimizer}) or look at scale and init`,
+      `training diverged at step ${steps + step + 1} (epoch ${epoch}): NaN or infinity in ${where}; ` +
+        `lower the learning rate (optimizer ${this.#run.recipe.optimizer}) or look at scale and init`,
     );
   }
 }

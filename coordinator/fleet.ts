@@ -189,6 +189,11 @@ export class Fleet implements Team {
     });
   }
 
+  /** The replica here changes in no other turn of the event loop than that of a commit. */
+  pause(): boolean {
+    return true;
+  }
+
   /** Ends the job after the step that is being computed; one that waits for workers, at once. */
   stop(): void {
     this.#isStopping = true;

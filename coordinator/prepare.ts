@@ -21,6 +21,7 @@ import { epochShape, type Recipe } from '../shared/recipe/recipe.ts';
 import { checkSamples, type Draft, finishRecipe, type Label } from '../shared/recipe/resolve.ts';
 import { setupOf } from '../shared/setup.ts';
 import { planSetup, type Setup } from '../shared/training.ts';
+import type { RunState } from './run-state.ts';
 
 /** A training that is ready to begin. */
 export interface Run {
@@ -36,6 +37,9 @@ export interface Run {
   readonly samples: Uint32Array;
   /** `num_batches_tracked` of each batch normalisation at the start. */
   readonly counters: ReadonlyMap<string, bigint>;
+  /** Where it goes on from, null where it begins; and the steps that were done before. */
+  readonly from: RunState | null;
+  readonly committed: number;
 }
 
 export interface RunOptions {
@@ -45,15 +49,17 @@ export interface RunOptions {
   readonly threads: number;
   /** The model to start from, for an `init` that is its digest. */
   readonly initial: Snapshot | null;
+  /** Where to go on from, if not from the beginning. */
+  readonly from?: RunState | null;
   readonly label: Label;
 }
 
 /**
- * Reads the data, finishes the recipe and writes the first replica.
+ * Reads the data, finishes the recipe and writes the replica to begin with.
  * @throws LockstepError (USAGE, DATA)
  */
 export async function prepareRun(options: RunOptions): Promise<Run> {
-  const { source, kernels, threads, label } = options;
+  const { source, kernels, threads, label, from = null } = options;
   const draft = checkSamples(options.draft, source.samples.train, label);
   const { samples: epochSamples, steps } = epochShape(draft, source.samples.train);
   const setup = setupOf(draft, source.samples, { threads });
@@ -68,7 +74,10 @@ export async function prepareRun(options: RunOptions): Promise<Run> {
   }
   const recipe = finishRecipe(draft, dataset);
   fillScaleTable(new Float32Array(memory.buffer, plan.scaleTable, 256), recipe.scale);
-  const initial = fillFirstReplica({ recipe, architecture, plan, memory, kernels }, options.initial, label);
+  const parts = { recipe, architecture, plan, memory, kernels };
+  const committed = from === null ? 0 : from.epoch * steps + from.step;
+  const counters =
+    from === null ? fillFirstReplica(parts, options.initial, label) : restoreReplica(parts, from, committed);
   return {
     recipe,
     kernels,
@@ -78,19 +87,29 @@ export async function prepareRun(options: RunOptions): Promise<Run> {
     memory,
     steps,
     samples: drawSubset(source.samples.train, epochSamples, recipe.seed),
-    counters: initial,
+    counters,
+    from,
+    committed,
   };
+}
+
+type Parts = Pick<Run, 'recipe' | 'architecture' | 'plan' | 'memory' | 'kernels'>;
+
+/** Writes the replica as it was after so many steps, to where it lay then; returns the counters that go with it. */
+function restoreReplica(
+  { architecture, plan, memory }: Parts,
+  { snapshot, optimizer }: RunState,
+  committed: number,
+): ReadonlyMap<string, bigint> {
+  const { flat, state } = plan.replicas[committed % 2];
+  restoreSnapshot(architecture, snapshot, new Float32Array(memory.buffer, flat, architecture.flatSize));
+  new Float32Array(memory.buffer, state, architecture.flatSize).set(optimizer);
+  return snapshot.counters;
 }
 
 /** Writes the replica that the first step starts from; returns the counters that go with it. */
 function fillFirstReplica(
-  {
-    recipe,
-    architecture,
-    plan,
-    memory,
-    kernels,
-  }: Pick<Run, 'recipe' | 'architecture' | 'plan' | 'memory' | 'kernels'>,
+  { recipe, architecture, plan, memory, kernels }: Parts,
   initial: Snapshot | null,
   label: Label,
 ): ReadonlyMap<string, bigint> {

@@ -9,13 +9,14 @@ import type { Run } from './prepare.ts';
 
 export class CoordinatorReplica {
   /** Steps committed since the training began. */
-  committed = 0;
+  committed: number;
   readonly #run: Run;
   readonly #training: Training;
 
   /** @param run planned for one thread */
   constructor(run: Run) {
     this.#run = run;
+    this.committed = run.committed;
     this.#training = new Training(run.setup, run.kernels, run.memory, 0, 1);
     this.#training.nonFinite.clear();
   }

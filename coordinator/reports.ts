@@ -3,6 +3,7 @@ import type { Snapshot } from '../shared/model/snapshot.ts';
 import type { WorkAccount } from '../shared/training.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { Run } from './prepare.ts';
+import type { RunState } from './run-state.ts';
 
 export interface StepReport {
   /** Counted from 1. */
@@ -25,7 +26,7 @@ export interface EpochReport {
   readonly change: number | null;
   readonly testLoss: number;
   readonly testAccuracy: number;
-  /** Seconds of training, evaluation left out. */
+  /** Seconds of training, evaluation left out, and what was trained before the run went on here. */
   readonly seconds: number;
   readonly samplesPerSecond: number;
 }
@@ -33,8 +34,9 @@ export interface EpochReport {
 /** Where a run is, for whoever shows it. */
 export interface Position {
   readonly epoch: number;
-  /** Steps done in the epoch. */
+  /** Steps done in the epoch, and those of them that were before the run went on here. */
   readonly step: number;
+  readonly first: number;
   /** Seconds since the epoch began. */
   readonly seconds: number;
   /** Loss of the last step, null before the first. */
@@ -55,7 +57,23 @@ export interface Hooks {
   readonly signal?: AbortSignal | undefined;
 }
 
-export type StoppedBy = 'signal' | 'callback';
+/** What ended a run before its last epoch; after early stopping it is finished nevertheless. */
+export type StoppedBy = 'signal' | 'callback' | 'earlyStopping';
+
+/** What the test set says of a model: average loss, and share of right predictions (0 … 1). */
+export type TestResult = Pick<Evaluation, 'loss' | 'accuracy'>;
+
+/** How often a run is kept beside every epoch's end: after so many steps, counted from its first, or so much time. */
+export type KeepEvery =
+  | { readonly kind: 'steps'; readonly steps: number }
+  | { readonly kind: 'time'; readonly ms: number };
+
+/** Whoever keeps a run, so that it can go on after the end of this process. */
+export interface Keeping {
+  readonly every: KeepEvery | null;
+  /** Takes what the run needs to go on, and is back before there is anything to wait for: it writes later. */
+  keep(state: RunState): void;
+}
 
 export interface Outcome {
   readonly recipeId: string;
@@ -63,12 +81,14 @@ export interface Outcome {
   readonly weightsDigest: string;
   readonly stateDigest: string;
   readonly epochs: readonly EpochReport[];
-  /** Steps done. */
+  /** Steps done since the run began; those done before this process went on with it, and null if it began here. */
   readonly steps: number;
+  readonly resumedAtStep: number | null;
+  /** Samples of the steps that were computed here. */
   readonly samples: number;
   /** Seconds of training, from the first step's start to the last one's end, without what is between epochs. */
   readonly trainSeconds: number;
-  readonly test: Evaluation;
+  readonly test: TestResult;
   readonly stoppedBy: StoppedBy | null;
   readonly work: readonly WorkAccount[];
   /** Threads or workers that died, and the shards that were computed again for it. */

@@ -19,6 +19,8 @@ import { Members, type MembersOptions } from './members.ts';
 import { type PhaseSeconds, phaseSeconds } from './profile.ts';
 
 export interface TeamOptions extends MembersOptions {
+  /** Steps that were done before; the replica after them must be in memory where it lay then. */
+  readonly committed?: number;
   /** A thread that has not moved for so long is ended and replaced. */
   readonly stepTimeoutMs?: number;
 }
@@ -52,6 +54,7 @@ export class Team {
   readonly #results: StepResults;
   /** Tree nodes of the step that goes from exchange to exchange. */
   #held: TreeNode[] = [];
+  #isStopping = false;
 
   private constructor(options: TeamOptions) {
     this.plan = planSetup(options.setup).plan;
@@ -69,6 +72,7 @@ export class Team {
    */
   static async start(options: TeamOptions): Promise<Team> {
     const team = new Team(options);
+    team.resumeAt(options.committed ?? 0);
     await team.#members.start();
     return team;
   }
@@ -121,9 +125,16 @@ export class Team {
     return this.plan.threads.map((_, rank) => phaseSeconds(this.#control.phaseSeconds(rank)));
   }
 
-  /** Asks the team to end after the step that it is computing. */
+  /** Asks the team to end after the step that it is computing, and after every other that it is told to take. */
   stop(): void {
+    this.#isStopping = true;
     Atomics.store(this.#words, words.stop, 1);
+  }
+
+  /** Asks the team to end after the step that it is computing, this once. False: until then, nothing stands still. */
+  pause(): boolean {
+    Atomics.store(this.#words, words.stop, 1);
+    return false;
   }
 
   /**
@@ -133,6 +144,7 @@ export class Team {
   async trainSteps(first: number, end: number): Promise<StepsOutcome> {
     const nonFinite = new NonFinite(this.#options.memory, this.plan.nonFinite);
     Atomics.store(this.#words, words.epochBase, this.committed - first);
+    Atomics.store(this.#words, words.stop, this.#isStopping ? 1 : 0);
     await this.#command(() => {
       nonFinite.clear();
       Atomics.store(this.#words, words.firstStep, this.step);

@@ -33,6 +33,8 @@ export interface Recipe {
   readonly resetRunningStats: ResetRunningStats;
   readonly epochs: number;
   readonly seed: number;
+  /** Not there where training does not stop early, so that such recipes keep the ids that they always had. */
+  readonly earlyStopping?: string;
 }
 
 export function canonicalJson(recipe: Recipe): string {

@@ -7,6 +7,7 @@ import { quoted, suggestion, usageError } from '../errors.ts';
 import { parseArchitecture } from '../model/architecture.ts';
 import { canonicalInitialisation } from '../model/initialisation.ts';
 import { canonicalOptimizer, canonicalSchedule } from '../model/optimizer.ts';
+import { canonicalEarlyStopping } from './early-stopping.ts';
 import { arithmeticVersion, defaultShardSize, epochShape, type Recipe } from './recipe.ts';
 
 /** Batches above this are not minibatches any more, and their shards could not be numbered. */
@@ -46,6 +47,7 @@ const schema = z.strictObject({
   resetRunningStats: z.optional(oneOf('never', 'start', 'epoch')),
   epochs: z.optional(integer(0, mostEpochs)),
   seed: z.optional(integer(0, 2 ** 32 - 1)),
+  earlyStopping: z.optional(text),
 });
 
 /** A recipe as it is written: any field may be missing. */
@@ -112,6 +114,9 @@ export function draftRecipe(fields: unknown, label: Label): Draft {
     resetRunningStats: all.resetRunningStats,
     epochs: all.epochs,
     seed: all.seed,
+    ...(all.earlyStopping !== undefined && {
+      earlyStopping: canonicalEarlyStopping(all.earlyStopping, label('earlyStopping')),
+    }),
   };
 }
 

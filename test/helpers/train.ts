@@ -1,7 +1,8 @@
 /** Whole trainings for tests: from recipe fields and a data set in memory to the outcome, on a team of threads. */
 import { type Team as CoordinatedTeam, coordinate } from '../../coordinator/coordinator.ts';
 import { prepareRun, type Run } from '../../coordinator/prepare.ts';
-import type { Hooks, Outcome, StepReport } from '../../coordinator/reports.ts';
+import type { Hooks, Keeping, Outcome, StepReport } from '../../coordinator/reports.ts';
+import type { RunState } from '../../coordinator/run-state.ts';
 import { classCount, type DatasetSource, imageShape, memoryDataset } from '../../shared/data/dataset.ts';
 import { type KernelSet, loadKernels } from '../../shared/kernels/load.ts';
 import { featureCount } from '../../shared/model/layer.ts';
@@ -15,6 +16,9 @@ export interface TrainOptions
   readonly threads?: number;
   readonly kernels?: KernelSet;
   readonly hooks?: Hooks;
+  readonly keeping?: Keeping;
+  /** Where to go on from. */
+  readonly from?: RunState | null;
   /** Puts something between the coordinator and the team. */
   readonly wrapTeam?: (team: Team) => CoordinatedTeam;
 }
@@ -30,7 +34,16 @@ export const label = (key: string): string => key;
 /** A training that is ready to begin; the caller closes the team. */
 export async function startTraining(
   fields: RecipeFields,
-  { source, threads = 1, kernels = 'wasm', failpoints, stepTimeoutMs, maxHeapMiB, profile }: TrainOptions,
+  {
+    source,
+    threads = 1,
+    kernels = 'wasm',
+    from = null,
+    failpoints,
+    stepTimeoutMs,
+    maxHeapMiB,
+    profile,
+  }: TrainOptions,
 ): Promise<{ run: Run; team: Team }> {
   const run = await prepareRun({
     draft: draftRecipe(fields, label),
@@ -38,12 +51,14 @@ export async function startTraining(
     kernels: loadKernels(kernels),
     threads,
     initial: null,
+    from,
     label,
   });
   const team = await Team.start({
     setup: run.setup,
     kernels: run.kernels,
     memory: run.memory,
+    committed: run.committed,
     ...(failpoints === undefined ? {} : { failpoints }),
     ...(stepTimeoutMs === undefined ? {} : { stepTimeoutMs }),
     ...(maxHeapMiB === undefined ? {} : { maxHeapMiB }),
@@ -54,7 +69,7 @@ export async function startTraining(
 
 /** Trains a recipe to its end. */
 export async function train(fields: RecipeFields, options: TrainOptions): Promise<Trained> {
-  const { hooks = {}, wrapTeam = (team: Team) => team } = options;
+  const { hooks = {}, keeping = null, wrapTeam = (team: Team) => team } = options;
   const losses: number[] = [];
   const onSteps = (reports: readonly StepReport[]): void => {
     losses.push(...reports.map(({ loss }) => loss));
@@ -62,7 +77,8 @@ export async function train(fields: RecipeFields, options: TrainOptions): Promis
   };
   const { run, team } = await startTraining(fields, options);
   try {
-    return { ...(await coordinate(run, wrapTeam(team), { ...hooks, onSteps })), run, losses };
+    const outcome = await coordinate(run, wrapTeam(team), { ...hooks, onSteps }, keeping);
+    return { ...outcome, run, losses };
   } finally {
     await team.close();
   }

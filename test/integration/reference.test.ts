@@ -50,7 +50,11 @@ for (const recipe of judgedRecipes) {
     const evaluated = network.evaluate(training.test.x, training.test.labels);
     const testError = worstRelative([test.loss], [evaluated.loss]);
     t.ok(testError <= lossTolerance, `loss in evaluation: ${testError} off`);
-    t.equal(test.correct, evaluated.correct, 'as many right predictions in evaluation');
+    t.equal(
+      test.accuracy,
+      evaluated.correct / training.test.labels.length,
+      'as many right predictions in evaluation',
+    );
   });
 }
 

@@ -19,7 +19,7 @@ const report: EpochReport = {
   seconds: 2,
   samplesPerSecond: 12_345.6,
 };
-const position: Position = { epoch: 1, step: 2, seconds: 1, loss: 0.25 };
+const position: Position = { epoch: 1, step: 2, first: 0, seconds: 1, loss: 0.25 };
 
 async function tinyRun(): Promise<Run> {
   const fields = { model: 'dense(10)', batchSize: 16, epochs: 3 };

@@ -1,0 +1,103 @@
+/** What a run has done so far: of each step and epoch what is reported, and the sums that later reports need. */
+import type { Run } from './prepare.ts';
+import type { EpochReport, StepReport, TestResult } from './reports.ts';
+
+/** Average losses of an epoch's steps, and the seconds they took. */
+export interface StepResults {
+  readonly losses: Float32Array;
+  readonly seconds: Float64Array;
+}
+
+export class Ledger {
+  /** Of epochs that are done, in order. */
+  readonly epochs: EpochReport[];
+  /** `num_batches_tracked` of each batch normalisation. */
+  readonly counters: Map<string, bigint>;
+  /** Sum of loss · samples over the steps of the epoch that are noted, in step order, binary64; 0 between epochs. */
+  lossSum: number;
+  /** Samples of the steps that were noted here. */
+  samples = 0;
+  readonly #run: Run;
+  /** Steps of the epoch that are noted, and those of them that were when it was begun here. */
+  #noted: number;
+  #first: number;
+
+  constructor(run: Run) {
+    const { from } = run;
+    this.#run = run;
+    this.epochs = [...(from?.epochs ?? [])];
+    this.counters = new Map(run.counters);
+    this.lossSum = from?.lossSum ?? 0;
+    this.#noted = from?.step ?? 0;
+    this.#first = this.#noted;
+  }
+
+  /** The epoch after those that are done, from 1. */
+  get epoch(): number {
+    return this.epochs.length + 1;
+  }
+
+  /** Steps of all epochs that are done. */
+  get steps(): number {
+    return this.epochs.length * this.#run.steps;
+  }
+
+  /** Steps of the epoch that were done before this process went on with it. */
+  get first(): number {
+    return this.#first;
+  }
+
+  resetCounters(): void {
+    for (const name of this.counters.keys()) this.counters.set(name, 0n);
+  }
+
+  /** Notes the steps of the epoch before `end` that are not noted yet, and returns their reports. */
+  note(end: number, results: StepResults): StepReport[] {
+    const reports: StepReport[] = [];
+    for (; this.#noted < end; this.#noted++) {
+      const report = this.report(this.#noted, results);
+      this.lossSum += report.loss * report.samples;
+      this.samples += report.samples;
+      for (const [name, count] of this.counters) this.counters.set(name, count + 1n);
+      reports.push(report);
+    }
+    return reports;
+  }
+
+  /** The report of a step of the epoch. */
+  report(step: number, { losses, seconds }: StepResults): StepReport {
+    return {
+      epoch: this.epoch,
+      step: this.steps + step + 1,
+      samples: this.#samplesUntil(step + 1) - this.#samplesUntil(step),
+      loss: losses[step],
+      seconds: seconds[step],
+    };
+  }
+
+  /** Notes that the epoch is done. */
+  endEpoch(test: TestResult, seconds: number): EpochReport {
+    const samples = this.#samplesUntil(this.#run.steps);
+    const loss = this.lossSum / samples;
+    const before = this.epochs.at(-1);
+    const report: EpochReport = {
+      epoch: this.epoch,
+      steps: this.steps + this.#run.steps,
+      loss,
+      change: before === undefined ? null : loss - before.loss,
+      testLoss: test.loss,
+      testAccuracy: test.accuracy,
+      seconds,
+      samplesPerSecond: (samples - this.#samplesUntil(this.#first)) / seconds,
+    };
+    this.epochs.push(report);
+    this.lossSum = 0;
+    this.#noted = 0;
+    this.#first = 0;
+    return report;
+  }
+
+  #samplesUntil(step: number): number {
+    return Math.min(step * this.#run.recipe.batchSize, this.#run.samples.length);
+  }
+}
