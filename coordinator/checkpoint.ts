@@ -19,6 +19,7 @@ import { isTrained, packTensor, unpackTensor } from '../shared/model/tensors.ts'
 import { canonicalJson, type Recipe, recipeId } from '../shared/recipe/recipe.ts';
 import { architectureOf, parseStoredRecipe } from '../shared/recipe/stored.ts';
 import { version } from '../shared/version.ts';
+import { isLink } from './chain.ts';
 import { epochTensors, readEpochs } from './epoch-tensors.ts';
 import type { RunState } from './run-state.ts';
 
@@ -112,7 +113,7 @@ function checkHash(bytes: Uint8Array, where: string): void {
 
 /** What the metadata say of a state, in words that follow from it alone. */
 function describe(architecture: Architecture, recipe: Recipe, state: RunState): Record<string, string> {
-  const { epoch, step, lossSum, stopping } = state;
+  const { epoch, step, lossSum, stopping, chain } = state;
   const best = stopping?.best ? { epoch: stopping.best.epoch, value: stopping.best.value } : null;
   return {
     format,
@@ -123,6 +124,7 @@ function describe(architecture: Architecture, recipe: Recipe, state: RunState): 
     // The shortest decimal that means a number is exact; no sum that began with +0 is −0, which JSON would lose.
     cursor: JSON.stringify({ epoch, step, lossSum }),
     stopping: JSON.stringify(stopping && { worse: stopping.worse, best }),
+    chain,
   };
 }
 
@@ -156,6 +158,8 @@ function readState(
   for (const tensor of trained.tensors) {
     packTensor(optimizer, tensor, state.tensors.get(tensor.name) ?? new Float32Array());
   }
+  const { chain } = metadata;
+  if (!isLink(chain)) refuse(`its chain is ${quoted(String(chain))}, expected 64 hexadecimal digits`);
   if (!stopping?.best && groups.best.size > 0) refuse('it has a best model, its stopping has none');
   return {
     ...cursor,
@@ -169,6 +173,7 @@ function readState(
         snapshot: snapshotFrom({ tensors: groups.best, metadata }, architecture, `${where}: best`),
       },
     },
+    chain,
   };
 }
 

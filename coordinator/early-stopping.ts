@@ -1,9 +1,9 @@
 /** Early stopping: what each epoch means for it, and when a run is over. Pure functions of what was reported. */
-import type { Snapshot } from '../shared/model/snapshot.ts';
+import type { Snapshot, StoppingState } from '../shared/model/snapshot.ts';
 import { type Monitor, parseEarlyStopping } from '../shared/recipe/early-stopping.ts';
 import type { Recipe } from '../shared/recipe/recipe.ts';
 import type { EpochReport, TestResult } from './reports.ts';
-import type { RunState, StoppingState } from './run-state.ts';
+import type { RunState } from './run-state.ts';
 
 /** Where early stopping stands before the first epoch; null where the recipe does not stop early. */
 export function newStopping({ earlyStopping }: Recipe): StoppingState | null {

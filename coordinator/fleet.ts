@@ -19,6 +19,7 @@ import type { Team } from './coordinator.ts';
 import { DistributedEvaluation } from './distributed-evaluation.ts';
 import { DistributedStep } from './distributed-step.ts';
 import type { FleetPhase, FleetProfile } from './fleet-profile.ts';
+import type { StepResults } from './ledger.ts';
 import type { Member, Welcoming } from './member.ts';
 import { type Batch, Merger, mergerBytes } from './merger.ts';
 import { Planner } from './planner.ts';
@@ -86,7 +87,7 @@ export class Fleet implements Team {
   readonly #runNumber = randomInt(2 ** 32 - 1);
   /** Bytes of the largest payload of a frame. */
   readonly #payloadBytes: number;
-  readonly #results: { losses: Float32Array; seconds: Float64Array };
+  readonly #results: StepResults;
   #job: Job | null = null;
   #step: DistributedStep | null = null;
   #evaluation: DistributedEvaluation | null = null;
@@ -132,6 +133,7 @@ export class Fleet implements Team {
     this.#results = {
       losses: new Float32Array(memory.buffer, plan.stepLosses, plan.stepCount),
       seconds: new Float64Array(memory.buffer, plan.stepSeconds, plan.stepCount),
+      checksums: new BigUint64Array(memory.buffer, plan.stepChecksums, plan.stepCount),
     };
   }
 
@@ -494,6 +496,7 @@ export class Fleet implements Team {
     this.#step = null;
     this.#cancelDeadline();
     this.#results.losses[stepOfEpoch] = loss;
+    this.#results.checksums[stepOfEpoch] = this.#replica.updateChecksum;
     this.#results.seconds[stepOfEpoch] = (this.#options.clock.nowMs() - this.#stepStartMs) / 1000;
     this.shardsRecomputed += step.shardsRecomputed;
     for (const [member, share] of step.shares) {

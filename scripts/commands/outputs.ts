@@ -1,7 +1,9 @@
 /** Where a run's recipe, logs and model go. Nothing is made before the run is known to begin. */
 import { join, resolve } from 'node:path';
+import { ChainFile } from '../../coordinator/chain-file.ts';
 import { checkWritable, writeDurably } from '../../coordinator/durable-file.ts';
 import { checkLog, RunLog } from '../../coordinator/log.ts';
+import type { Run } from '../../coordinator/prepare.ts';
 import type { EpochReport, StepReport } from '../../coordinator/reports.ts';
 import {
   checkNumberedRunFolder,
@@ -24,6 +26,7 @@ export class Outputs {
   readonly #recipeName: string;
   readonly #alarm: (error: LockstepError) => void;
   readonly #logs: RunLog[] = [];
+  #chain: ChainFile | null = null;
   #failures = 0;
 
   /**
@@ -45,13 +48,15 @@ export class Outputs {
     return this.#failures === 0;
   }
 
-  open(recipe: Recipe): void {
+  open(run: Run): void {
+    const { recipe } = run;
     if (this.#wantsFolder) {
       this.folder = this.#makeFolder(recipe);
       writeDurably(join(this.folder, 'recipe.json'), [
         `${JSON.stringify(JSON.parse(canonicalJson(recipe)), null, 2)}\n`,
       ]);
       this.#logs.push(new RunLog(join(this.folder, 'log.jsonl'), this.#alarm));
+      this.#chain = new ChainFile(join(this.folder, 'chain'), run, this.#alarm);
     }
     const log = this.#flags.text('log');
     if (log !== undefined) this.#logs.push(new RunLog(log, this.#alarm));
@@ -59,6 +64,7 @@ export class Outputs {
 
   steps(reports: readonly StepReport[]): void {
     for (const log of this.#logs) log.steps(reports);
+    this.#chain?.steps(reports);
   }
 
   epoch(report: EpochReport): void {
@@ -89,6 +95,8 @@ export class Outputs {
 
   close(): void {
     for (const log of this.#logs.splice(0)) log.close();
+    this.#chain?.close();
+    this.#chain = null;
   }
 
   get #wantsFolder(): boolean {

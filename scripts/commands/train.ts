@@ -55,7 +55,7 @@ async function run(command: CommandName, argument: string | undefined, flags: Fl
       workers: fleet?.settings ?? null,
       hooks: {
         onStart: (run, position) => {
-          outputs.open(run.recipe);
+          outputs.open(run);
           view.start(run, position, recipe.name, threads);
           fleet?.invite();
         },

@@ -85,9 +85,18 @@ export async function train(fields: RecipeFields, options: TrainOptions): Promis
 }
 
 /** All that must be the same, however a recipe was trained. */
-export function bitsOf({ recipeId, weightsDigest, stateDigest, losses, epochs, steps, test }: Trained) {
+export function bitsOf({
+  recipeId,
+  weightsDigest,
+  stateDigest,
+  chain,
+  losses,
+  epochs,
+  steps,
+  test,
+}: Trained) {
   const perEpoch = epochs.map(({ loss, testLoss, testAccuracy }) => ({ loss, testLoss, testAccuracy }));
-  return { recipeId, weightsDigest, stateDigest, losses, perEpoch, steps, test };
+  return { recipeId, weightsDigest, stateDigest, chain, losses, perEpoch, steps, test };
 }
 
 /** The numbers of the samples of the last epoch, in the order in which they were trained on. */

@@ -176,10 +176,10 @@ t.test(
       'the recipe of the run folder': ['train', join('r', 'recipe.json'), '--data', data],
     };
     for (const [way, args] of Object.entries(ways)) {
-      const { recipeId, weightsDigest, stateDigest } = jsonOf(
+      const { recipeId, weightsDigest, stateDigest, chain } = jsonOf(
         await lockstep([...args, '--no-run', '--json'], { cwd }),
       );
-      t.match(first, { recipeId, weightsDigest, stateDigest }, way);
+      t.match(first, { recipeId, weightsDigest, stateDigest, chain }, way);
     }
     const seeded = jsonOf(await lockstep([...train, '--seed', '1', '--no-run', '--json'], { cwd }));
     t.not(seeded.weightsDigest, first.weightsDigest, 'another seed gives other bits');

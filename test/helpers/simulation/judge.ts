@@ -118,6 +118,7 @@ export class Judge {
     const { expected } = one;
     if (outcome.weightsDigest !== expected.weightsDigest) this.fail('other weights');
     if (outcome.stateDigest !== expected.stateDigest) this.fail('another state');
+    if (outcome.chain !== expected.chain) this.fail('another chain');
     const epochs = JSON.stringify(epochBits(outcome.epochs));
     if (epochs !== JSON.stringify(expected.epochs)) this.fail('other losses or evaluations');
     if (outcome.steps !== one.steps) this.fail(`${outcome.steps} steps, expected ${one.steps}`);

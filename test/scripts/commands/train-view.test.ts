@@ -32,6 +32,7 @@ const summary: Summary = {
   recipeId: '0'.repeat(64),
   weightsDigest: '1'.repeat(64),
   stateDigest: '2'.repeat(64),
+  chain: '3'.repeat(64),
   epochs: 3,
   steps: 12,
   trainLoss: [1.5, 1, 0.5],

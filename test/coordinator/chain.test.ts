@@ -1,0 +1,104 @@
+/** The chain of step digests: what a link is made of, and finding where two chains part. */
+import fc from 'fast-check';
+import t from 'tap';
+import { firstDifference, nextLink } from '../../coordinator/chain.ts';
+import { prepareRun } from '../../coordinator/prepare.ts';
+import type { StepReport } from '../../coordinator/reports.ts';
+import { loadKernels } from '../../shared/kernels/load.ts';
+import { draftRecipe, type RecipeFields } from '../../shared/recipe/resolve.ts';
+import { label, syntheticDataset, train } from '../helpers/train.ts';
+
+const seed = 20261201;
+const source = syntheticDataset(seed, 90, 20);
+const fields: RecipeFields = {
+  model: 'dense(12) batchnorm relu dense(10)',
+  optimizer: 'sgd(lr=0.05,momentum=0.9)',
+  batchSize: 20,
+  shardSize: 8,
+  epochs: 2,
+};
+
+t.test('a link is the SHA-256 of the link before, the step and the checksum', (t) => {
+  const before = 'ab'.repeat(32);
+  const link = nextLink(before, 258, 0x0123456789abcdefn);
+  // What sha256sum says of 32 bytes ab and 02 01 00 00 00 00 00 00, ef cd ab 89 67 45 23 01.
+  t.equal(link, '90d7f2813df8acbab08ad9690ac0b56c7d1ae55e0a7105213fac5b1dde81df70');
+  const others = [
+    nextLink('ac'.repeat(32), 258, 0x0123456789abcdefn),
+    nextLink(before, 257, 0x0123456789abcdefn),
+    nextLink(before, 258, 0x0123456789abceefn),
+  ];
+  t.equal(new Set([link, ...others]).size, 4);
+  t.end();
+});
+
+t.test('the first difference is found, with few looks', (t) => {
+  let most = 0;
+  fc.assert(
+    fc.property(fc.nat(100_000), fc.nat(100_001), (steps, first) => {
+      let looks = 0;
+      const found = firstDifference(steps, (step) => {
+        if (step < 0 || step > steps) throw new Error(`looked at step ${step} of ${steps}`);
+        looks++;
+        return step >= first;
+      });
+      most = Math.max(most, looks);
+      return found === (first <= steps ? first : null);
+    }),
+    { seed },
+  );
+  t.ok(most <= 18, `${most} looks at most`);
+  t.end();
+});
+
+t.test('every step is told with its link, and the last one is the chain of the run', async (t) => {
+  const links: string[] = [];
+  const told: string[] = [];
+  const onSteps = (reports: readonly StepReport[]) => links.push(...reports.map(({ link }) => link));
+  const onStep = ({ link }: StepReport) => told.push(link);
+  const whole = await train(fields, { source, threads: 2, hooks: { onSteps } });
+  t.equal(links.length, 10);
+  t.equal(new Set(links).size, 10);
+  t.equal(links.at(-1), whole.chain);
+  const stepwise = await train(fields, { source, hooks: { onStep } });
+  t.strictSame(told, links, 'one step at a time too');
+  t.equal(stepwise.chain, whole.chain);
+});
+
+t.test('a run without steps has the weights digest of its initial model for a chain', async (t) => {
+  const none = await train({ ...fields, epochs: 0 }, { source });
+  t.equal(none.chain, none.weightsDigest);
+  const draft = draftRecipe(fields, label);
+  const run = await prepareRun({
+    draft,
+    source,
+    kernels: loadKernels('exact'),
+    threads: 1,
+    initial: null,
+    label,
+  });
+  t.equal(run.chain, none.chain);
+});
+
+t.test(
+  'another rate gives another chain from the first step on, another seed from the beginning',
+  async (t) => {
+    const linksOf = async (more: RecipeFields): Promise<string[]> => {
+      const links: string[] = [];
+      const onSteps = (reports: readonly StepReport[]) => links.push(...reports.map(({ link }) => link));
+      const { run } = await train({ ...fields, ...more }, { source, hooks: { onSteps } });
+      return [run.chain, ...links];
+    };
+    const base = await linksOf({});
+    const rate = await linksOf({ optimizer: 'sgd(lr=0.05000001,momentum=0.9)' });
+    const another = await linksOf({ seed: 1 });
+    const shorter = await linksOf({ epochs: 1 });
+    t.equal(base.length, 11);
+    t.same(
+      base.map((link, i) => link === rate[i]),
+      base.map((_, i) => i === 0),
+    );
+    t.ok(base.every((link, i) => link !== another[i]));
+    t.same(shorter, base.slice(0, 6), 'a run of one epoch has the same links as far as it goes');
+  },
+);
