@@ -89,9 +89,11 @@ export function removeFolders(made: readonly string[]): void {
   }
 }
 
-/** Writes all bytes; a single call may write fewer. */
-export function writeWhole(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+/** Writes all bytes, where the file stands or from a position on; a single call may write fewer. */
+export function writeWhole(file: number, bytes: Uint8Array, position: number | null = null): void {
+  for (let at = 0; at < bytes.length; ) {
+    at += writeSync(file, bytes, at, bytes.length - at, position === null ? null : position + at);
+  }
 }
 
 /** Opens a new file beside the target for a task; returns the folders that were made for it. */
