@@ -1,9 +1,9 @@
 /** The log of a run: JSON lines, one per step, one per epoch, and one for each thing that happens to a worker. */
-import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, fdatasync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { shownPath, systemReason } from '../shared/data/regular-file.ts';
 import { LockstepError } from '../shared/errors.ts';
-import { checkWritable, makeFolders, writeWhole } from './durable-file.ts';
+import { checkWritable, codeOf, makeFolders, writeWhole } from './durable-file.ts';
 import type { EpochReport, StepReport } from './reports.ts';
 
 /**
@@ -16,16 +16,17 @@ export class RunLog {
   #failed = false;
 
   /**
-   * Opens the file, replacing one that is there; a pipe or a device will do.
+   * Opens the file, a pipe or a device too.
+   * @param how to begin where there is a file already
    * @param alarm called at most once, when writing fails
    * @throws LockstepError (OUTPUT) when it cannot be opened
    */
-  constructor(path: string, alarm: (error: LockstepError) => void) {
+  constructor(path: string, alarm: (error: LockstepError) => void, how: 'anew' | 'at its end' = 'anew') {
     this.#path = path;
     this.#alarm = alarm;
     try {
       makeFolders(dirname(path));
-      this.#file = openSync(path, 'w');
+      this.#file = openSync(path, how === 'anew' ? 'w' : 'a');
     } catch (error) {
       throw unwritable(path, error, 'choose a place that can be written to');
     }
@@ -48,6 +49,21 @@ export class RunLog {
   /** Something that happened, by its name. */
   event(event: string, facts: object): void {
     this.#write([{ event, ...facts }]);
+  }
+
+  /** Makes what was written so far durable, as far as this kind of file can be. */
+  sync(): Promise<void> {
+    if (this.#failed) return Promise.resolve();
+    return new Promise((resolve) => {
+      fdatasync(this.#file, (error) => {
+        if (error !== null && !['EINVAL', 'ENOTSUP', 'EROFS'].includes(codeOf(error) ?? '')) {
+          this.#attempt(() => {
+            throw error;
+          });
+        }
+        resolve();
+      });
+    });
   }
 
   close(): void {
