@@ -3,28 +3,18 @@
  * weights digest of the initial model, link n the one after step n; `tail -c 32 chain | xxd -p -c 32` prints the last.
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync } from 'node:fs';
-import {
-  openRegularFile,
-  type RegularFile,
-  readAt,
-  shownPath,
-  systemReason,
-} from '../shared/data/regular-file.ts';
-import { dataError, LockstepError } from '../shared/errors.ts';
+import { openRegularFile, type RegularFile, readAt, shownPath } from '../shared/data/regular-file.ts';
+import { dataError, type LockstepError } from '../shared/errors.ts';
 import { linkBytes } from './chain.ts';
-import { writeWhole } from './durable-file.ts';
 import type { StepReport } from './reports.ts';
+import { RunFile } from './run-file.ts';
 
-/** A chain that cannot be written any more ends there and says so once: no training is lost for it. */
 export class ChainFile {
-  readonly #path: string;
-  readonly #file: number;
-  readonly #alarm: (error: LockstepError) => void;
-  #failed = false;
+  readonly #file: RunFile;
 
   /**
    * Opens the file of a run that stands at a step, at 0 where it begins. What the file holds beyond that step is cut off.
-   * @param alarm called at most once, when writing fails
+   * @param alarm called at most once, when writing fails; the file ends there
    * @throws LockstepError (OUTPUT) when it cannot be opened
    */
   constructor(
@@ -32,14 +22,11 @@ export class ChainFile {
     { committed, chain }: { readonly committed: number; readonly chain: string },
     alarm: (error: LockstepError) => void,
   ) {
-    this.#path = path;
-    this.#alarm = alarm;
-    try {
-      this.#file = openSync(path, constants.O_RDWR | constants.O_CREAT);
-      ftruncateSync(this.#file, Math.min(fstatSync(this.#file).size, linkBytes * committed));
-    } catch (error) {
-      throw unwritable(path, error, 'choose a place that can be written to');
-    }
+    this.#file = new RunFile(path, 'chain', alarm, () => {
+      const file = openSync(path, constants.O_RDWR | constants.O_CREAT);
+      ftruncateSync(file, Math.min(fstatSync(file).size, linkBytes * committed));
+      return file;
+    });
     this.#write(committed, [chain]);
   }
 
@@ -52,24 +39,18 @@ export class ChainFile {
     );
   }
 
+  /** Makes what was written so far durable. */
+  sync(): Promise<void> {
+    return this.#file.sync();
+  }
+
   close(): void {
-    this.#attempt(() => closeSync(this.#file));
+    this.#file.close();
   }
 
   /** Each link has its place, so that what is written twice is there once. */
   #write(step: number, links: readonly string[]): void {
-    if (this.#failed) return;
-    this.#attempt(() => writeWhole(this.#file, Buffer.from(links.join(''), 'hex'), linkBytes * step));
-  }
-
-  #attempt(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      if (this.#failed) return;
-      this.#failed = true;
-      this.#alarm(unwritable(this.#path, error, 'the run goes on without its chain of digests'));
-    }
+    this.#file.write(Buffer.from(links.join(''), 'hex'), linkBytes * step);
   }
 }
 
@@ -110,12 +91,4 @@ export class StoredChain {
   close(): void {
     closeSync(this.#file.fd);
   }
-}
-
-function unwritable(path: string, cause: unknown, advice: string): LockstepError {
-  return new LockstepError(
-    'OUTPUT',
-    `cannot write the chain ${shownPath(path)} (${systemReason(cause)}); ${advice}`,
-    { cause },
-  );
 }
