@@ -19,6 +19,7 @@ import { type Snapshot, weightsDigest, withFreshStats } from '../shared/model/sn
 import { canonicalJson, type Recipe, recipeId } from '../shared/recipe/recipe.ts';
 import { draftRecipe, finishRecipe } from '../shared/recipe/resolve.ts';
 import { version } from '../shared/version.ts';
+import { encodeOnnx } from './onnx/export.ts';
 
 /** A model file may have this many bytes; the largest model that can be trained has fewer. */
 const largestFile = 2 ** 31 - 1;
@@ -67,6 +68,15 @@ export class TrainedModel {
    */
   save(path: string): void {
     writeDurably(path, encodeSafetensors(this.architecture, this.snapshot, this.metadata()));
+  }
+
+  /**
+   * The bytes of an ONNX file (opset 17): `images`, float32 (batch, 1, 28, 28) of the bytes 0 … 255 as they are, →
+   * `probabilities`, float32 (batch, 10), and `label`, int64 (batch).
+   */
+  toOnnx(): Uint8Array {
+    const { format: _, ...metadata } = this.metadata();
+    return Buffer.concat(encodeOnnx(this.architecture, this.recipe.scale, this.snapshot, metadata));
   }
 
   /** What the file says beside the tensors; a model file is enough to evaluate and predict. */
