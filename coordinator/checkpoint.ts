@@ -28,7 +28,8 @@ export interface Checkpoint {
   readonly state: RunState;
 }
 
-const format = 'lockstep-checkpoint-1';
+/** What a checkpoint says that it is, under `format` in its metadata. */
+export const checkpointFormat = 'lockstep-checkpoint-1';
 /** The header begins with the hash of the whole file, so that its place is known before anything is believed. */
 const opening = '{"__metadata__":{"sha256":"';
 const hashDigits = 64;
@@ -73,8 +74,8 @@ export function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
   const refuse = (what: string): never => {
     throw dataError(`${where}: ${what}; it was not written by this version of Lockstep`);
   };
-  if (metadata.format !== format) {
-    return refuse(`its format is ${quoted(String(metadata.format))}, expected ${quoted(format)}`);
+  if (metadata.format !== checkpointFormat) {
+    return refuse(`its format is ${quoted(String(metadata.format))}, expected ${quoted(checkpointFormat)}`);
   }
   const recipe = parseStoredRecipe(metadata.recipe, path);
   const architecture = architectureOf(recipe.model, where);
@@ -116,7 +117,7 @@ function describe(architecture: Architecture, recipe: Recipe, state: RunState): 
   const { epoch, step, lossSum, stopping, chain } = state;
   const best = stopping?.best ? { epoch: stopping.best.epoch, value: stopping.best.value } : null;
   return {
-    format,
+    format: checkpointFormat,
     recipe: canonicalJson(recipe),
     recipeId: recipeId(recipe),
     weightsDigest: weightsDigest(state.snapshot),

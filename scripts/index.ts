@@ -1,7 +1,6 @@
 /** Lockstep as a library: `import { train, evaluate, loadModel } from 'lockstep'`. */
 import { availableParallelism } from 'node:os';
 import { coordinate } from '../coordinator/coordinator.ts';
-import { type Evaluation, readEvaluation } from '../coordinator/evaluation.ts';
 import { prepareRun, type Run } from '../coordinator/prepare.ts';
 import type { Hooks, Outcome } from '../coordinator/reports.ts';
 import {
@@ -13,43 +12,40 @@ import {
   openDataset,
 } from '../shared/data/dataset.ts';
 import { knownDatasets } from '../shared/data/known-datasets.ts';
-import { dataError, quoted, reasonOf, usageError } from '../shared/errors.ts';
+import { quoted, reasonOf, usageError } from '../shared/errors.ts';
 import { type KernelChoice, kernelChoices, loadKernels } from '../shared/kernels/load.ts';
-import { loadSplit } from '../shared/load-data.ts';
 import { parseArchitecture } from '../shared/model/architecture.ts';
-import { evaluationShard } from '../shared/model/memory-plan.ts';
 import { weightsDigest } from '../shared/model/snapshot.ts';
 import { valueCount } from '../shared/model/tensors.ts';
 import { draftRecipe, type Label, type RecipeFields, recipeKeys } from '../shared/recipe/resolve.ts';
 import { checkThreads, Team } from '../worker/team.ts';
 import { TrainedModel } from './model.ts';
-import { checkChoice, checkData, checkOptions, type OptionKind } from './options.ts';
+import { checkChoice, checkData, checkOptions, type DataInMemory, type OptionKind } from './options.ts';
 import { type BuiltInRecipe, builtInFields } from './recipes/built-in.ts';
 import { type Summary, summarise } from './summary.ts';
 import type { WorkersSettings } from './workers.ts';
 
+export type { Evaluation } from '../coordinator/evaluation.ts';
 export type { Prediction } from '../coordinator/inference.ts';
 export type { EpochReport, Hooks, Position, StepReport } from '../coordinator/reports.ts';
 export { LockstepError } from '../shared/errors.ts';
 export type { Recipe } from '../shared/recipe/recipe.ts';
 export type { WorkAccount } from '../shared/training.ts';
+export type { ClassScores, EvaluateOptions, EvaluationReport, Mistake } from './evaluate.ts';
+export { evaluate } from './evaluate.ts';
+export type { ReadImagesOptions } from './images.ts';
+export { readImages } from './images.ts';
 export { loadModel } from './model.ts';
 export type {
   BuiltInRecipe,
+  DataInMemory,
   DatasetSource,
-  Evaluation,
   KernelChoice,
   MemorySplit,
   RecipeFields,
   Summary,
   TrainedModel,
 };
-
-/** Images, each (28, 28) bytes, and their labels 0 … 9, to train on and to test with. */
-export interface DataInMemory {
-  readonly train: MemorySplit;
-  readonly test: MemorySplit;
-}
 
 type OptionalFields = {
   readonly [Key in Exclude<keyof RecipeFields, 'data'>]?: RecipeFields[Key] | undefined;
@@ -184,39 +180,6 @@ export async function trainFields(fields: unknown, settings: RunSettings): Promi
     const summary = summarise(run, outcome, (performance.now() - startMs) / 1000, team);
     return { model: new TrainedModel(run.recipe, outcome.snapshot), summary };
   }
-}
-
-/**
- * Evaluates a model, with running statistics only; the model is not changed.
- * @param options.data where the samples come from, by default `mnist`; `split` which of them, by default `test`
- * @throws LockstepError with code USAGE or DATA
- */
-export async function evaluate(
-  model: TrainedModel,
-  options: {
-    readonly data?: string | DataInMemory;
-    readonly split?: 'train' | 'test';
-    readonly kernels?: KernelChoice;
-  } = {},
-): Promise<Evaluation> {
-  checkOptions(options, { data: 'any', split: 'text', kernels: 'text' }, 'evaluate');
-  const { data = 'mnist', split = 'test', kernels = 'auto' } = options;
-  checkChoice(split, ['train', 'test'], 'evaluate: split');
-  checkChoice(kernels, kernelChoices, 'evaluate: kernels');
-  checkData(data, 'evaluate: data');
-  const source =
-    typeof data === 'string' ? openDataset(data, knownDatasets, 'evaluate: data') : memoryDataset(data);
-  const inference = model.inference(loadKernels(kernels), source.samples[split]);
-  await loadSplit(source, split, inference.plan.test, inference.memory);
-  inference.evaluate();
-  const evaluation = readEvaluation(inference.plan, inference.memory, 'test', classCount);
-  if (evaluation.badShard !== null) {
-    throw dataError(
-      `the model's loss is NaN or infinite, first in samples ${evaluation.badShard * evaluationShard} and following; ` +
-        'its numbers are too large to evaluate',
-    );
-  }
-  return evaluation;
 }
 
 /** @throws LockstepError (USAGE) when the tensors are not those of the layers */

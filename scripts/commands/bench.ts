@@ -89,8 +89,8 @@ function readPlan(argument: string | undefined, flags: FlagValues): Omit<BenchPl
     threads: (threads ?? defaultThreads(availableParallelism())).sort((a, b) => a - b),
     workers: readWorkers(flags),
     kernels: kernels === undefined ? defaultKernels() : loadSets(kernels.split(','), flags.label('kernels')),
-    rounds: readNumber(flags, 'rounds', { kind: 'integer', min: 1, max: 1000 }) ?? defaultRounds,
-    seconds: readNumber(flags, 'seconds', { kind: 'number', above: 0, max: 600 }) ?? defaultSeconds,
+    rounds: flags.number('rounds', { kind: 'integer', min: 1, max: 1000 }) ?? defaultRounds,
+    seconds: flags.number('seconds', { kind: 'number', above: 0, max: 600 }) ?? defaultSeconds,
   };
 }
 
@@ -128,15 +128,6 @@ function readList(
     ?.split(',')
     .map((text) => read(text.trim(), flags.label(name)));
   return items && [...new Set(items)];
-}
-
-function readNumber(
-  flags: FlagValues,
-  name: string,
-  range: Parameters<typeof checkNumber>[1],
-): number | undefined {
-  const text = flags.text(name);
-  return text === undefined ? undefined : checkNumber(parseNumber(text), range, flags.label(name), text);
 }
 
 /** What is going to be measured, and how long that will take. */

@@ -186,9 +186,38 @@ export const evaluateFlags: readonly Flag[] = [
     help: 'mnist, fashion-mnist, or a folder with the four IDX files, plain or .gz',
     otherwise: 'mnist',
   },
+  { name: 'split', kind: 'text', value: 'NAME', help: 'test, or train: all samples', otherwise: 'test' },
+  {
+    name: 'worst',
+    kind: 'number',
+    value: 'N',
+    help: 'so many of the mistakes that the model is surest of',
+    otherwise: '5',
+  },
   ...kernelFlags,
   ...outputFlags,
 ];
+
+export const predictFlags: readonly Flag[] = [
+  {
+    name: 'first',
+    kind: 'number',
+    value: 'N',
+    help: 'so many images of each file',
+    otherwise: 'all, at most 10,000',
+  },
+  {
+    name: 'fit',
+    kind: 'text',
+    value: 'HOW',
+    help: 'how a PNG becomes 28×28: digit centres what is drawn as MNIST does, whole keeps its border',
+    otherwise: 'digit',
+  },
+  ...kernelFlags,
+  ...outputFlags,
+];
+
+export const exportFlags: readonly Flag[] = outputFlags;
 
 export const inspectFlags: readonly Flag[] = outputFlags;
 
@@ -253,7 +282,15 @@ const otherFlags = ['resume', 'checkpoint-every'];
 /** The name of every flag of every command. */
 export const allFlagNames: readonly string[] = [
   ...new Set(
-    [...recipeFlags, ...runFlags, ...listenFlags, ...workerFlags, ...evaluateFlags, ...benchFlags]
+    [
+      ...recipeFlags,
+      ...runFlags,
+      ...listenFlags,
+      ...workerFlags,
+      ...evaluateFlags,
+      ...predictFlags,
+      ...benchFlags,
+    ]
       .map(({ name }) => name)
       .concat(otherFlags),
   ),

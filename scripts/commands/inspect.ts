@@ -9,9 +9,9 @@ import { isTrained, valueCount } from '../../shared/model/tensors.ts';
 import { canonicalJson, recipeId } from '../../shared/recipe/recipe.ts';
 import { draftRecipe, recipeKeys } from '../../shared/recipe/resolve.ts';
 import { loadModel } from '../model.ts';
+import { isFolder } from '../model-path.ts';
 import { builtInRecipes } from '../recipes/built-in.ts';
 import type { FlagValues } from './flag-values.ts';
-import { isFolder } from './model-path.ts';
 import { chooseRecipe } from './recipe-fields.ts';
 import { grouped, Screen } from './screen.ts';
 

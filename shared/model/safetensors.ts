@@ -5,13 +5,14 @@
 import { bytesOf } from '../digest.ts';
 import { dataError, quoted, reasonOf } from '../errors.ts';
 import type { Architecture } from './architecture.ts';
+import { type Dtype, dtypes, isDtype, type StoredValues, toFloats } from './dtypes.ts';
 import { counterNames, type Snapshot } from './snapshot.ts';
 
 /** A tensor of a file. */
 export interface StoredTensor {
-  readonly dtype: 'F32' | 'F64' | 'I64';
+  readonly dtype: Dtype;
   readonly shape: readonly number[];
-  readonly values: Float32Array | Float64Array | BigInt64Array;
+  readonly values: StoredValues;
 }
 
 export interface SafetensorsFile {
@@ -21,16 +22,6 @@ export interface SafetensorsFile {
 
 /** The format's own limit for a header is 100 MB; ours have a few KB. */
 const largestHeader = 2 ** 20;
-const elementBytes = { F32: 4, F64: 8, I64: 8 } as const;
-const arrayTypes: Record<
-  StoredTensor['dtype'],
-  new (
-    memory: ArrayBufferLike,
-    at: number,
-    length: number,
-  ) => StoredTensor['values']
-> = { F32: Float32Array, F64: Float64Array, I64: BigInt64Array };
-
 /** A model's tensors as its file has them: the F32 ones in model order, then the counters. */
 export function modelTensors(
   { tensors }: Pick<Architecture, 'tensors'>,
@@ -83,7 +74,7 @@ export function encodeTensors(
 /**
  * Reads a file's bytes; the values are views of them where they are aligned, copies where not.
  * @param path for messages
- * @throws LockstepError (DATA) when the bytes are not a whole safetensors file of F32, F64 and I64 tensors
+ * @throws LockstepError (DATA) when the bytes are not a whole safetensors file
  */
 export function decodeSafetensors(bytes: Uint8Array, path: string): SafetensorsFile {
   const fail = (what: string): never => {
@@ -109,7 +100,7 @@ export function decodeSafetensors(bytes: Uint8Array, path: string): SafetensorsF
 }
 
 /**
- * Picks an architecture's tensors out of a file.
+ * Picks an architecture's tensors out of a file; floats of other widths become binary32.
  * @throws LockstepError (DATA) naming the tensors that are missing, too many, of another shape, or not finite
  */
 export function snapshotFrom(
@@ -130,15 +121,16 @@ export function snapshotFrom(
   const tensors = new Map<string, Float32Array>();
   for (const { name, shape } of architecture.tensors) {
     const stored = file.tensors.get(name);
-    if (!(stored?.values instanceof Float32Array) || stored.shape.join() !== shape.join()) {
+    const values = stored?.shape.join() === shape.join() ? toFloats(stored.dtype, stored.values) : null;
+    if (values === null) {
       throw dataError(
         `${path}: tensor ${name} is ${stored?.dtype} (${stored?.shape.join(', ')}), expected F32 (${shape.join(', ')})`,
       );
     }
-    const bad = stored.values.findIndex((value) => !Number.isFinite(value));
+    const bad = values.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0)
-      throw dataError(`${path}: tensor ${name} has ${stored.values[bad]} at ${bad}, expected finite numbers`);
-    tensors.set(name, stored.values);
+      throw dataError(`${path}: tensor ${name} has ${values[bad]} at ${bad}, expected finite numbers`);
+    tensors.set(name, values);
   }
   const counts = counters.map((name): [string, bigint] => {
     const stored = file.tensors.get(name);
@@ -151,6 +143,11 @@ export function snapshotFrom(
     return [name, stored.values[0]];
   });
   return { tensors, counters: new Map(counts) };
+}
+
+interface ArrayType {
+  readonly BYTES_PER_ELEMENT: number;
+  new (memory: ArrayBufferLike, at: number, length: number): StoredValues;
 }
 
 interface Entry {
@@ -178,10 +175,11 @@ function readTensor(
   fail: (what: string) => never,
 ): StoredTensor {
   if (!isEntry(entry)) {
-    return fail(`tensor ${quoted(name)} is not described by dtype F32, F64 or I64, shape and data_offsets`);
+    return fail(`tensor ${quoted(name)} is not described by a known dtype, shape and data_offsets`);
   }
   const { dtype, shape, data_offsets } = entry;
-  const size = elementBytes[dtype];
+  const arrayType: ArrayType = dtypes[dtype];
+  const size = arrayType.BYTES_PER_ELEMENT;
   const [begin, end] = data_offsets;
   const bytes = shape.reduce((product, length) => product * length, size);
   if (end > data.length || end - begin !== bytes) {
@@ -193,7 +191,7 @@ function readTensor(
   const isAligned = at % size === 0;
   // A Buffer's own slice would not copy.
   const own = isAligned ? data : new Uint8Array(data.subarray(begin, end));
-  const values = new arrayTypes[dtype](own.buffer, isAligned ? at : 0, bytes / size);
+  const values = new arrayType(own.buffer, isAligned ? at : 0, bytes / size);
   return { dtype, shape, values };
 }
 
@@ -221,11 +219,7 @@ function isEntry(value: unknown): value is Entry {
   const isCounts = (list: unknown): list is number[] =>
     Array.isArray(list) && list.length <= 8 && list.every((n) => Number.isSafeInteger(n) && n >= 0);
   return (
-    (dtype === 'F32' || dtype === 'F64' || dtype === 'I64') &&
-    isCounts(shape) &&
-    isCounts(offsets) &&
-    offsets.length === 2 &&
-    offsets[0] <= offsets[1]
+    isDtype(dtype) && isCounts(shape) && isCounts(offsets) && offsets.length === 2 && offsets[0] <= offsets[1]
   );
 }
 
