@@ -25,12 +25,15 @@ import { type BuiltInRecipe, builtInFields } from './recipes/built-in.ts';
 import { type Summary, summarise } from './summary.ts';
 import type { WorkersSettings } from './workers.ts';
 
+export type { Comparison } from '../coordinator/compare.ts';
 export type { Evaluation } from '../coordinator/evaluation.ts';
 export type { Prediction } from '../coordinator/inference.ts';
 export type { EpochReport, Hooks, Position, StepReport } from '../coordinator/reports.ts';
 export { LockstepError } from '../shared/errors.ts';
 export type { Recipe } from '../shared/recipe/recipe.ts';
 export type { WorkAccount } from '../shared/training.ts';
+export type { CompareOptions } from './compare.ts';
+export { compare } from './compare.ts';
 export type { ClassScores, EvaluateOptions, EvaluationReport, Mistake } from './evaluate.ts';
 export { evaluate } from './evaluate.ts';
 export type { ReadImagesOptions } from './images.ts';

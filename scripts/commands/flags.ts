@@ -219,6 +219,26 @@ export const predictFlags: readonly Flag[] = [
 
 export const exportFlags: readonly Flag[] = outputFlags;
 
+export const compareFlags: readonly Flag[] = [
+  { name: 'no-rerun', kind: 'switch', help: 'only find the step; compute nothing again' },
+  {
+    name: 'data',
+    kind: 'text',
+    value: 'NAME|DIR',
+    help: 'what was trained on: mnist, fashion-mnist, or a folder with the four IDX files, plain or .gz',
+    otherwise: 'mnist',
+  },
+  {
+    name: 'init',
+    kind: 'text',
+    value: 'FILE',
+    help: 'the model that training began with, if it began with one',
+  },
+  { ...threadsFlag, help: '1 to 1024', otherwise: 'the cores available' },
+  ...kernelFlags,
+  ...outputFlags,
+];
+
 export const inspectFlags: readonly Flag[] = outputFlags;
 
 /** Where peers from npm are looked for. */
@@ -289,6 +309,7 @@ export const allFlagNames: readonly string[] = [
       ...workerFlags,
       ...evaluateFlags,
       ...predictFlags,
+      ...compareFlags,
       ...benchFlags,
     ]
       .map(({ name }) => name)
