@@ -77,7 +77,7 @@ export class StoredRun {
     if (!existsSync(path)) return null;
     const text = Buffer.from(readRegularFile(path, largestLog)).toString('utf8');
     // Lines of events name steps, too.
-    const line = new RegExp(`^{"epoch":d+,"step":${step},.*}$`, 'm').exec(text)?.[0];
+    const line = new RegExp(`^\\{"epoch":\\d+,"step":${step},.*\\}$`, 'm').exec(text)?.[0];
     if (line === undefined) return null;
     const { loss } = JSON.parse(line) as { loss: unknown };
     return typeof loss === 'number' ? loss : null;

@@ -142,15 +142,15 @@ export const commands: readonly Command[] = [
     name: 'compare',
     argument: { value: 'RUN', needed: true },
     more: { value: 'RUN', many: false },
-    summary: 'the first step, tensor and element in which two runs differ',
+    summary: 'the first step and value in which two runs differ',
     about:
       'Compares two runs by their folders; both may still be going on. If their recipes are the same, it finds the first ' +
       'step after which their bits differ, computes that step again here, which tells who is at fault, and shows what ' +
       'differs, as far as checkpoints allow. Exit code 0: the same as far as both go, 3: different.',
     groups: [{ title: 'Flags:', flags: compareFlags }],
     examples: [
-      'lockstep compare runs/2026-11-23-mnist-1a74ee33 runs/2026-11-23-mnist-1a74ee33-2',
-      'lockstep compare here there --no-rerun --json',
+      'lockstep compare runs/here runs/there',
+      'lockstep compare runs/here runs/there --no-rerun --json',
     ],
     run: async (argument = '', flags, more) =>
       (await import('./compare.ts')).compareCommand(argument, more[0], flags),

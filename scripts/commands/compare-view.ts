@@ -32,7 +32,11 @@ function sameLine([first, second]: Pair<number>): string {
 function fieldLines(fields: Comparison['fields']): string[] {
   return [
     `The recipes differ in ${fields.length === 1 ? 'one field' : `${fields.length} fields`}:`,
-    ...fields.flatMap(({ field, values }) => both(`  ${field}`, values.map(shownField))),
+    ...fields.flatMap(({ field, values }) => {
+      const title = `  ${field}`;
+      const lines = (first: string) => both(first, values.map(shownField));
+      return title.length < titleWidth ? lines(title) : [title, ...lines('')];
+    }),
   ];
 }
 
@@ -46,15 +50,16 @@ function differenceLines(difference: RunDifference, columns: number): string[] {
     wrapped(words, columns - titleWidth).map((line, i) => row(i === 0 ? title : '', line));
   return [
     step === 0 ? 'They begin with different models.' : `They part at step ${grouped(step)}.`,
-    ...both('link', links),
+    row('first link', links[0]),
+    row('second link', links[1]),
     ...(losses === null
       ? []
-      : row('loss', losses[0] === losses[1] ? `${losses[0]} in both` : losses.join(', '))),
+      : [row('loss', losses[0] === losses[1] ? `${losses[0]} in both` : losses.join(', '))]),
     ...(rerun === null ? [] : text('this machine', verdictOf(difference, rerun.from))),
     ...(states?.place ? text('arose in', states.place) : []),
     ...(states === null ? [] : ['', ...stateLines(states, step)]),
     ...missing.flatMap((words) => ['', ...wrapped(words, columns)]),
-  ].flat();
+  ];
 }
 
 function verdictOf({ step, fault }: RunDifference, from: number): string {
