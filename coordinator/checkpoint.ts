@@ -19,7 +19,7 @@ import { isTrained, packTensor, unpackTensor } from '../shared/model/tensors.ts'
 import { canonicalJson, type Recipe, recipeId } from '../shared/recipe/recipe.ts';
 import { architectureOf, parseStoredRecipe } from '../shared/recipe/stored.ts';
 import { version } from '../shared/version.ts';
-import { isLink } from './chain.ts';
+import { isDigest } from './chain.ts';
 import { epochTensors, readEpochs } from './epoch-tensors.ts';
 import type { RunState } from './run-state.ts';
 
@@ -160,7 +160,7 @@ function readState(
     packTensor(optimizer, tensor, state.tensors.get(tensor.name) ?? new Float32Array());
   }
   const { chain } = metadata;
-  if (!isLink(chain)) refuse(`its chain is ${quoted(String(chain))}, expected 64 hexadecimal digits`);
+  if (!isDigest(chain)) refuse(`its chain is ${quoted(String(chain))}, expected 64 hexadecimal digits`);
   if (!stopping?.best && groups.best.size > 0) refuse('it has a best model, its stopping has none');
   return {
     ...cursor,

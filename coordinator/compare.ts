@@ -27,7 +27,7 @@ export interface Comparison {
 export async function compareRuns(runs: Pair<StoredRun>, rerun: Rerun | null): Promise<Comparison> {
   const [a, b] = runs;
   const fields = differingFields(a.recipe, b.recipe);
-  const step = firstDifference(Math.min(a.steps, b.steps), (at) => a.link(at) !== b.link(at));
+  const step = firstDifference(Math.min(a.steps, b.steps), (at) => a.digest(at) !== b.digest(at));
   return {
     same: fields.length === 0 && step === null,
     recipeIds: [recipeId(a.recipe), recipeId(b.recipe)],
@@ -39,8 +39,8 @@ export async function compareRuns(runs: Pair<StoredRun>, rerun: Rerun | null): P
   /** Runs of different recipes have to differ. */
   async function explain(at: number): Promise<RunDifference> {
     if (fields.length === 0) return new Investigation(runs, at, rerun).report();
-    const links = [a.link(at), b.link(at)] as const;
-    return { step: at, links, fault: 'unknown', rerun: null, losses: null, states: null, missing: [] };
+    const digests = [a.digest(at), b.digest(at)] as const;
+    return { step: at, digests, fault: 'unknown', rerun: null, losses: null, states: null, missing: [] };
   }
 }
 

@@ -13,8 +13,8 @@ export type Rerun = (recipe: Recipe, from: RunState | null, to: number) => Promi
 export interface Rerunning {
   /** The state after the last step. */
   readonly state: RunState;
-  /** The link before the first step and the one after each, the last being that of the state. */
-  readonly links: readonly string[];
+  /** The digest before the first step and the one after each, the last being that of the state. */
+  readonly digests: readonly string[];
 }
 
 /** Which of the two runs a step is at fault in, by what this machine computes; unknown where it did not. */
@@ -23,10 +23,10 @@ export type Fault = 'first' | 'second' | 'both' | 'unknown';
 export interface RunDifference {
   /** The first step after which the runs differ; 0: they begin with different models. */
   readonly step: number;
-  readonly links: Pair<string>;
+  readonly digests: Pair<string>;
   readonly fault: Fault;
   /** The steps that were computed again here, from the state after `from` on; null if none were. */
-  readonly rerun: { readonly from: number; readonly to: number; readonly link: string } | null;
+  readonly rerun: { readonly from: number; readonly to: number; readonly digest: string } | null;
   /** The step's loss in both logs, null where one of them does not tell it. */
   readonly losses: Pair<number> | null;
   readonly states: StateDifference | null;
@@ -64,16 +64,16 @@ export class Investigation {
   async report(): Promise<RunDifference> {
     const [a, b] = this.#runs;
     const step = this.#step;
-    const links: Pair<string> = [a.link(step), b.link(step)];
+    const digests: Pair<string> = [a.digest(step), b.digest(step)];
     const here = await this.#computeAgain();
-    const isRight = links.map((link) => link === here?.state.chain);
+    const isRight = digests.map((digest) => digest === here?.state.chain);
     const losses = pairOf(a.lossOf(step), b.lossOf(step));
     const states = await this.#compareStates(here, isRight, losses);
     return {
       step,
-      links,
+      digests,
       fault: here === null ? 'unknown' : isRight[0] ? 'second' : isRight[1] ? 'first' : 'both',
-      rerun: here && { from: here.from, to: step, link: here.state.chain },
+      rerun: here && { from: here.from, to: step, digest: here.state.chain },
       losses,
       states,
       missing: [...this.#missing, ...a.refusals, ...b.refusals],
@@ -86,9 +86,9 @@ export class Investigation {
     const from = start?.step ?? 0;
     const again = await this.#attempt(start?.state ?? null, this.#step);
     if (again === null) return null;
-    // Before the step both runs have the same links.
-    const before = again.links.slice(0, this.#step - from);
-    const other = before.findIndex((link, i) => link !== this.#runs[0].link(from + i));
+    // Before the step both runs have the same digests.
+    const before = again.digests.slice(0, this.#step - from);
+    const other = before.findIndex((digest, i) => digest !== this.#runs[0].digest(from + i));
     if (other < 0) return { ...again, step: this.#step, from };
     const what =
       from + other === 0 ? 'begins with another model than' : `computes step ${from + other} otherwise than`;
@@ -142,7 +142,7 @@ export class Investigation {
     if (here.step === step) return here.state;
     const again = await this.#attempt(here.state, step);
     // A run that has not come so far would have this state.
-    const isOther = step <= run.steps && again?.state.chain !== run.link(step);
+    const isOther = step <= run.steps && again?.state.chain !== run.digest(step);
     return isOther || again === null ? null : again.state;
   }
 

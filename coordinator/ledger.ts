@@ -1,5 +1,5 @@
 /** What a run has done so far: of each step and epoch what is reported, and the sums that later reports need. */
-import { nextLink } from './chain.ts';
+import { nextDigest } from './chain.ts';
 import type { Run } from './prepare.ts';
 import type { EpochReport, StepReport, TestResult } from './reports.ts';
 
@@ -17,7 +17,7 @@ export class Ledger {
   readonly counters: Map<string, bigint>;
   /** Sum of loss · samples over the steps of the epoch that are noted, in step order, binary64; 0 between epochs. */
   lossSum: number;
-  /** The chain's link after the last step that is noted. */
+  /** The chain's digest after the last step that is noted. */
   chain: string;
   /** The report of the last step that was noted here. */
   last: StepReport | null = null;
@@ -63,7 +63,7 @@ export class Ledger {
     const reports: StepReport[] = [];
     for (; this.#noted < end; this.#noted++) {
       const report = this.#report(this.#noted, results);
-      this.chain = report.link;
+      this.chain = report.digest;
       this.last = report;
       this.lossSum += report.loss * report.samples;
       this.samples += report.samples;
@@ -82,7 +82,7 @@ export class Ledger {
       samples: this.#samplesUntil(stepOfEpoch + 1) - this.#samplesUntil(stepOfEpoch),
       loss: losses[stepOfEpoch],
       seconds: seconds[stepOfEpoch],
-      link: nextLink(this.chain, step, checksums[stepOfEpoch]),
+      digest: nextDigest(this.chain, step, checksums[stepOfEpoch]),
     };
   }
 

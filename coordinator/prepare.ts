@@ -41,7 +41,7 @@ export interface Run {
   /** Where it goes on from, null where it begins; and the steps that were done before. */
   readonly from: RunState | null;
   readonly committed: number;
-  /** The chain's link before the first step here (chain.ts). */
+  /** The chain's digest before the first step here (chain.ts). */
   readonly chain: string;
 }
 
@@ -93,12 +93,12 @@ export async function prepareRun(options: RunOptions): Promise<Run> {
     counters,
     from,
     committed,
-    chain: from?.chain ?? firstLink(parts, counters),
+    chain: from?.chain ?? firstDigest(parts, counters),
   };
 }
 
 /** A run's chain begins with the model that it begins with. */
-function firstLink({ architecture, plan, memory }: Parts, counters: Run['counters']): string {
+function firstDigest({ architecture, plan, memory }: Parts, counters: Run['counters']): string {
   const flat = new Float32Array(memory.buffer, plan.replicas[0].flat, architecture.flatSize);
   return weightsDigest(takeSnapshot(architecture, flat, counters));
 }

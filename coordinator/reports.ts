@@ -15,8 +15,8 @@ export interface StepReport {
   /** Average loss of the step's samples before its update. */
   readonly loss: number;
   readonly seconds: number;
-  /** The chain's link after this step (chain.ts): equal links, equal steps until here. In hexadecimal. */
-  readonly link: string;
+  /** The chain's digest after this step (chain.ts): equal digests, equal steps until here. In hexadecimal. */
+  readonly digest: string;
 }
 
 export interface EpochReport {
@@ -82,7 +82,7 @@ export interface Outcome {
   readonly snapshot: Snapshot;
   readonly weightsDigest: string;
   readonly stateDigest: string;
-  /** The chain's last link (chain.ts). */
+  /** The chain's last digest (chain.ts). */
   readonly chain: string;
   readonly epochs: readonly EpochReport[];
   /** Steps done since the run began; those done before this process went on with it, and null if it began here. */

@@ -43,9 +43,9 @@ export class StoredRun {
     return this.#chain.steps;
   }
 
-  /** The chain's link after a step. @throws LockstepError (DATA) */
-  link(step: number): string {
-    return this.#chain.link(step);
+  /** The chain's digest after a step. @throws LockstepError (DATA) */
+  digest(step: number): string {
+    return this.#chain.digest(step);
   }
 
   /** The steps that there are checkpoints of, valid or not, ascending. */
@@ -58,7 +58,7 @@ export class StoredRun {
     if (!storedSteps(this.#checkpoints).includes(step)) return null;
     try {
       const { recipe, state } = readCheckpoint(this.#checkpoints, step);
-      if (canonicalJson(recipe) === canonicalJson(this.recipe) && state.chain === this.link(step))
+      if (canonicalJson(recipe) === canonicalJson(this.recipe) && state.chain === this.digest(step))
         return state;
       this.refusals.push(
         `A checkpoint was passed over: that of step ${step} in ${shownPath(this.folder)} is not of this run.`,

@@ -33,12 +33,12 @@ export async function rerun(
 ): Promise<Rerunning> {
   const draft = { ...recipe, data: options.source.name };
   const run = await prepareRun({ ...options, draft, from });
-  return run.committed === to ? { state: stateOf(run), links: [run.chain] } : trainTo(run, to);
+  return run.committed === to ? { state: stateOf(run), digests: [run.chain] } : trainTo(run, to);
 }
 
 async function trainTo(run: Run, to: number): Promise<Rerunning> {
   const { setup, kernels, memory, committed } = run;
-  const links = [run.chain];
+  const digests = [run.chain];
   const team = await Team.start({ setup, kernels, memory, committed });
   const end = new AbortController();
   let state: RunState | null = null;
@@ -51,11 +51,11 @@ async function trainTo(run: Run, to: number): Promise<Rerunning> {
     const { steps } = await coordinate(
       run,
       team,
-      { onSteps: (reports) => links.push(...reports.map(({ link }) => link)), signal: end.signal },
+      { onSteps: (reports) => digests.push(...reports.map(({ digest }) => digest)), signal: end.signal },
       { every: { kind: 'steps', steps: to }, keep },
     );
     if (state === null) throw dataError(`here the run ends after step ${steps}, expected at least ${to}`);
-    return { state, links };
+    return { state, digests };
   } finally {
     await team.close();
   }

@@ -7,7 +7,7 @@ export interface Summary {
   readonly recipeId: string;
   readonly weightsDigest: string;
   readonly stateDigest: string;
-  /** The last link of the chain of step digests: equal chains, equal steps. */
+  /** The last digest of the chain of step digests: equal chains, equal steps. */
   readonly chain: string;
   /** Epochs and steps done. */
   readonly epochs: number;

@@ -45,13 +45,13 @@ function shownField(value: unknown): string {
 }
 
 function differenceLines(difference: RunDifference, columns: number): string[] {
-  const { step, links, rerun, losses, states, missing } = difference;
+  const { step, digests, rerun, losses, states, missing } = difference;
   const text = (title: string, words: string) =>
     wrapped(words, columns - titleWidth).map((line, i) => row(i === 0 ? title : '', line));
   return [
     step === 0 ? 'They begin with different models.' : `They part at step ${grouped(step)}.`,
-    row('first link', links[0]),
-    row('second link', links[1]),
+    row('first digest', digests[0]),
+    row('second digest', digests[1]),
     ...(losses === null
       ? []
       : [row('loss', losses[0] === losses[1] ? `${losses[0]} in both` : losses.join(', '))]),

@@ -1,7 +1,7 @@
-/** The chain of step digests: what a link is made of, and finding where two chains part. */
+/** The chain of step digests: what a digest is made of, and finding where two chains part. */
 import fc from 'fast-check';
 import t from 'tap';
-import { firstDifference, nextLink } from '../../coordinator/chain.ts';
+import { firstDifference, nextDigest } from '../../coordinator/chain.ts';
 import { prepareRun } from '../../coordinator/prepare.ts';
 import type { StepReport } from '../../coordinator/reports.ts';
 import { loadKernels } from '../../shared/kernels/load.ts';
@@ -18,17 +18,17 @@ const fields: RecipeFields = {
   epochs: 2,
 };
 
-t.test('a link is the SHA-256 of the link before, the step and the checksum', (t) => {
+t.test('a digest is the SHA-256 of the digest before, the step and the checksum', (t) => {
   const before = 'ab'.repeat(32);
-  const link = nextLink(before, 258, 0x0123456789abcdefn);
+  const digest = nextDigest(before, 258, 0x0123456789abcdefn);
   // What sha256sum says of 32 bytes ab and 02 01 00 00 00 00 00 00, ef cd ab 89 67 45 23 01.
-  t.equal(link, '90d7f2813df8acbab08ad9690ac0b56c7d1ae55e0a7105213fac5b1dde81df70');
+  t.equal(digest, '90d7f2813df8acbab08ad9690ac0b56c7d1ae55e0a7105213fac5b1dde81df70');
   const others = [
-    nextLink('ac'.repeat(32), 258, 0x0123456789abcdefn),
-    nextLink(before, 257, 0x0123456789abcdefn),
-    nextLink(before, 258, 0x0123456789abceefn),
+    nextDigest('ac'.repeat(32), 258, 0x0123456789abcdefn),
+    nextDigest(before, 257, 0x0123456789abcdefn),
+    nextDigest(before, 258, 0x0123456789abceefn),
   ];
-  t.equal(new Set([link, ...others]).size, 4);
+  t.equal(new Set([digest, ...others]).size, 4);
   t.end();
 });
 
@@ -51,17 +51,17 @@ t.test('the first difference is found, with few looks', (t) => {
   t.end();
 });
 
-t.test('every step is told with its link, and the last one is the chain of the run', async (t) => {
-  const links: string[] = [];
+t.test('every step is told with its digest, and the last one is the chain of the run', async (t) => {
+  const digests: string[] = [];
   const told: string[] = [];
-  const onSteps = (reports: readonly StepReport[]) => links.push(...reports.map(({ link }) => link));
-  const onStep = ({ link }: StepReport) => told.push(link);
+  const onSteps = (reports: readonly StepReport[]) => digests.push(...reports.map(({ digest }) => digest));
+  const onStep = ({ digest }: StepReport) => told.push(digest);
   const whole = await train(fields, { source, threads: 2, hooks: { onSteps } });
-  t.equal(links.length, 10);
-  t.equal(new Set(links).size, 10);
-  t.equal(links.at(-1), whole.chain);
+  t.equal(digests.length, 10);
+  t.equal(new Set(digests).size, 10);
+  t.equal(digests.at(-1), whole.chain);
   const stepwise = await train(fields, { source, hooks: { onStep } });
-  t.strictSame(told, links, 'one step at a time too');
+  t.strictSame(told, digests, 'one step at a time too');
   t.equal(stepwise.chain, whole.chain);
 });
 
@@ -83,22 +83,23 @@ t.test('a run without steps has the weights digest of its initial model for a ch
 t.test(
   'another rate gives another chain from the first step on, another seed from the beginning',
   async (t) => {
-    const linksOf = async (more: RecipeFields): Promise<string[]> => {
-      const links: string[] = [];
-      const onSteps = (reports: readonly StepReport[]) => links.push(...reports.map(({ link }) => link));
+    const digestsOf = async (more: RecipeFields): Promise<string[]> => {
+      const digests: string[] = [];
+      const onSteps = (reports: readonly StepReport[]) =>
+        digests.push(...reports.map(({ digest }) => digest));
       const { run } = await train({ ...fields, ...more }, { source, hooks: { onSteps } });
-      return [run.chain, ...links];
+      return [run.chain, ...digests];
     };
-    const base = await linksOf({});
-    const rate = await linksOf({ optimizer: 'sgd(lr=0.05000001,momentum=0.9)' });
-    const another = await linksOf({ seed: 1 });
-    const shorter = await linksOf({ epochs: 1 });
+    const base = await digestsOf({});
+    const rate = await digestsOf({ optimizer: 'sgd(lr=0.05000001,momentum=0.9)' });
+    const another = await digestsOf({ seed: 1 });
+    const shorter = await digestsOf({ epochs: 1 });
     t.equal(base.length, 11);
     t.same(
-      base.map((link, i) => link === rate[i]),
+      base.map((digest, i) => digest === rate[i]),
       base.map((_, i) => i === 0),
     );
-    t.ok(base.every((link, i) => link !== another[i]));
-    t.same(shorter, base.slice(0, 6), 'a run of one epoch has the same links as far as it goes');
+    t.ok(base.every((digest, i) => digest !== another[i]));
+    t.same(shorter, base.slice(0, 6), 'a run of one epoch has the same digests as far as it goes');
   },
 );

@@ -9,7 +9,7 @@ import { hasFile } from '../helpers/platform.ts';
 import { refusal } from '../helpers/refusal.ts';
 
 const shownStep = { epoch: 1, step: 2, samples: 12, loss: 0.5, seconds: 0.001 };
-const step = { ...shownStep, link: 'ab'.repeat(32) };
+const step = { ...shownStep, digest: 'ab'.repeat(32) };
 const epoch = {
   epoch: 1,
   steps: 2,

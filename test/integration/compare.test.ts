@@ -57,7 +57,7 @@ function copyOf(t: Test, name: keyof typeof names, as = 'copy'): string {
   return copy;
 }
 
-/** Replaces the links from a step on, each by another one. */
+/** Replaces the digests from a step on, each by another one. */
 function breakChain(folder: string, from: number, mask = 1): void {
   const path = join(folder, 'chain');
   writeFileSync(
@@ -214,7 +214,7 @@ t.test('a run that is still going on is compared as far as it is', async (t) => 
   appendFileSync(join(growing, 'chain'), Buffer.alloc(64));
   await t.rejects(compare(growing, folder('good')), {
     code: 'DATA',
-    message: /the link of step 6 is not there/,
+    message: /the digest of step 6 is not there/,
   });
 });
 

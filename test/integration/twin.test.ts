@@ -1,6 +1,6 @@
 /** A whole training by the slow twin of every kernel: plain TypeScript, and still the bits of WebAssembly. */
 import t from 'tap';
-import { nextLink } from '../../coordinator/chain.ts';
+import { nextDigest } from '../../coordinator/chain.ts';
 import { readEvaluation } from '../../coordinator/evaluation.ts';
 import { prepareRun, type Run } from '../../coordinator/prepare.ts';
 import { drawOrder } from '../../shared/data/sampler.ts';
@@ -87,7 +87,7 @@ function trainWithTwin({ setup, architecture, plan, memory, recipe, samples, ste
     assignSpan(span, Math.min(recipe.batchSize, samples.length - span.firstSample), 0, 1);
     trainStep(model, span, soloGroup());
     losses.push(model.batchLoss);
-    chain = nextLink(chain, step + 1, model.checksum);
+    chain = nextDigest(chain, step + 1, model.checksum);
   }
   if (nonFinite.found()) throw new Error('the twin met NaN or infinity');
 

@@ -104,7 +104,7 @@ t.test('bad input is refused with one line', async (t) => {
     'a chain that is cut off': {
       args: own,
       code: 1,
-      says: /"run\/chain": has 31 bytes, expected links of 32 bytes each/,
+      says: /"run\/chain": has 31 bytes, expected digests of 32 bytes each/,
       prepare: (folder) => run(folder, (at) => truncateSync(join(at, 'chain'), 31)),
     },
     'data that is not there': {

@@ -13,9 +13,9 @@ const same: Comparison = {
 };
 const difference: RunDifference = {
   step: 57,
-  links: ['a'.repeat(64), 'b'.repeat(64)],
+  digests: ['a'.repeat(64), 'b'.repeat(64)],
   fault: 'second',
-  rerun: { from: 50, to: 57, link: 'a'.repeat(64) },
+  rerun: { from: 50, to: 57, digest: 'a'.repeat(64) },
   losses: [0.5, 0.5],
   states: {
     step: 57,
@@ -54,8 +54,8 @@ t.test('what is the same is one line, also where one run is behind', (t) => {
 t.test('what differs is shown with its bits', (t) => {
   t.strictSame(differing({}).slice(3), [
     'They part at step 57.',
-    `first link    ${'a'.repeat(64)}`,
-    `second link   ${'b'.repeat(64)}`,
+    `first digest  ${'a'.repeat(64)}`,
+    `second digest ${'b'.repeat(64)}`,
     'loss          0.5 in both',
     'this machine  has computed steps 51 to 57 again and agrees with the first: the',
     '              second is at fault',
@@ -74,9 +74,9 @@ t.test('every outcome has its words', (t) => {
   const text = (more: Partial<RunDifference>) => differing(more, 200).join('\n');
   t.match(text({ fault: 'first' }), /agrees with the second: the first is at fault/);
   t.match(text({ fault: 'both' }), /agrees with neither/);
-  t.match(text({ rerun: { from: 56, to: 57, link: '' } }), /has computed step 57 again/);
+  t.match(text({ rerun: { from: 56, to: 57, digest: '' } }), /has computed step 57 again/);
   t.match(
-    text({ step: 0, rerun: { from: 0, to: 0, link: '' } }),
+    text({ step: 0, rerun: { from: 0, to: 0, digest: '' } }),
     /different models\.[\s\S]*made the model again/,
   );
   t.match(text({ losses: [0.5, 0.25] }), /loss {10}0\.5, 0\.25\n/);
