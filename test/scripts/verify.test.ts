@@ -98,7 +98,7 @@ const faults: readonly {
     // Plain code is slow.
     args: ['--model', 'dense(16) relu dense(10)'],
     only: '2 threads exact',
-    different: ['2 threads'],
+    different: ['2 threads', 'stopped, resumed on 2 threads'],
   },
   {
     name: 'a lost last batch, in whatever way',
