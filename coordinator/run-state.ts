@@ -1,14 +1,6 @@
 /** All that a run needs to go on from between two steps: what a checkpoint holds and the state digest is of. */
-import type { Snapshot, TrainingState } from '../shared/model/snapshot.ts';
+import type { Snapshot, StoppingState, TrainingState } from '../shared/model/snapshot.ts';
 import type { EpochReport } from './reports.ts';
-
-/** Where early stopping stands, with the best model so far. */
-export interface StoppingState {
-  /** The monitored number of the best epoch, and that epoch; null before the first. */
-  readonly best: { readonly value: number; readonly epoch: number; readonly snapshot: Snapshot } | null;
-  /** Epochs since then that were not better. */
-  readonly worse: number;
-}
 
 export interface RunState extends TrainingState {
   /** Parameters, running statistics and counters. */

@@ -1,13 +1,12 @@
 /** A finished model: what `train` gives back and `loadModel` reads. */
 
-import { closeSync, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { writeDurably } from '../coordinator/durable-file.ts';
 import { Inference, type Prediction } from '../coordinator/inference.ts';
-import { classCount, imageShape } from '../shared/data/dataset.ts';
-import { openRegularFile, readAt, shownPath } from '../shared/data/regular-file.ts';
-import { dataError, reasonOf, usageError } from '../shared/errors.ts';
+import { readRegularFile, shownPath } from '../shared/data/regular-file.ts';
+import { dataError, usageError } from '../shared/errors.ts';
 import { type LoadedKernels, loadKernels } from '../shared/kernels/load.ts';
-import { type Architecture, parseArchitecture } from '../shared/model/architecture.ts';
+import type { Architecture } from '../shared/model/architecture.ts';
 import { evaluationShard } from '../shared/model/memory-plan.ts';
 import {
   decodeSafetensors,
@@ -17,7 +16,7 @@ import {
 } from '../shared/model/safetensors.ts';
 import { type Snapshot, weightsDigest, withFreshStats } from '../shared/model/snapshot.ts';
 import { canonicalJson, type Recipe, recipeId } from '../shared/recipe/recipe.ts';
-import { draftRecipe, finishRecipe } from '../shared/recipe/resolve.ts';
+import { architectureOf, parseStoredRecipe } from '../shared/recipe/stored.ts';
 import { version } from '../shared/version.ts';
 
 /** A model file may have this many bytes; the largest model that can be trained has fewer. */
@@ -88,13 +87,7 @@ export class TrainedModel {
  */
 export function loadModel(path: string): TrainedModel {
   const file = readSafetensors(path);
-  const text = file.metadata.recipe;
-  if (text === undefined) {
-    throw dataError(
-      `${shownPath(path)}: has no recipe in its metadata, expected a model written by Lockstep`,
-    );
-  }
-  const recipe = parseStoredRecipe(text, path);
+  const recipe = parseStoredRecipe(file.metadata.recipe, path);
   const model = new TrainedModel(
     recipe,
     snapshotFrom(file, architectureOf(recipe.model, path), shownPath(path)),
@@ -118,37 +111,5 @@ export function readInitial(path: string, modelText: string): Snapshot {
 
 export function readSafetensors(path: string): SafetensorsFile {
   if (!existsSync(path)) throw usageError(`there is no ${shownPath(path)}, expected a safetensors file`);
-  const file = openRegularFile(path);
-  try {
-    if (file.sizeBytes > largestFile) {
-      throw dataError(
-        `${shownPath(path)}: has ${file.sizeBytes} bytes, expected a model of at most ${largestFile}`,
-      );
-    }
-    const bytes = new Uint8Array(file.sizeBytes);
-    let filled = 0;
-    for (let count = -1; count !== 0 && filled < bytes.length; filled += count) {
-      count = readAt(file, bytes, filled, bytes.length - filled, filled);
-    }
-    return decodeSafetensors(bytes.subarray(0, filled), shownPath(path));
-  } finally {
-    closeSync(file.fd);
-  }
-}
-
-function parseStoredRecipe(text: string, path: string): Recipe {
-  try {
-    const draft = draftRecipe(JSON.parse(text), (key) => key);
-    if (draft.dataset === null) throw new Error('it names no dataset');
-    return finishRecipe(draft, draft.dataset);
-  } catch (error) {
-    throw dataError(
-      `${shownPath(path)}: the recipe in its metadata cannot be used (${reasonOf(error)})`,
-      error,
-    );
-  }
-}
-
-function architectureOf(text: string, where: string): Architecture {
-  return parseArchitecture(text, imageShape, classCount, where);
+  return decodeSafetensors(readRegularFile(path, largestFile), shownPath(path));
 }

@@ -59,12 +59,31 @@ export function readAt(
   }
 }
 
+/**
+ * All bytes of a file, in memory of their own.
+ * Throws a data error when it is no regular file, has more than `largest` bytes, or cannot be read.
+ */
+export function readRegularFile(path: string, largest: number): Uint8Array {
+  const file = openRegularFile(path);
+  try {
+    if (file.sizeBytes > largest) {
+      throw dataError(`${shownPath(path)}: has ${file.sizeBytes} bytes, expected at most ${largest}`);
+    }
+    return readStart(file, file.sizeBytes);
+  } finally {
+    closeSync(file.fd);
+  }
+}
+
+/** A single call of the system reads fewer bytes than 2 GiB. */
+const longestRead = 2 ** 30;
+
 /** The first `length` bytes of the file, or all of them when it has fewer. Throws as `readAt` does. */
 export function readStart(file: RegularFile, length: number): Uint8Array {
   const start = new Uint8Array(length);
   let filled = 0;
   while (filled < length) {
-    const count = readAt(file, start, filled, length - filled, filled);
+    const count = readAt(file, start, filled, Math.min(length - filled, longestRead), filled);
     if (count === 0) break;
     filled += count;
   }

@@ -2,15 +2,17 @@
  * The safetensors format: eight bytes with the header's length, the header as JSON (name → dtype, shape,
  * offsets; `__metadata__` with texts), then the data (https://github.com/huggingface/safetensors, "Format").
  */
+import { bytesOf } from '../digest.ts';
 import { dataError, quoted, reasonOf } from '../errors.ts';
 import type { Architecture } from './architecture.ts';
-import { counterNames, dataSection, type Snapshot } from './snapshot.ts';
+import { isBounded } from './header-scan.ts';
+import { counterNames, type Snapshot } from './snapshot.ts';
 
 /** A tensor of a file. */
 export interface StoredTensor {
-  readonly dtype: 'F32' | 'I64';
+  readonly dtype: 'F32' | 'F64' | 'I64';
   readonly shape: readonly number[];
-  readonly values: Float32Array | BigInt64Array;
+  readonly values: Float32Array | Float64Array | BigInt64Array;
 }
 
 export interface SafetensorsFile {
@@ -20,7 +22,32 @@ export interface SafetensorsFile {
 
 /** The format's own limit for a header is 100 MB; ours have a few KB. */
 const largestHeader = 2 ** 20;
-const elementBytes = { F32: 4, I64: 8 } as const;
+const elementBytes = { F32: 4, F64: 8, I64: 8 } as const;
+const arrayTypes: Record<
+  StoredTensor['dtype'],
+  new (
+    memory: ArrayBufferLike,
+    at: number,
+    length: number,
+  ) => StoredTensor['values']
+> = { F32: Float32Array, F64: Float64Array, I64: BigInt64Array };
+
+/** A model's tensors as its file has them: the F32 ones in model order, then the counters. */
+export function modelTensors(
+  { tensors }: Pick<Architecture, 'tensors'>,
+  snapshot: Snapshot,
+): Map<string, StoredTensor> {
+  const stored = new Map<string, StoredTensor>();
+  for (const { name, shape } of tensors) {
+    const values = snapshot.tensors.get(name);
+    if (values === undefined) throw new Error(`the snapshot has no ${name}`);
+    stored.set(name, { dtype: 'F32', shape, values });
+  }
+  for (const [name, count] of snapshot.counters) {
+    stored.set(name, { dtype: 'I64', shape: [], values: BigInt64Array.of(count) });
+  }
+  return stored;
+}
 
 /** The bytes of a model's file, in parts to be written one behind the other. */
 export function encodeSafetensors(
@@ -28,29 +55,36 @@ export function encodeSafetensors(
   snapshot: Snapshot,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array[] {
+  return encodeTensors(modelTensors(architecture, snapshot), metadata);
+}
+
+/**
+ * The bytes of a file, in parts to be written one behind the other: the header's length, the header with the metadata
+ * first, then the tensors' own bytes in their order.
+ */
+export function encodeTensors(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array[] {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let offset = 0;
-  const place = (name: string, dtype: StoredTensor['dtype'], shape: readonly number[], bytes: number) => {
-    header[name] = { dtype, shape, data_offsets: [offset, offset + bytes] };
-    offset += bytes;
-  };
-  for (const { name, shape } of architecture.tensors) {
-    place(name, 'F32', shape, snapshot.tensors.get(name)?.byteLength ?? 0);
+  for (const [name, { dtype, shape, values }] of tensors) {
+    header[name] = { dtype, shape, data_offsets: [offset, offset + values.byteLength] };
+    offset += values.byteLength;
   }
-  for (const name of snapshot.counters.keys()) place(name, 'I64', [], 8);
   const json = new TextEncoder().encode(JSON.stringify(header));
   // Spaces after the header bring the data to a multiple of eight bytes.
   const padded = new Uint8Array(Math.ceil(json.length / 8) * 8).fill(0x20);
   padded.set(json);
   const length = new Uint8Array(8);
   new DataView(length.buffer).setBigUint64(0, BigInt(padded.length), true);
-  return [length, padded, ...dataSection(snapshot)];
+  return [length, padded, ...[...tensors.values()].map(({ values }) => bytesOf(values))];
 }
 
 /**
- * Reads a file's bytes; the values are copies.
+ * Reads a file's bytes; the values are views of them where they are aligned, copies where not.
  * @param path for messages
- * @throws LockstepError (DATA) when the bytes are not a whole safetensors file of F32 and I64 tensors
+ * @throws LockstepError (DATA) when the bytes are not a whole safetensors file of F32, F64 and I64 tensors
  */
 export function decodeSafetensors(bytes: Uint8Array, path: string): SafetensorsFile {
   const fail = (what: string): never => {
@@ -65,10 +99,11 @@ export function decodeSafetensors(bytes: Uint8Array, path: string): SafetensorsF
     );
   }
   const header = parseHeader(bytes.subarray(8, 8 + headerBytes), fail);
-  const { __metadata__: metadata = {}, ...entries } = header;
+  const { __metadata__: metadata = {} } = header;
+  const entries = Object.entries(header).filter(([name]) => name !== '__metadata__');
   const data = bytes.subarray(8 + headerBytes);
   const tensors = new Map(
-    Object.entries(entries).map(([name, entry]) => [name, readTensor(name, entry, data, fail)] as const),
+    entries.map(([name, entry]) => [name, readTensor(name, entry, data, fail)] as const),
   );
   checkCoverage(entries, data.length, fail);
   if (!isTexts(metadata)) return fail('__metadata__ is not a table of texts');
@@ -79,7 +114,11 @@ export function decodeSafetensors(bytes: Uint8Array, path: string): SafetensorsF
  * Picks an architecture's tensors out of a file.
  * @throws LockstepError (DATA) naming the tensors that are missing, too many, of another shape, or not finite
  */
-export function snapshotFrom(file: SafetensorsFile, architecture: Architecture, path: string): Snapshot {
+export function snapshotFrom(
+  file: SafetensorsFile,
+  architecture: Pick<Architecture, 'text' | 'tensors'>,
+  path: string,
+): Snapshot {
   const counters = counterNames(architecture);
   const known = new Set([...architecture.tensors.map(({ name }) => name), ...counters]);
   const extra = [...file.tensors.keys()].filter((name) => !known.has(name));
@@ -123,6 +162,7 @@ interface Entry {
 }
 
 function parseHeader(bytes: Uint8Array, fail: (what: string) => never): Record<string, unknown> {
+  if (!isBounded(bytes)) fail('the header has more or deeper values than a list of tensors');
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -141,30 +181,33 @@ function readTensor(
   fail: (what: string) => never,
 ): StoredTensor {
   if (!isEntry(entry)) {
-    return fail(`tensor ${quoted(name)} is not described by dtype F32 or I64, shape and data_offsets`);
+    return fail(`tensor ${quoted(name)} is not described by dtype F32, F64 or I64, shape and data_offsets`);
   }
   const { dtype, shape, data_offsets } = entry;
+  const size = elementBytes[dtype];
   const [begin, end] = data_offsets;
-  const bytes = shape.reduce((product, length) => product * length, elementBytes[dtype]);
+  const bytes = shape.reduce((product, length) => product * length, size);
   if (end > data.length || end - begin !== bytes) {
     return fail(
       `tensor ${quoted(name)} of shape (${shape.join(', ')}) needs ${bytes} bytes, got ${begin} to ${end} of ${data.length}`,
     );
   }
+  const at = data.byteOffset + begin;
+  const isAligned = at % size === 0;
   // A Buffer's own slice would not copy.
-  const copy = new Uint8Array(data.subarray(begin, end)).buffer;
-  return { dtype, shape, values: dtype === 'F32' ? new Float32Array(copy) : new BigInt64Array(copy) };
+  const own = isAligned ? data : new Uint8Array(data.subarray(begin, end));
+  const values = new arrayTypes[dtype](own.buffer, isAligned ? at : 0, bytes / size);
+  return { dtype, shape, values };
 }
 
 /** Every byte of the data belongs to exactly one tensor, as the format asks. */
 function checkCoverage(
-  entries: Record<string, unknown>,
+  entries: readonly (readonly [string, unknown])[],
   dataBytes: number,
   fail: (what: string) => never,
 ): void {
-  const ranges = Object.values(entries)
-    .filter(isEntry)
-    .map(({ data_offsets }) => data_offsets)
+  const ranges = entries
+    .flatMap(([, entry]) => (isEntry(entry) ? [entry.data_offsets] : []))
     .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   let at = 0;
   for (const [begin, end] of ranges) {
@@ -180,7 +223,7 @@ function isEntry(value: unknown): value is Entry {
   const isCounts = (list: unknown): list is number[] =>
     Array.isArray(list) && list.length <= 8 && list.every((n) => Number.isSafeInteger(n) && n >= 0);
   return (
-    (dtype === 'F32' || dtype === 'I64') &&
+    (dtype === 'F32' || dtype === 'F64' || dtype === 'I64') &&
     isCounts(shape) &&
     isCounts(offsets) &&
     offsets.length === 2 &&

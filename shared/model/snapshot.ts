@@ -11,7 +11,7 @@ export interface Snapshot {
 }
 
 /** Names of the counters of an architecture's batch normalisations, in model order. */
-export function counterNames(architecture: Architecture): string[] {
+export function counterNames(architecture: Pick<Architecture, 'tensors'>): string[] {
   return architecture.tensors
     .filter(({ role }) => role === 'runningVariance')
     .map(({ layer }) => `${layer}.num_batches_tracked`);
@@ -61,18 +61,36 @@ export interface TrainingState {
   readonly step: number;
   /** Sum of loss · samples over the steps of an epoch that has begun, in step order; 0 between epochs. */
   readonly lossSum: number;
+  /** Null where the recipe does not stop early, as if it were left out. */
+  readonly stopping?: StoppingState | null;
+}
+
+/** Where early stopping stands, with the best model so far. */
+export interface StoppingState {
+  /** The monitored number of the best epoch, and that epoch; null before the first. */
+  readonly best: { readonly value: number; readonly epoch: number; readonly snapshot: Snapshot } | null;
+  /** Epochs since then that were not better. */
+  readonly worse: number;
 }
 
 /**
- * SHA-256 of the data section, then the optimizer's state of each trained tensor in model and file order
- * (binary32), then epoch, step and lossSum (binary64).
+ * SHA-256 of the data section, then the optimizer's state of each trained tensor in model and file order (binary32),
+ * then epoch, step and lossSum (binary64). Where the recipe stops early there follow the epochs that were not better, and
+ * if there is a best one its epoch, its number (binary64) and its data section.
  */
 export function stateDigest(architecture: Architecture, snapshot: Snapshot, state: TrainingState): string {
   const optimizer = architecture.tensors
     .filter(({ role }) => isTrained(role))
     .map((tensor) => bytesOf(unpackTensor(state.optimizer, tensor)));
   const cursor = Float64Array.of(state.epoch, state.step, state.lossSum);
-  return sha256(...dataSection(snapshot), ...optimizer, bytesOf(cursor));
+  return sha256(...dataSection(snapshot), ...optimizer, bytesOf(cursor), ...stoppingSection(state.stopping));
+}
+
+function stoppingSection(stopping: StoppingState | null | undefined): Uint8Array[] {
+  if (!stopping) return [];
+  const { worse, best } = stopping;
+  if (best === null) return [bytesOf(Float64Array.of(worse))];
+  return [bytesOf(Float64Array.of(worse, best.epoch, best.value)), ...dataSection(best.snapshot)];
 }
 
 function valuesOf(snapshot: Snapshot, tensor: Tensor): Float32Array {

@@ -89,27 +89,27 @@ export function sliceOf(tensors: readonly Tensor[], rank: number, size: number):
 
 /** Copies a tensor's values in file order (a weight row by row as (out, in)) out of the flat vector. */
 export function unpackTensor(flat: Float32Array, tensor: Tensor): Float32Array {
-  const values = new Float32Array(valueCount(tensor));
-  forEachPlace(tensor, (index, place) => {
-    values[index] = flat[tensor.offset + place];
-  });
+  const [out, depth = 1] = tensor.shape;
+  const values = new Float32Array(out * depth);
+  for (let o = 0; o < out; o++) {
+    const place = placeOfRow(tensor, o, depth);
+    for (let k = 0; k < depth; k++) values[o * depth + k] = flat[place + k * panelWidth];
+  }
   return values;
 }
 
 /** Copies values in file order into the flat vector; the padding is set to zero. */
 export function packTensor(flat: Float32Array, tensor: Tensor, values: Float32Array): void {
+  const [out, depth = 1] = tensor.shape;
   flat.fill(0, tensor.offset, tensor.offset + tensor.size);
-  forEachPlace(tensor, (index, place) => {
-    flat[tensor.offset + place] = values[index];
-  });
+  for (let o = 0; o < out; o++) {
+    const place = placeOfRow(tensor, o, depth);
+    for (let k = 0; k < depth; k++) flat[place + k * panelWidth] = values[o * depth + k];
+  }
 }
 
-function forEachPlace(tensor: Tensor, visit: (index: number, place: number) => void): void {
-  const [out, depth = 1] = tensor.shape;
-  for (let o = 0; o < out; o++) {
-    for (let k = 0; k < depth; k++) {
-      const panel = Math.floor(o / panelWidth);
-      visit(o * depth + k, (panel * depth + k) * panelWidth + (o % panelWidth));
-    }
-  }
+/** Where the first value of a row (out) lies in the flat vector; the next ones follow a panel's width apart. */
+function placeOfRow(tensor: Tensor, o: number, depth: number): number {
+  const panel = Math.floor(o / panelWidth);
+  return tensor.offset + panel * depth * panelWidth + (o % panelWidth);
 }

@@ -132,6 +132,32 @@ t.test('the state digest adds the optimizer’s state of trained tensors, epoch,
   t.end();
 });
 
+t.test('early stopping adds epochs that were not better, then the best one and its data section', (t) => {
+  const snapshot = takeSnapshot(architecture, filled(), counters);
+  const state = { optimizer: filled(), epoch: 3, step: 17, lossSum: 0.1 };
+  const digest = (more: object) => stateDigest(architecture, snapshot, { ...state, ...more });
+  const plain = digest({});
+  t.equal(digest({ stopping: null }), plain, 'without it nothing is added');
+  const velocity = takeSnapshot(architecture, state.optimizer, new Map());
+  const trained = new Map([...velocity.tensors].filter(([name]) => !name.includes('running')));
+  const doubles = (...values: number[]): Buffer => {
+    const bytes = Buffer.alloc(8 * values.length);
+    for (const [i, value] of values.entries()) bytes.writeDoubleLE(value, 8 * i);
+    return bytes;
+  };
+  const before = [bytesOf(snapshot), bytesOf({ tensors: trained, counters: new Map() }), doubles(3, 17, 0.1)];
+  t.equal(digest({ stopping: { worse: 2, best: null } }), hashOf(...before, doubles(2)));
+  const flat = filled().map((value) => value / 2);
+  const best = { value: 0.7, epoch: 2, snapshot: takeSnapshot(architecture, flat, counters) };
+  const expected = hashOf(...before, doubles(1, 2, 0.7), bytesOf(best.snapshot));
+  t.equal(digest({ stopping: { worse: 1, best } }), expected);
+  for (const change of [{ value: 0.8 }, { epoch: 1 }, { snapshot }]) {
+    t.not(digest({ stopping: { worse: 1, best: { ...best, ...change } } }), expected);
+  }
+  t.not(digest({ stopping: { worse: 0, best } }), expected);
+  t.end();
+});
+
 /** A file with these changes to its tensors; null takes one out. */
 function fileWith(changes: Record<string, StoredTensor | null>): SafetensorsFile {
   const snapshot = takeSnapshot(architecture, filled(), counters);
