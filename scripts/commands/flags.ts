@@ -241,6 +241,25 @@ export const compareFlags: readonly Flag[] = [
 
 export const inspectFlags: readonly Flag[] = outputFlags;
 
+export const verifyFlags: readonly Flag[] = [
+  { name: 'quick', kind: 'switch', help: 'one epoch of 2,000 samples: half a minute in all' },
+  {
+    name: 'against',
+    kind: 'text',
+    value: 'DIGEST',
+    help: 'the weights digest that this machine must come to',
+    otherwise: 'the published one, where there is one',
+  },
+  {
+    name: 'only',
+    kind: 'text',
+    value: 'TEXT',
+    help: 'just the ways that have this in their name, after the first: worker, resumed, wasm',
+    otherwise: 'all ways',
+  },
+  ...outputFlags,
+];
+
 /** Where peers from npm are looked for. */
 export const defaultPeersFolder = '.bench';
 
@@ -303,15 +322,17 @@ const otherFlags = ['resume', 'checkpoint-every'];
 export const allFlagNames: readonly string[] = [
   ...new Set(
     [
-      ...recipeFlags,
-      ...runFlags,
-      ...listenFlags,
-      ...workerFlags,
-      ...evaluateFlags,
-      ...predictFlags,
-      ...compareFlags,
-      ...benchFlags,
+      recipeFlags,
+      runFlags,
+      listenFlags,
+      workerFlags,
+      evaluateFlags,
+      predictFlags,
+      compareFlags,
+      verifyFlags,
+      benchFlags,
     ]
+      .flat()
       .map(({ name }) => name)
       .concat(otherFlags),
   ),
