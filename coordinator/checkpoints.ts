@@ -1,8 +1,12 @@
 /** The checkpoints of a run in their folder: written durably beside training, pruned, found again. */
+import { readdirSync } from 'node:fs';
 import * as realFiles from 'node:fs/promises';
-import type { LockstepError } from '../shared/errors.ts';
-import type { Checkpoint } from './checkpoint.ts';
-import type { FileOperations } from './file-operations.ts';
+import { dirname, join } from 'node:path';
+import { readRegularFile, shownPath, systemReason } from '../shared/data/regular-file.ts';
+import { dataError, LockstepError } from '../shared/errors.ts';
+import { type Checkpoint, decodeCheckpoint } from './checkpoint.ts';
+import { codeOf, makeFolders, syncFolder, targetOfTemporary } from './durable-file.ts';
+import { type FileOperations, remove, writeBeside } from './file-operations.ts';
 
 /** Where in the run a checkpoint stands: steps since it began, and epochs that are done. */
 export interface CheckpointPlace {
@@ -13,21 +17,34 @@ export interface CheckpointPlace {
 export interface CheckpointsOptions {
   /** This many are kept, at least two. */
   readonly keep: number;
-  /** Called with one line whenever a checkpoint cannot be saved; training goes on. */
+  /** Called with one line whenever a checkpoint cannot be saved or an old one not be removed; training goes on. */
   readonly alarm: (error: LockstepError) => void;
   readonly files?: FileOperations;
 }
 
+/** A checkpoint that is to be written. */
+interface Waiting {
+  readonly parts: readonly Uint8Array[];
+  readonly place: CheckpointPlace;
+}
+
 export class Checkpoints {
   readonly #folder: string;
-  readonly #options: CheckpointsOptions;
+  readonly #keep: number;
+  readonly #alarm: (error: LockstepError) => void;
   readonly #files: FileOperations;
+  /** The steps of those that are known to be valid and durable. */
+  #valid: readonly number[];
   #saved: (CheckpointPlace & { readonly path: string }) | null = null;
+  #waiting: Waiting | null = null;
+  #writing: Promise<void> | null = null;
 
-  private constructor(folder: string, options: CheckpointsOptions) {
+  private constructor(folder: string, { keep, alarm, files }: CheckpointsOptions) {
     this.#folder = folder;
-    this.#options = options;
-    this.#files = options.files ?? realFiles;
+    this.#keep = keep;
+    this.#alarm = alarm;
+    this.#files = files ?? realFiles;
+    this.#valid = validSteps(folder, keep);
   }
 
   /**
@@ -35,7 +52,20 @@ export class Checkpoints {
    * @throws LockstepError (OUTPUT) when it can be neither made nor read
    */
   static async open(folder: string, options: CheckpointsOptions): Promise<Checkpoints> {
-    return new Checkpoints(folder, options);
+    if (options.keep < 2) throw new Error(`${options.keep} would be kept, expected at least two`);
+    try {
+      for (const made of makeFolders(folder)) syncFolder(dirname(made));
+      const checkpoints = new Checkpoints(folder, options);
+      await checkpoints.#clear(await checkpoints.#files.readdir(folder), () => false);
+      return checkpoints;
+    } catch (error) {
+      if (error instanceof LockstepError) throw error;
+      throw new LockstepError(
+        'OUTPUT',
+        `cannot keep checkpoints in ${shownPath(folder)} (${systemReason(error)}); choose a place that can be written to`,
+        { cause: error },
+      );
+    }
   }
 
   /** The newest checkpoint that this store has made durable; null before the first. */
@@ -48,22 +78,147 @@ export class Checkpoints {
    * takes the place of one that waits already.
    * @param parts as `encodeCheckpoint` gives them; nobody may change them any more
    */
-  save(_parts: readonly Uint8Array[], _place: CheckpointPlace): void {
-    throw new Error(`not yet: ${this.#folder} ${this.#options.keep} ${typeof this.#files}`);
+  save(parts: readonly Uint8Array[], place: CheckpointPlace): void {
+    this.#waiting = { parts, place };
+    this.#writing ??= this.#writeWaiting();
   }
 
   /** Waits until everything that was to be saved is durable, or has failed. */
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #writeWaiting(): Promise<void> {
+    for (let next = this.#waiting; next !== null; next = this.#waiting) {
+      this.#waiting = null;
+      await this.#write(next);
+    }
+    this.#writing = null;
+  }
+
+  async #write({ parts, place }: Waiting): Promise<void> {
+    const path = join(this.#folder, nameOf(place.step));
+    try {
+      await writeBeside(this.#files, path, parts);
+    } catch (error) {
+      const last = this.#valid.length === 0 ? 'there is none yet' : `that of step ${this.#valid[0]} stays`;
+      this.#fail(`save the checkpoint of step ${place.step} (epoch ${place.epoch})`, error, last);
+      return;
+    }
+    this.#saved = { ...place, path };
+    this.#valid = [...new Set([place.step, ...this.#valid])].sort((a, b) => b - a);
+    await this.#prune();
+  }
+
+  /**
+   * Once as many as are to be kept are known to be valid, removes all others, also those that were refused. Nothing
+   * is removed before: who is killed again and again must not lose what the next one may need.
+   */
+  async #prune(): Promise<void> {
+    try {
+      const names = await this.#files.readdir(this.#folder);
+      const there = new Set(names);
+      this.#valid = this.#valid.filter((step) => there.has(nameOf(step))).slice(0, this.#keep);
+      const kept = new Set(this.#valid);
+      await this.#clear(names, (step) => kept.size === this.#keep && !kept.has(step));
+    } catch (error) {
+      this.#fail('look for old checkpoints', error, 'more than are needed stay');
+    }
+  }
+
+  /** Removes the temporary files of checkpoints, which nobody writes now, and the checkpoints that are not wanted. */
+  async #clear(names: readonly string[], isUnwanted: (step: number) => boolean): Promise<void> {
+    for (const name of names) {
+      const step = stepOf(name);
+      const isLeftOver = stepOf(targetOfTemporary(name) ?? '') !== null;
+      if (!isLeftOver && (step === null || !isUnwanted(step))) continue;
+      try {
+        await remove(this.#files, join(this.#folder, name));
+      } catch (error) {
+        this.#fail(`remove ${shownPath(name)}`, error, 'it stays until then');
+      }
+    }
+  }
+
+  #fail(what: string, cause: unknown, rest: string): void {
+    this.#alarm(
+      new LockstepError(
+        'OUTPUT',
+        `cannot ${what} in ${shownPath(this.#folder)} (${systemReason(cause)}); training goes on, ${rest}; ` +
+          'make room or mend the folder, it is tried again with the next checkpoint',
+        { cause },
+      ),
+    );
+  }
 }
 
 export interface NewestCheckpoint {
   /** The newest valid checkpoint; null if there is none. */
   readonly found: (Checkpoint & { readonly path: string }) | null;
-  /** Newer ones that cannot be used, the newest first, each with one line that says why. */
+  /** Newer ones that cannot be used, the newest first, each with one line that says why and names the file. */
   readonly refused: readonly { readonly path: string; readonly reason: string }[];
 }
 
-/** Finds the newest valid checkpoint of a folder, which need not be there. */
-export function newestCheckpoint(_folder: string): NewestCheckpoint {
-  throw new Error('not yet');
+/**
+ * Finds the newest valid checkpoint of a folder, which need not be there.
+ * @throws LockstepError (DATA) when the folder cannot be read
+ */
+export function newestCheckpoint(folder: string): NewestCheckpoint {
+  const refused: { path: string; reason: string }[] = [];
+  for (const step of storedSteps(folder)) {
+    const path = join(folder, nameOf(step));
+    const result = readCheckpoint(path);
+    if (typeof result !== 'string') return { found: { ...result, path }, refused };
+    refused.push({ path, reason: result });
+  }
+  return { found: null, refused };
+}
+
+/** More than any model that can be trained needs. */
+const largestCheckpoint = 2 ** 32 - 1;
+
+/** The checkpoint, or the line with which it is refused. */
+function readCheckpoint(path: string): Checkpoint | string {
+  try {
+    return decodeCheckpoint(readRegularFile(path, largestCheckpoint), path);
+  } catch (error) {
+    if (error instanceof LockstepError) return error.message;
+    throw error;
+  }
+}
+
+/** The steps of the newest valid checkpoints of a folder, so many at most, the newest first. */
+function validSteps(folder: string, count: number): number[] {
+  const valid: number[] = [];
+  for (const step of storedSteps(folder)) {
+    if (valid.length === count) break;
+    if (typeof readCheckpoint(join(folder, nameOf(step))) !== 'string') valid.push(step);
+  }
+  return valid;
+}
+
+/** The steps of all checkpoints of a folder, valid or not, the newest first. */
+function storedSteps(folder: string): number[] {
+  try {
+    return readdirSync(folder)
+      .flatMap((name) => stepOf(name) ?? [])
+      .sort((a, b) => b - a);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw dataError(
+      `${shownPath(folder)}: cannot be read (${systemReason(error)}); expected a folder with checkpoints`,
+      error,
+    );
+  }
+}
+
+/** Names in the order of steps are in the order of the alphabet. */
+function nameOf(step: number): string {
+  return `step-${String(step).padStart(9, '0')}.safetensors`;
+}
+
+/** The step of a checkpoint's name, null for all other names. */
+function stepOf(name: string): number | null {
+  const step = Number(/^step-(\d{9,15})\.safetensors$/.exec(name)?.[1] ?? Number.NaN);
+  return Number.isNaN(step) || nameOf(step) !== name ? null : step;
 }

@@ -96,6 +96,19 @@ export function writeWhole(file: number, bytes: Uint8Array, position: number | n
   }
 }
 
+/**
+ * A hidden name beside the target, another one each time. It does not have the process's number: in a container the
+ * next one has the same, and may find what a killed one left.
+ */
+export function temporaryName(target: string): string {
+  return join(dirname(target), `.${basename(target)}.${randomBytes(4).toString('hex')}.tmp`);
+}
+
+/** The name of the file that a temporary one was to become, or null for any other name. */
+export function targetOfTemporary(name: string): string | null {
+  return /^\.(.+)\.[0-9a-f]{8}\.tmp$/.exec(name)?.[1] ?? null;
+}
+
 /** Opens a new file beside the target for a task; returns the folders that were made for it. */
 function withTemporary(
   path: string,
@@ -107,8 +120,7 @@ function withTemporary(
   try {
     const target = checkedTarget(path);
     made = makeFolders(dirname(target));
-    // Not the process's number: in a container the next one has the same, and may find what a killed one left.
-    const name = join(dirname(target), `.${basename(target)}.${randomBytes(4).toString('hex')}.tmp`);
+    const name = temporaryName(target);
     const file = openSync(name, 'wx', mode);
     temporary = name;
     task(file, temporary, target);
@@ -131,8 +143,7 @@ function checkedTarget(path: string): string {
 }
 
 /** Makes the new name itself durable; not every system can, and there renaming has to do. */
-function syncFolder(folder: string): void {
-  if (process.platform === 'win32') return;
+export function syncFolder(folder: string): void {
   try {
     const handle = openSync(folder, 'r');
     try {
@@ -141,8 +152,14 @@ function syncFolder(folder: string): void {
       closeSync(handle);
     }
   } catch (error) {
-    if (!['EACCES', 'EINVAL', 'ENOTSUP', 'EPERM'].includes(codeOf(error) ?? '')) throw error;
+    if (!isUnsyncable(error)) throw error;
   }
+}
+
+/** True if an error only means that here no folder can be made durable. */
+export function isUnsyncable(error: unknown): boolean {
+  if (process.platform === 'win32') return true;
+  return ['EACCES', 'EINVAL', 'ENOTSUP', 'EPERM'].includes(codeOf(error) ?? '');
 }
 
 /** `ENOENT` and the like, of a system call that failed. */
