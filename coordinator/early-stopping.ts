@@ -1,9 +1,9 @@
 /** Early stopping: what each epoch means for it, and when a run is over. Pure functions of what was reported. */
-import type { Snapshot } from '../shared/model/snapshot.ts';
+import type { Snapshot, StoppingState } from '../shared/model/snapshot.ts';
 import { type Monitor, parseEarlyStopping } from '../shared/recipe/early-stopping.ts';
 import type { Recipe } from '../shared/recipe/recipe.ts';
 import type { EpochReport, TestResult } from './reports.ts';
-import type { RunState, StoppingState } from './run-state.ts';
+import type { RunState } from './run-state.ts';
 
 /** Where early stopping stands before the first epoch; null where the recipe does not stop early. */
 export function newStopping({ earlyStopping }: Recipe): StoppingState | null {
@@ -48,23 +48,20 @@ export function isFinished(recipe: Recipe, { epoch, stopping }: RunState): boole
 export function resultOf({ snapshot, stopping, epochs }: RunState): {
   readonly snapshot: Snapshot;
   readonly test: TestResult | null;
+  readonly bestEpoch: number | null;
 } {
   const best = stopping?.best ?? null;
   const report = best === null ? epochs.at(-1) : epochs.find(({ epoch }) => epoch === best.epoch);
   return {
     snapshot: best?.snapshot ?? snapshot,
     test: report === undefined ? null : { loss: report.testLoss, accuracy: report.testAccuracy },
+    bestEpoch: best?.epoch ?? null,
   };
 }
 
-/** The epoch that did best, the first of several that did equally well; null where there is none. */
-export function bestEpoch(epochs: readonly EpochReport[], monitor: Monitor): number | null {
-  let best: EpochReport | null = null;
-  for (const report of epochs) {
-    if (best === null || isBetter(monitor, monitored(report, monitor), monitored(best, monitor)))
-      best = report;
-  }
-  return best?.epoch ?? null;
+/** Whether an epoch did better than another; equally well is not better. */
+export function isBetterEpoch(monitor: Monitor, report: EpochReport, other: EpochReport): boolean {
+  return isBetter(monitor, monitored(report, monitor), monitored(other, monitor));
 }
 
 /** The number that is watched, binary64. */

@@ -28,7 +28,7 @@ export class RunLog {
       makeFolders(dirname(path));
       this.#file = openSync(path, how === 'anew' ? 'w' : 'a');
     } catch (error) {
-      throw unwritable(path, error, 'choose a place that can be written to');
+      throw unwritableLog(path, error, 'choose a place that can be written to');
     }
   }
 
@@ -82,7 +82,7 @@ export class RunLog {
     } catch (error) {
       if (this.#failed) return;
       this.#failed = true;
-      this.#alarm(unwritable(this.#path, error, 'the run goes on without this log'));
+      this.#alarm(unwritableLog(this.#path, error, 'the run goes on without this log'));
     }
   }
 }
@@ -99,11 +99,12 @@ export function checkLog(path: string): void {
     else accessSync(path, constants.W_OK);
   } catch (error) {
     if (error instanceof LockstepError) throw error;
-    throw unwritable(path, error, 'choose a place that can be written to');
+    throw unwritableLog(path, error, 'choose a place that can be written to');
   }
 }
 
-function unwritable(path: string, cause: unknown, advice: string): LockstepError {
+/** What to say of a log that cannot be written. */
+export function unwritableLog(path: string, cause: unknown, advice: string): LockstepError {
   return new LockstepError(
     'OUTPUT',
     `cannot write the log ${shownPath(path)} (${systemReason(cause)}); ${advice}`,

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { FleetEvent } from '../../coordinator/fleet.ts';
-import { type RunSettings, type TrainResult, trainFields } from '../../scripts/index.ts';
+import { type RunSettings, type TrainResult, trainFields } from '../../scripts/training.ts';
 import type { WorkersSettings } from '../../scripts/workers.ts';
 import { type Finished, lockstep } from './cli.ts';
 
