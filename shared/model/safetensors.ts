@@ -5,6 +5,7 @@
 import { bytesOf } from '../digest.ts';
 import { dataError, quoted, reasonOf } from '../errors.ts';
 import type { Architecture } from './architecture.ts';
+import { isBounded } from './header-scan.ts';
 import { counterNames, type Snapshot } from './snapshot.ts';
 
 /** A tensor of a file. */
@@ -98,10 +99,11 @@ export function decodeSafetensors(bytes: Uint8Array, path: string): SafetensorsF
     );
   }
   const header = parseHeader(bytes.subarray(8, 8 + headerBytes), fail);
-  const { __metadata__: metadata = {}, ...entries } = header;
+  const { __metadata__: metadata = {} } = header;
+  const entries = Object.entries(header).filter(([name]) => name !== '__metadata__');
   const data = bytes.subarray(8 + headerBytes);
   const tensors = new Map(
-    Object.entries(entries).map(([name, entry]) => [name, readTensor(name, entry, data, fail)] as const),
+    entries.map(([name, entry]) => [name, readTensor(name, entry, data, fail)] as const),
   );
   checkCoverage(entries, data.length, fail);
   if (!isTexts(metadata)) return fail('__metadata__ is not a table of texts');
@@ -160,6 +162,7 @@ interface Entry {
 }
 
 function parseHeader(bytes: Uint8Array, fail: (what: string) => never): Record<string, unknown> {
+  if (!isBounded(bytes)) fail('the header has more or deeper values than a list of tensors');
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -199,13 +202,12 @@ function readTensor(
 
 /** Every byte of the data belongs to exactly one tensor, as the format asks. */
 function checkCoverage(
-  entries: Record<string, unknown>,
+  entries: readonly (readonly [string, unknown])[],
   dataBytes: number,
   fail: (what: string) => never,
 ): void {
-  const ranges = Object.values(entries)
-    .filter(isEntry)
-    .map(({ data_offsets }) => data_offsets)
+  const ranges = entries
+    .flatMap(([, entry]) => (isEntry(entry) ? [entry.data_offsets] : []))
     .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   let at = 0;
   for (const [begin, end] of ranges) {
