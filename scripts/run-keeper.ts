@@ -148,12 +148,14 @@ export class RunKeeper implements Keeping {
   /** Writes what waits, and what comes meanwhile: of the states always the newest. */
   async #write(): Promise<void> {
     while (this.#waiting !== null) {
+      const [state, best] = [this.#waiting, this.#bestModel];
+      this.#waiting = null;
+      this.#bestModel = null;
       // A checkpoint without the lines before it could not be gone on from with a whole log. While this is waited for,
       // the team is at work again.
       await this.#log.sync();
-      await this.#writeBest();
-      const state = this.#waiting;
-      this.#waiting = null;
+      // Before the checkpoint that knows of it: what goes on from there need not write it again.
+      if (best !== null) await this.#writeBest(best);
       const { architecture, recipe } = this.#run;
       const place = { step: stepsOf(this.#run, state), epoch: state.epoch };
       this.#checkpoints.save(encodeCheckpoint(architecture, recipe, state), place);
@@ -162,11 +164,7 @@ export class RunKeeper implements Keeping {
     this.#writing = null;
   }
 
-  /** Before the checkpoint that knows of it: what goes on from there need not write it again. */
-  async #writeBest(): Promise<void> {
-    const model = this.#bestModel;
-    if (model === null) return;
-    this.#bestModel = null;
+  async #writeBest(model: TrainedModel): Promise<void> {
     const path = join(this.folder, runFiles.best);
     try {
       await writeBeside(files, path, model.encode());

@@ -118,7 +118,7 @@ t.test(
     cpSync(whole, join(cwd, 'r'), { recursive: true });
     // Root may write there nevertheless; that nothing was written is looked at below.
     chmodSync(join(cwd, 'r'), 0o555);
-      const before = readdirSync(join(cwd, 'r'));
+    const before = readdirSync(join(cwd, 'r'));
     const result = await lockstep(['train', '--resume', 'r', '--data', data, '--json', '--out', 'm'], {
       cwd,
     });
@@ -133,7 +133,7 @@ t.test(
       '--out is written',
     );
     t.strictSame(readdirSync(join(cwd, 'r')), before, 'nothing is written into the folder');
-  chmodSync(join(cwd, 'r'), 0o755);
+    chmodSync(join(cwd, 'r'), 0o755);
     t.match(await lockstep(['train', '--resume', 'r', '--epochs', '6'], { cwd }), {
       code: 2,
       stderr: /^lockstep: --epochs: got "6", expected "5" as the run began; /,
@@ -203,11 +203,7 @@ t.test('what cannot be gone on with is refused, and nothing is changed', (t) =>
       2,
       /--model: got "dense\(10\)", expected "dense\(4\) batch/,
     ),
-    'another built-in recipe': onRun(
-      ['note', '--data', data],
-      2,
-      /recipe note: trainSamples: got 20000/,
-    ),
+    'another built-in recipe': onRun(['note', '--data', data], 2, /recipe note: trainSamples: got 20000/),
     'early stopping': onRun(
       ['--early-stopping', 'testLoss'],
       2,
