@@ -30,6 +30,10 @@ export class ChainFile {
     this.#write(committed, [chain]);
   }
 
+  get failed(): boolean {
+    return this.#file.failed;
+  }
+
   /** Adds the digests of steps that follow one another. */
   steps(reports: readonly StepReport[]): void {
     if (reports.length === 0) return;

@@ -32,7 +32,7 @@ export function nextDigest(before: string, step: number, checksum: bigint): stri
  * @param steps the last step that both have
  * @param differs whether the digests after a step differ; once they do, all that follow do
  */
-export function firstDifference(steps: number, differs: (step: number) => boolean): number | null {
+export function firstDifferentStep(steps: number, differs: (step: number) => boolean): number | null {
   if (!differs(steps)) return null;
   let [same, different] = [-1, steps];
   while (different - same > 1) {

@@ -3,7 +3,7 @@
  * makes of that step, which says who is at fault; and where the states after it differ, as far as they are known.
  */
 import { type Recipe, recipeId } from '../shared/recipe/recipe.ts';
-import { firstDifference } from './chain.ts';
+import { firstDifferentStep } from './chain.ts';
 import { Investigation, type Rerun, type RunDifference } from './investigation.ts';
 import type { Pair } from './state-difference.ts';
 import type { StoredRun } from './stored-run.ts';
@@ -27,7 +27,7 @@ export interface Comparison {
 export async function compareRuns(runs: Pair<StoredRun>, rerun: Rerun | null): Promise<Comparison> {
   const [a, b] = runs;
   const fields = differingFields(a.recipe, b.recipe);
-  const step = firstDifference(Math.min(a.steps, b.steps), (at) => a.digest(at) !== b.digest(at));
+  const step = firstDifferentStep(Math.min(a.steps, b.steps), (at) => a.digest(at) !== b.digest(at));
   return {
     same: fields.length === 0 && step === null,
     recipeIds: [recipeId(a.recipe), recipeId(b.recipe)],

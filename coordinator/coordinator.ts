@@ -101,7 +101,7 @@ class Coordinator {
 
   async train(): Promise<Outcome> {
     const { epochs } = this.#run.recipe;
-    this.#hooks.onStart?.(this.#run, () => this.#position());
+    await this.#hooks.onStart?.(this.#run, () => this.#position());
     try {
       await this.#team.gather();
       this.#keep();
@@ -182,11 +182,11 @@ class Coordinator {
   }
 
   async #finish(): Promise<Outcome> {
-    const { recipe, architecture, steps, from } = this.#run;
+    const { recipe, architecture, steps } = this.#run;
     this.#keep();
     const state = this.#state();
-    const result = isFinished(recipe, state) ? resultOf(state) : null;
-    const { snapshot, test } = { snapshot: state.snapshot, test: null, ...result };
+    const unfinished = { snapshot: state.snapshot, test: null, bestEpoch: null };
+    const { snapshot, test, bestEpoch } = isFinished(recipe, state) ? resultOf(state) : unfinished;
     const { committed } = this.#team;
     return {
       recipeId: recipeId(recipe),
@@ -196,10 +196,11 @@ class Coordinator {
       chain: state.chain,
       epochs: this.#ledger.epochs,
       steps: committed,
-      resumedAtStep: from === null ? null : this.#run.committed,
+      stepsComputed: committed - this.#run.committed,
       samples: this.#ledger.samples,
       trainSeconds: this.#trainSeconds,
       test: test ?? (await this.#evaluate()),
+      bestEpoch,
       stoppedBy: committed === recipe.epochs * steps ? null : this.#stoppedBy,
       work: this.#team.account(),
       deaths: this.#team.deaths,

@@ -48,23 +48,20 @@ export function isFinished(recipe: Recipe, { epoch, stopping }: RunState): boole
 export function resultOf({ snapshot, stopping, epochs }: RunState): {
   readonly snapshot: Snapshot;
   readonly test: TestResult | null;
+  readonly bestEpoch: number | null;
 } {
   const best = stopping?.best ?? null;
   const report = best === null ? epochs.at(-1) : epochs.find(({ epoch }) => epoch === best.epoch);
   return {
     snapshot: best?.snapshot ?? snapshot,
     test: report === undefined ? null : { loss: report.testLoss, accuracy: report.testAccuracy },
+    bestEpoch: best?.epoch ?? null,
   };
 }
 
-/** The epoch that did best, the first of several that did equally well; null where there is none. */
-export function bestEpoch(epochs: readonly EpochReport[], monitor: Monitor): number | null {
-  let best: EpochReport | null = null;
-  for (const report of epochs) {
-    if (best === null || isBetter(monitor, monitored(report, monitor), monitored(best, monitor)))
-      best = report;
-  }
-  return best?.epoch ?? null;
+/** Whether an epoch did better than another; equally well is not better. */
+export function isBetterEpoch(monitor: Monitor, report: EpochReport, other: EpochReport): boolean {
+  return isBetter(monitor, monitored(report, monitor), monitored(other, monitor));
 }
 
 /** The number that is watched, binary64. */

@@ -67,6 +67,11 @@ export function checkLog(path: string): void {
     else accessSync(path, constants.W_OK);
   } catch (error) {
     if (error instanceof LockstepError) throw error;
-    throw unwritable('log', path, error, 'choose a place that can be written to');
+    throw unwritableLog(path, error, 'choose a place that can be written to');
   }
+}
+
+/** What to say of a log that cannot be written. */
+export function unwritableLog(path: string, cause: unknown, advice: string): LockstepError {
+  return unwritable('log', path, cause, advice);
 }

@@ -53,8 +53,8 @@ export interface Hooks {
   readonly onEpoch?: Callback<EpochReport> | undefined;
   /** Called with every step in order, in bunches, without holding the run up. */
   readonly onSteps?: ((reports: readonly StepReport[]) => void) | undefined;
-  /** Called once, with what will be trained and a function that tells where the run is. */
-  readonly onStart?: ((run: Run, position: () => Position) => void) | undefined;
+  /** Called once and waited for, with what will be trained and a function that tells where the run is. */
+  readonly onStart?: ((run: Run, position: () => Position) => unknown) | undefined;
   /** Ends the run after the step that is being computed. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -85,14 +85,16 @@ export interface Outcome {
   /** The chain's last digest (chain.ts). */
   readonly chain: string;
   readonly epochs: readonly EpochReport[];
-  /** Steps done since the run began; those done before this process went on with it, and null if it began here. */
+  /** Steps done since the run began, and those of them that were computed here. */
   readonly steps: number;
-  readonly resumedAtStep: number | null;
+  readonly stepsComputed: number;
   /** Samples of the steps that were computed here. */
   readonly samples: number;
   /** Seconds of training, from the first step's start to the last one's end, without what is between epochs. */
   readonly trainSeconds: number;
   readonly test: TestResult;
+  /** The epoch whose model this is, where early stopping chose it. */
+  readonly bestEpoch: number | null;
   readonly stoppedBy: StoppedBy | null;
   readonly work: readonly WorkAccount[];
   /** Threads or workers that died, and the shards that were computed again for it. */

@@ -10,13 +10,14 @@ const remedy = 'choose another with --run DIR, or --no-run';
 const longestName = 100;
 
 /**
- * Makes a run's folder.
+ * Makes a run's folder, and returns its name.
  * @throws LockstepError (USAGE) when it is used, (OUTPUT) when it cannot be made
  */
-export function makeRunFolder(folder: string, label: string): void {
-  attempt(folder, label, () => {
+export function makeRunFolder(folder: string, label: string): string {
+  return attempt(folder, label, () => {
     if (!isUnused(folder)) throw used(folder, label);
     makeFolders(folder);
+    return folder;
   });
 }
 

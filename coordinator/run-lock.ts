@@ -16,7 +16,11 @@ interface Claim extends ProcessIdentity {
   readonly since: string;
 }
 
-const claimName = /^lock-\d+-[0-9a-f]{8}\.json$/;
+/** Whether a file of this name is a claim. */
+export function isClaim(name: string): boolean {
+  return /^lock-\d+-[0-9a-f]{8}\.json$/.test(name);
+}
+
 /** A claim shows this often that its process lives, for those who cannot see it: on another machine, in a container. */
 const touchMs = 4_000;
 /** They take a claim for dead that shows nothing for so long, by their own clock. */
@@ -81,7 +85,7 @@ export class RunLock {
 
   #others(): string[] {
     const names = attempt(() => readdirSync(this.#folder)) ?? [];
-    return names.filter((name) => claimName.test(name) && name !== this.#name);
+    return names.filter((name) => isClaim(name) && name !== this.#name);
   }
 
   #touch(): void {

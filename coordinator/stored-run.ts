@@ -2,14 +2,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readRegularFile, shownPath } from '../shared/data/regular-file.ts';
-import { dataError, LockstepError, reasonOf, usageError } from '../shared/errors.ts';
+import { LockstepError, usageError } from '../shared/errors.ts';
 import { canonicalJson, type Recipe } from '../shared/recipe/recipe.ts';
-import { draftRecipe, finishRecipe } from '../shared/recipe/resolve.ts';
 import { StoredChain } from './chain-file.ts';
 import { readCheckpoint, storedSteps } from './checkpoints.ts';
+import { readRunRecipe } from './run-recipe.ts';
 import type { RunState } from './run-state.ts';
 
-const largestRecipe = 65_536;
 /** A line of the log has a hundred bytes, so this is the log of ten million steps. */
 const largestLog = 2 ** 30;
 
@@ -34,7 +33,7 @@ export class StoredRun {
         : `there is no ${shownPath(folder)}`;
       throw usageError(`${where}: ${problem}, expected the folder of a run`);
     }
-    this.recipe = readRecipe(join(folder, 'recipe.json'));
+    this.recipe = readRunRecipe(folder, where);
     this.#chain = new StoredChain(join(folder, 'chain'));
   }
 
@@ -89,19 +88,5 @@ export class StoredRun {
 
   get #checkpoints(): string {
     return join(this.folder, 'checkpoints');
-  }
-}
-
-function readRecipe(path: string): Recipe {
-  try {
-    const fields: unknown = JSON.parse(Buffer.from(readRegularFile(path, largestRecipe)).toString('utf8'));
-    const draft = draftRecipe(fields, (key) => key);
-    if (draft.dataset === null) throw new Error('it names no dataset');
-    return finishRecipe(draft, draft.dataset);
-  } catch (error) {
-    throw dataError(
-      `${shownPath(path)}: cannot be used (${reasonOf(error)}), expected the recipe of a run`,
-      error,
-    );
   }
 }

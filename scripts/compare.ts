@@ -1,4 +1,5 @@
 /** Two runs side by side, as a library function. */
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type Comparison, compareRuns } from '../coordinator/compare.ts';
 import type { Rerun } from '../coordinator/investigation.ts';
@@ -12,6 +13,7 @@ import type { Snapshot } from '../shared/model/snapshot.ts';
 import type { Recipe } from '../shared/recipe/recipe.ts';
 import type { Label } from '../shared/recipe/resolve.ts';
 import { checkThreads } from '../worker/team.ts';
+import { rememberStart } from './environment.ts';
 import { TrainedModel } from './model.ts';
 import { checkChoice, checkData, checkOptions, type DataInMemory } from './options.ts';
 import { rerun } from './rerun.ts';
@@ -19,7 +21,7 @@ import { rerun } from './rerun.ts';
 export interface CompareOptions {
   /** False: only finds the step, and computes nothing again. */
   readonly rerun?: boolean | undefined;
-  /** Where the samples come from, by default `mnist`. */
+  /** Where the samples come from, by default where one of the runs says that they were. */
   readonly data?: string | DataInMemory | undefined;
   /** The model that the runs began with, if their recipe says that there was one. */
   readonly from?: TrainedModel | undefined;
@@ -77,7 +79,7 @@ export async function compareFolders(
   try {
     const b = new StoredRun(second, 'compare');
     try {
-      return await compareRuns([a, b], settings.rerun ? rerunOf(settings, a.recipe) : null);
+      return await compareRuns([a, b], settings.rerun ? rerunOf(settings, [first, second], a.recipe) : null);
     } finally {
       b.close();
     }
@@ -86,7 +88,11 @@ export async function compareFolders(
   }
 }
 
-function rerunOf({ data, kernels, threads, initial, label }: CompareSettings, { model }: Recipe): Rerun {
+function rerunOf(
+  { data, kernels, threads, initial, label }: CompareSettings,
+  folders: Pair<string>,
+  { model }: Recipe,
+): Rerun {
   const open = (of: string | DataInMemory) =>
     typeof of === 'string' ? openDataset(of, knownDatasets, label('data')) : memoryDataset(of);
   const options = {
@@ -97,8 +103,15 @@ function rerunOf({ data, kernels, threads, initial, label }: CompareSettings, { 
     label: (key: string) => label(key === 'dataset' ? 'data' : key),
   };
   return (recipe, from, to) => {
-    options.source ??= open('mnist');
+    options.source ??= open(whereOf(folders) ?? 'mnist');
     options.kernels ??= loadKernels('auto');
     return rerun({ ...options, source: options.source, kernels: options.kernels }, recipe, from, to);
   };
+}
+
+/** The name of the data, or the folder if it is on this machine, that one of the runs was trained with. */
+function whereOf(folders: Pair<string>): string | null {
+  const places = folders.flatMap((folder) => rememberStart(folder).data ?? []);
+  const isThere = (place: string) => knownDatasets.some(({ name }) => name === place) || existsSync(place);
+  return places.find(isThere) ?? null;
 }

@@ -6,7 +6,7 @@ export interface Invitation {
   readonly url: string;
   readonly fingerprint: string | null;
   readonly token: string;
-  /** True if the token was made for this run. */
+  /** True if the token was made for this run, so that nobody knows it who is not told. */
   readonly isTokenNew: boolean;
   /** True if a worker has to say that it goes without TLS beyond its machine. */
   readonly isInsecure: boolean;

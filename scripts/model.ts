@@ -69,7 +69,12 @@ export class TrainedModel {
    * @throws LockstepError (OUTPUT); the file is there whole or not at all
    */
   save(path: string): void {
-    writeDurably(path, encodeSafetensors(this.architecture, this.snapshot, this.metadata()));
+    writeDurably(path, this.encode());
+  }
+
+  /** The bytes of that file, in parts to be written one behind the other. */
+  encode(): Uint8Array[] {
+    return encodeSafetensors(this.architecture, this.snapshot, this.metadata());
   }
 
   /**

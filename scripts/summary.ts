@@ -1,5 +1,4 @@
 /** What a training came to, as one JSON object; scripts rely on its fields. */
-import type { Run } from '../coordinator/prepare.ts';
 import type { Outcome, StoppedBy } from '../coordinator/reports.ts';
 import type { WorkAccount } from '../shared/training.ts';
 
@@ -17,6 +16,8 @@ export interface Summary {
   readonly testLoss: number;
   /** 0 … 1. */
   readonly testAccuracy: number;
+  /** The epoch whose weights early stopping brought back; null where the last are the result. */
+  readonly bestEpoch: number | null;
   /** From the call to the result, everything included. */
   readonly seconds: number;
   readonly threads: number;
@@ -26,7 +27,7 @@ export interface Summary {
   /** Samples by seconds of training, evaluation left out; null without steps. */
   readonly samplesPerSecond: number | null;
   readonly work: readonly WorkAccount[];
-  /** The step that a resumed run went on from. */
+  /** The step that a resumed run went on from, null for one that was not; and the steps computed since then. */
   readonly resumedAtStep: number | null;
   readonly stepsComputed: number;
   readonly shardsRecomputed: number;
@@ -35,12 +36,11 @@ export interface Summary {
   readonly stoppedBy: StoppedBy | null;
 }
 
-/** @param team threads of this process that computed, and how many workers took part beside them */
+/** @param how threads of this process that computed, how many workers took part beside them, and the like */
 export function summarise(
-  run: Run,
   outcome: Outcome,
   seconds: number,
-  team: Pick<Summary, 'threads' | 'workers'>,
+  how: Pick<Summary, 'threads' | 'workers' | 'kernels' | 'resumedAtStep'>,
 ): Summary {
   return {
     recipeId: outcome.recipeId,
@@ -52,13 +52,15 @@ export function summarise(
     trainLoss: outcome.epochs.map(({ loss }) => loss),
     testLoss: outcome.test.loss,
     testAccuracy: outcome.test.accuracy,
+    bestEpoch: outcome.bestEpoch,
     seconds,
-    ...team,
-    kernels: run.kernels.set,
-    samplesPerSecond: outcome.steps === 0 ? null : outcome.samples / outcome.trainSeconds,
+    threads: how.threads,
+    workers: how.workers,
+    kernels: how.kernels,
+    samplesPerSecond: outcome.stepsComputed === 0 ? null : outcome.samples / outcome.trainSeconds,
     work: outcome.work,
-    resumedAtStep: null,
-    stepsComputed: outcome.steps,
+    resumedAtStep: how.resumedAtStep,
+    stepsComputed: outcome.stepsComputed,
     shardsRecomputed: outcome.shardsRecomputed,
     deaths: outcome.deaths,
     joins: outcome.joins,

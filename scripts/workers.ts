@@ -18,6 +18,8 @@ export interface WorkersSettings {
   readonly listen: ListenAddress;
   /** Null to make one. */
   readonly token: string | null;
+  /** To be used instead of a new one. */
+  readonly keptToken?: string | null;
   /** The certificate, or null for no TLS. */
   readonly tls: { readonly cert: string; readonly key: string; readonly fingerprint: string | null } | null;
   /** Threads of this process that compute, too. */
@@ -69,7 +71,7 @@ export async function openWorkers(
       if (event.kind === 'joined' && event.address === thisProcess) ownIsReady();
     },
   });
-  const token = settings.token ?? randomBytes(16).toString('hex');
+  const token = settings.token ?? settings.keptToken ?? randomBytes(16).toString('hex');
   let door: Door | null = null;
   let local: Promise<unknown> | null = null;
   const shut = async (reason: string): Promise<void> => {

@@ -113,6 +113,14 @@ export const recipeFlags: readonly Flag[] = [
     help: 'of shuffles, subsets and initial values',
     otherwise: '0',
   },
+  {
+    name: 'early-stopping',
+    kind: 'text',
+    value: 'TEXT',
+    field: 'earlyStopping',
+    help: 'end when testLoss, trainLoss or testAccuracy was not better by minDelta for patience epochs, with the best weights; for example "testLoss(patience=3,minDelta=0)"',
+    otherwise: 'none',
+  },
 ];
 
 const kernelFlags: readonly Flag[] = [
@@ -140,10 +148,31 @@ const placeFlags: readonly Flag[] = [
     name: 'run',
     kind: 'text',
     value: 'DIR',
-    help: 'run folder for recipe, log and model',
+    help: 'run folder for recipe, log, checkpoints and models',
     otherwise: 'runs/<date>-<recipe>-<id>',
   },
   { name: 'no-run', kind: 'switch', help: 'make no run folder' },
+  {
+    name: 'resume',
+    kind: 'text',
+    value: 'DIR',
+    help: 'go on with the run in that folder; its recipe is read from there',
+  },
+  {
+    name: 'checkpoint-every',
+    kind: 'text',
+    value: 'N|TIME',
+    help: 'beside every epoch: after N steps, or after a time like 5s, 10m or 1h',
+    otherwise: 'epochs only',
+  },
+  { name: 'keep', kind: 'number', value: 'N', help: 'checkpoints to keep, at least 2', otherwise: '3' },
+  {
+    name: 'monitor',
+    kind: 'text',
+    value: 'NAME',
+    help: 'choose best.safetensors by testLoss or testAccuracy',
+    otherwise: 'testLoss',
+  },
   {
     name: 'log',
     kind: 'text',
@@ -226,7 +255,7 @@ export const compareFlags: readonly Flag[] = [
     kind: 'text',
     value: 'NAME|DIR',
     help: 'what was trained on: mnist, fashion-mnist, or a folder with the four IDX files, plain or .gz',
-    otherwise: 'mnist',
+    otherwise: 'as one of the runs says',
   },
   {
     name: 'init',
@@ -315,9 +344,6 @@ export const benchFlags: readonly Flag[] = [
   ...outputFlags,
 ];
 
-/** Flags of commands to come, which may already stand in somebody's environment. */
-const otherFlags = ['resume', 'checkpoint-every'];
-
 /** The name of every flag of every command. */
 export const allFlagNames: readonly string[] = [
   ...new Set(
@@ -333,8 +359,7 @@ export const allFlagNames: readonly string[] = [
       benchFlags,
     ]
       .flat()
-      .map(({ name }) => name)
-      .concat(otherFlags),
+      .map(({ name }) => name),
   ),
 ];
 

@@ -24,12 +24,14 @@ export interface Listening extends Omit<WorkersSettings, 'onEvent' | 'onOpen' | 
 /**
  * Reads the flags with which workers may join; null where none may.
  * @param command whether workers are what the command is for
+ * @param keptToken the one that workers of the run know already, if it goes on
  * @throws LockstepError (USAGE, DATA, OUTPUT)
  */
 export async function readListening(
   flags: FlagValues,
   command: 'train' | 'coordinator',
   defaultThreads: number,
+  keptToken: string | null,
 ): Promise<Listening | null> {
   if (command === 'train' && !flags.has('listen')) {
     const lost = listenFlags.find(({ name }) => flags.isOnCommandLine(name));
@@ -39,7 +41,7 @@ export async function readListening(
   const listen = parseListen(flags.text('listen') ?? defaultListen, flags.label('listen'));
   const threads = readCount(flags, 'threads', 0, mostThreads) ?? defaultThreads;
   const token = readToken(flags);
-  if (token === null && flags.isOn('quiet')) {
+  if (token === null && keptToken === null && flags.isOn('quiet')) {
     throw usageError(
       `${flags.label('quiet')}: the token that workers need would not be shown, expected one of yours in LOCKSTEP_TOKEN`,
     );
@@ -47,6 +49,7 @@ export async function readListening(
   return {
     listen,
     token,
+    keptToken,
     threads,
     ...readCounts(flags, threads),
     workerTimeoutMs: durationMs(flags, 'worker-timeout', defaultWorkerTimeoutMs, 1),

@@ -1,6 +1,6 @@
 /** What is to be trained, from a built-in recipe or a file, and the flags over it. */
 import { closeSync, existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseNumber } from '../../shared/calls.ts';
 import { openRegularFile, readStart, shownPath } from '../../shared/data/regular-file.ts';
 import { LockstepError, quoted, reasonOf, suggestion, usageError } from '../../shared/errors.ts';
@@ -11,6 +11,8 @@ import { draftRecipe, type Label } from '../../shared/recipe/resolve.ts';
 import { readInitial } from '../model.ts';
 import { isFolder, modelPath } from '../model-path.ts';
 import { builtInFields, builtInRecipes } from '../recipes/built-in.ts';
+import type { ResumedRun } from '../resumed-run.ts';
+import { runFiles } from '../run-keeper.ts';
 import type { FlagValues } from './flag-values.ts';
 import { recipeFlags } from './flags.ts';
 
@@ -26,10 +28,18 @@ export interface RecipeChoice {
 /** Recipe files have a few hundred bytes. */
 const largestRecipe = 65_536;
 
-/** @throws LockstepError (USAGE, DATA) */
-export function chooseRecipe(argument: string | undefined, flags: FlagValues): RecipeChoice {
-  const base = baseFields(argument, flags);
-  const fields: Record<string, unknown> = { ...base.fields };
+/**
+ * @param resumed the run that goes on, whose own recipe it is where nothing else is said
+ * @throws LockstepError (USAGE, DATA)
+ */
+export function chooseRecipe(
+  argument: string | undefined,
+  flags: FlagValues,
+  resumed: ResumedRun | null = null,
+): RecipeChoice {
+  const base = argument === undefined && resumed !== null ? ownFields(resumed) : baseFields(argument, flags);
+  const place = resumed === null || resumed.data === null ? {} : { data: resumed.data };
+  const fields: Record<string, unknown> = { ...place, ...base.fields };
   const labels = new Map<string, string>();
   for (const { name, kind, field } of recipeFlags) {
     if (field === undefined || !flags.has(name)) continue;
@@ -38,6 +48,10 @@ export function chooseRecipe(argument: string | undefined, flags: FlagValues): R
   }
   const label: Label = (key) => labels.get(key) ?? `${base.where}${key === '' ? '' : `: ${key}`}`;
   return { name: base.name, label, ...withInitial(fields, label) };
+}
+
+function ownFields({ folder, recipe }: ResumedRun): { name: string; where: string; fields: object } {
+  return { name: basename(folder), where: join(folder, runFiles.recipe), fields: recipe };
 }
 
 function baseFields(

@@ -18,6 +18,8 @@ export interface NextSteps {
   readonly look: readonly (readonly string[])[];
   /** To train the same on another number of threads. */
   readonly again: readonly string[];
+  /** To go on with a run that was stopped; null for one that is not kept. */
+  readonly goOn: readonly string[] | null;
 }
 
 export class TrainView {
@@ -34,8 +36,17 @@ export class TrainView {
     this.#screen = screen;
   }
 
-  /** @param threads of this process that compute */
-  start(run: Run, position: () => Position, recipeName: string, threads = run.setup.sizes.threads): void {
+  /**
+   * @param threads of this process that compute
+   * @param notes on where it goes on
+   */
+  start(
+    run: Run,
+    position: () => Position,
+    recipeName: string,
+    threads = run.setup.sizes.threads,
+    notes: readonly string[] = [],
+  ): void {
     const { recipe, kernels } = run;
     this.#run = run;
     this.#position = position;
@@ -46,6 +57,7 @@ export class TrainView {
     );
     const who = threads === 0 ? 'coordinator without threads of its own' : plural(threads, 'thread');
     this.#screen.line(`${who}, ${kernels.set} kernels: ${kernels.reason}`);
+    for (const note of notes) this.#screen.line(note);
     this.#screen.line();
     if (this.#screen.isLive) this.#timer = setInterval(() => this.#draw(), drawMs);
   }
@@ -75,18 +87,27 @@ export class TrainView {
     this.#screen.status('');
   }
 
-  finish(summary: Summary, models: readonly string[], { look, again }: NextSteps): void {
+  /** How to go on with a run that was stopped, in one line. */
+  goOn({ goOn }: NextSteps): void {
+    if (goOn !== null) this.#screen.line(`to go on: ${commandText(goOn)}`);
+  }
+
+  finish(summary: Summary, models: readonly string[], next: NextSteps): void {
+    const { look, again } = next;
     const { testAccuracy, testLoss, samplesPerSecond, seconds, work, deaths } = summary;
     const row = (name: string, value: string) => this.#screen.line(`${name.padEnd(15)} ${value}`);
-    const command = (words: readonly string[]) =>
-      this.#screen.line(`  npm exec --no -- lockstep ${words.map(shellWord).join(' ')}`);
+    const command = (words: readonly string[]) => this.#screen.line(`  ${commandText(words)}`);
+    const isStopped = summary.stoppedBy === 'signal' || summary.stoppedBy === 'callback';
     this.#screen.line();
-    if (summary.stoppedBy !== null) row('stopped after', `step ${grouped(summary.steps)}`);
+    if (isStopped) row('stopped after', `step ${grouped(summary.steps)}`);
+    if (summary.stoppedBy === 'earlyStopping') row('stopped early', `after epoch ${grouped(summary.epochs)}`);
+    if (summary.bestEpoch !== null) row('best weights', `those of epoch ${grouped(summary.bestEpoch)}`);
     row('test accuracy', `${percent(testAccuracy)}, loss ${testLoss.toFixed(4)}`);
     const speed = samplesPerSecond === null ? '' : `, ${grouped(samplesPerSecond)} samples/s`;
     row('time', `${seconds.toFixed(1)} s${speed}`);
     const noun = summary.workers > 0 ? 'worker' : 'thread';
-    if (work.length > (summary.workers > 0 ? 0 : 1) && summary.steps > 0) row('shards', sharesOf(work, noun));
+    if (work.length > (summary.workers > 0 ? 0 : 1) && summary.stepsComputed > 0)
+      row('shards', sharesOf(work, noun));
     if (summary.workers > 0) row('workers', `${grouped(summary.workers)}, ${plural(summary.joins, 'join')}`);
     if (deaths > 0 || summary.shardsRecomputed > 0) {
       row('lost', `${plural(deaths, noun)}, ${plural(summary.shardsRecomputed, 'shard')} computed again`);
@@ -97,23 +118,27 @@ export class TrainView {
       row('down', travel.down);
     }
     row('weights digest', summary.weightsDigest);
-    this.#judge(summary);
+    if (!isStopped) this.#judge(summary);
     for (const path of models) row('model', path);
     if (look.length > 0) {
       this.#screen.line();
       this.#screen.line('Look at it:');
       for (const words of look) command(words);
     }
-    if (summary.stoppedBy !== null) return;
+    if (isStopped) {
+      this.#screen.line();
+      this.goOn(next);
+      return;
+    }
     if (look.length === 0) this.#screen.line();
     this.#screen.line(`The same bits on ${again.at(-1) === '1' ? 'one thread' : 'two threads'}:`);
     command(again);
   }
 
   /** A recipe whose digest is published shows at once whether this machine keeps the promise. */
-  #judge({ recipeId: id, weightsDigest, stoppedBy }: Summary): void {
+  #judge({ recipeId: id, weightsDigest }: Summary): void {
     const published = digestOf(id);
-    if (published === null || stoppedBy !== null) return;
+    if (published === null) return;
     const indent = ' '.repeat(16);
     if (published === weightsDigest) {
       this.#screen.line(
@@ -137,9 +162,12 @@ export class TrainView {
     }
     const { epochs } = run.recipe;
     const done = Math.max(0, position.epoch - 1) + position.step / run.steps;
+    // What was done before this process is no measure of how fast it is.
+    const doneHere = done - run.committed / run.steps;
     const elapsed = (performance.now() - this.#startMs) / 1000;
-    const left = done === 0 ? '' : ` ${clock((elapsed / done) * (epochs - done))} left`;
-    const samples = Math.min(position.step * run.recipe.batchSize, run.samples.length);
+    const left = doneHere <= 0 ? '' : ` ${clock((elapsed / doneHere) * (epochs - done))} left`;
+    const samplesOf = (steps: number) => Math.min(steps * run.recipe.batchSize, run.samples.length);
+    const samples = samplesOf(position.step) - samplesOf(position.first);
     const speed = position.seconds === 0 ? 0 : samples / position.seconds;
     const filled = Math.round((barWidth * position.step) / run.steps);
     const loss = position.loss === null ? '' : ` loss ${position.loss.toFixed(4)}`;
@@ -166,6 +194,10 @@ function sharesOf(work: Summary['work'], noun: string): string {
 
 function plural(count: number, noun: string): string {
   return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function commandText(words: readonly string[]): string {
+  return `npm exec --no -- lockstep ${words.map(shellWord).join(' ')}`;
 }
 
 /** One word of a shell's command line. */

@@ -1,17 +1,24 @@
 /** `lockstep train`, the main job, and `lockstep coordinator`: the same with workers from elsewhere. */
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { parseNumber } from '../../shared/calls.ts';
-import { LockstepError } from '../../shared/errors.ts';
+import { LockstepError, usageError } from '../../shared/errors.ts';
 import { kernelChoices } from '../../shared/kernels/load.ts';
+import { draftRecipe } from '../../shared/recipe/resolve.ts';
 import { checkThreads } from '../../worker/team.ts';
-import { trainFields } from '../index.ts';
 import type { Invitation } from '../invitation.ts';
+import type { ResumedRun } from '../resumed-run.ts';
+import type { RunOutputs } from '../run-outputs.ts';
+import type { Summary } from '../summary.ts';
+import { checkSame, finishedResult, trainFields } from '../training.ts';
 import type { FlagValues } from './flag-values.ts';
-import { recipeFlags } from './flags.ts';
+import { coordinatorRunFlags, recipeFlags, runFlags } from './flags.ts';
 import { FleetView } from './fleet-view.ts';
 import { type Listening, readListening } from './listening.ts';
-import { Outputs } from './outputs.ts';
+import { listenFlags } from './network-flags.ts';
+import { planOutputs } from './outputs.ts';
 import { chooseRecipe, type RecipeChoice } from './recipe-fields.ts';
+import { goOnCommand, keptToken, resumedRun, resumeLines } from './resume.ts';
 import { Screen, showError } from './screen.ts';
 import { onSignals } from './signals.ts';
 import { type NextSteps, TrainView } from './train-view.ts';
@@ -29,68 +36,111 @@ export function coordinatorCommand(argument: string | undefined, flags: FlagValu
 }
 
 async function run(command: CommandName, argument: string | undefined, flags: FlagValues): Promise<number> {
-  const json = flags.isOn('json');
-  const screen = new Screen(json ? process.stderr : process.stdout, flags.isOn('quiet'));
+  const resumed = await resumedRun(flags);
+  try {
+    return await trainOrShow(command, argument, flags, resumed);
+  } finally {
+    resumed?.lock?.release();
+  }
+}
+
+async function trainOrShow(
+  command: CommandName,
+  argument: string | undefined,
+  flags: FlagValues,
+  resumed: ResumedRun | null,
+): Promise<number> {
+  const screen = new Screen(flags.isOn('json') ? process.stderr : process.stdout, flags.isOn('quiet'));
   flags.choice('transport', ['local']);
   const kernels = flags.choice('kernels', kernelChoices) ?? 'auto';
   const defaultThreads = command === 'train' ? availableParallelism() : 0;
-  const recipe = chooseRecipe(argument, flags);
-  const listening = await readListening(flags, command, defaultThreads);
+  const recipe = chooseRecipe(argument, flags, resumed);
+  if (recipe.fields.data === 'memory') {
+    throw usageError(
+      `${flags.label('data')}: the run was trained on data in memory, expected files with the same data: --data DIR`,
+    );
+  }
+  const known = resumed === null ? null : keptToken(resumed);
+  const listening = await readListening(flags, command, defaultThreads, known);
   const threads = listening?.threads ?? readThreads(flags, defaultThreads);
   const view = new TrainView(screen);
-  const outputs = new Outputs(flags, recipe.name, (error) => screen.aside(() => showError(error)));
+  const outputs = planOutputs(flags, recipe.name, resumed, (error) => screen.aside(() => showError(error)));
   const fleet =
     listening === null ? null : showFleet(listening, new FleetView(screen, view, listening), outputs);
+  const next = () =>
+    nextSteps({ command, argument, flags, recipe, outputs, resumed, threads }, fleet?.port() ?? null);
+  const json = flags.isOn('json');
+  if (resumed !== null && resumed.state !== null && resumed.lock === null) {
+    checkSame(draftRecipe(recipe.fields, recipe.label), resumed.recipe, recipe.label);
+    for (const line of resumeLines(resumed, 0)) screen.line(line);
+    const { model, summary } = finishedResult(resumed.recipe, resumed.state, { threads, kernels });
+    outputs.save(model);
+    return show(summary, { view, outputs, next: next(), json }, 0);
+  }
   const signals = onSignals((name) => screen.line(`${name}: stopping after this step; again to end at once`));
   // The second signal, and nothing else, ends the program while the line at the bottom is there.
   const clear = () => view.stop();
   process.once('exit', clear);
   try {
-    const { model, summary } = await trainFields(recipe.fields, {
+    const { summary } = await trainFields(recipe.fields, {
       label: (key) => (key === 'threads' ? flags.label('threads') : recipe.label(key)),
       data: null,
       initial: recipe.initial,
       threads,
       kernels,
       workers: fleet?.settings ?? null,
+      resumed,
+      outputs,
+      command: commandWords(command, argument, flags),
       hooks: {
         onStart: (run, position) => {
-          outputs.open(run);
-          view.start(run, position, recipe.name, threads);
+          const lines = resumed === null ? [] : resumeLines(resumed, run.committed);
+          view.start(run, position, recipe.name, threads, lines);
           fleet?.invite();
         },
-        onSteps: (reports) => outputs.steps(reports),
-        onEpoch: (report) => {
-          outputs.epoch(report);
-          view.epoch(report);
-        },
+        onEpoch: (report) => view.epoch(report),
         signal: signals.signal,
       },
     });
     view.stop();
-    outputs.save(model);
-    outputs.close();
-    view.finish(summary, outputs.models, nextSteps(argument, flags, recipe, outputs, threads));
-    if (json) {
-      const { models, folder } = outputs;
-      process.stdout.write(`${JSON.stringify({ ...summary, model: models[0] ?? null, run: folder })}\n`);
-    }
-    return signals.exitCode() || (outputs.complete ? 0 : 1);
+    return show(summary, { view, outputs, next: next(), json }, signals.exitCode());
   } catch (error) {
-    if (!(error instanceof LockstepError) || error.code !== 'INTERRUPTED') throw error;
     view.stop();
+    if (!(error instanceof LockstepError)) throw error;
+    if (['INTERRUPTED', 'WORKERS', 'TEAM'].includes(error.code)) view.goOn(next());
+    if (error.code !== 'INTERRUPTED') throw error;
     screen.aside(() => showError(error));
     return signals.exitCode();
   } finally {
     view.stop();
-    outputs.close();
     signals.release();
     process.off('exit', clear);
   }
 }
 
+/** Shows what came of a run, and returns the exit code. */
+function show(
+  summary: Summary,
+  { view, outputs, next, json }: { view: TrainView; outputs: RunOutputs; next: NextSteps; json: boolean },
+  code: number,
+): number {
+  const { models, folder } = outputs;
+  view.finish(summary, models, next);
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ ...summary, model: models[0] ?? null, run: folder })}\n`);
+  }
+  return code || (outputs.isComplete ? 0 : 1);
+}
+
+/** The command line without secrets, also what of it stood in the environment. */
+function commandWords(command: CommandName, argument: string | undefined, flags: FlagValues): string[] {
+  const own = command === 'train' ? runFlags : coordinatorRunFlags;
+  const shown = [...recipeFlags, ...own, ...listenFlags].filter(({ name }) => name !== 'token');
+  return ['lockstep', command, ...(argument === undefined ? [] : [argument]), ...flags.argumentsOf(shown)];
+}
+
 /** Whatever happens to workers is shown, and logged. */
-function showFleet(listening: Listening, view: FleetView, outputs: Outputs) {
+function showFleet(listening: Listening, view: FleetView, outputs: RunOutputs) {
   let invitation: Invitation | null = null;
   return {
     settings: {
@@ -108,9 +158,14 @@ function showFleet(listening: Listening, view: FleetView, outputs: Outputs) {
         view.refused(line);
       },
     },
+    /** Once the run has its folder. */
     invite: () => {
-      if (invitation !== null) view.invite(invitation);
+      if (invitation === null) return;
+      if (invitation.isTokenNew) outputs.keepToken(invitation.token);
+      view.invite(invitation);
     },
+    /** Where it listens, once it does. */
+    port: () => (invitation === null ? null : new URL(invitation.url).port),
   };
 }
 
@@ -120,29 +175,38 @@ function readThreads(flags: FlagValues, otherwise: number): number {
   return checkThreads(parseNumber(text), flags.label('threads'), text);
 }
 
-/** The same command line on another number of threads, and what to look at the model with. */
+interface Shown {
+  readonly command: CommandName;
+  readonly argument: string | undefined;
+  readonly flags: FlagValues;
+  readonly recipe: RecipeChoice;
+  readonly outputs: RunOutputs;
+  readonly resumed: ResumedRun | null;
+  readonly threads: number;
+}
+
+/** What to look at the model with, the same training on another number of threads, and how to go on. */
 function nextSteps(
-  argument: string | undefined,
-  flags: FlagValues,
-  { fields }: RecipeChoice,
-  { folder, models }: Outputs,
-  threads: number,
+  { command, argument, flags, recipe, outputs, resumed, threads }: Shown,
+  port: string | null,
 ): NextSteps {
+  const { folder, models } = outputs;
   const model = folder !== null && models.length > 0 ? folder : (models[0] ?? null);
-  const { data = 'mnist' } = fields;
+  const { data = 'mnist' } = recipe.fields;
+  const place = data === 'mnist' ? [] : ['--data', String(data)];
+  const same =
+    resumed === null
+      ? [...(argument === undefined ? [] : [argument]), ...flags.argumentsOf(recipeFlags)]
+      : [join(resumed.folder, 'recipe.json'), ...place];
   return {
     look:
       model === null
         ? []
         : [
-            ['evaluate', model, ...(data === 'mnist' ? [] : ['--data', String(data)])],
+            ['evaluate', model, ...place],
             ['inspect', model],
           ],
-    again: [
-      'train',
-      ...(argument === undefined ? [] : [argument]),
-      ...flags.argumentsOf(recipeFlags),
-      ...['--threads', threads === 1 && !flags.has('listen') ? '2' : '1'],
-    ],
+    again: ['train', ...same, ...['--threads', threads === 1 && !flags.has('listen') ? '2' : '1']],
+    goOn: folder === null ? null : goOnCommand(command, folder, flags, port),
   };
 }

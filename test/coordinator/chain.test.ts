@@ -1,7 +1,7 @@
 /** The chain of step digests: what a digest is made of, and finding where two chains part. */
 import fc from 'fast-check';
 import t from 'tap';
-import { firstDifference, nextDigest } from '../../coordinator/chain.ts';
+import { firstDifferentStep, nextDigest } from '../../coordinator/chain.ts';
 import { prepareRun } from '../../coordinator/prepare.ts';
 import type { StepReport } from '../../coordinator/reports.ts';
 import { loadKernels } from '../../shared/kernels/load.ts';
@@ -37,7 +37,7 @@ t.test('the first difference is found, with few looks', (t) => {
   fc.assert(
     fc.property(fc.nat(100_000), fc.nat(100_001), (steps, first) => {
       let looks = 0;
-      const found = firstDifference(steps, (step) => {
+      const found = firstDifferentStep(steps, (step) => {
         if (step < 0 || step > steps) throw new Error(`looked at step ${step} of ${steps}`);
         looks++;
         return step >= first;

@@ -66,7 +66,7 @@ async function holdResumable(t: Test, recipe: RecipeFields) {
     const name = `from step ${committed}`;
     const { losses, ...resumed } = bitsOf(trained);
     t.strictSame(resumed, bits, `${name}: the same bits and reports of all epochs`);
-    t.equal(trained.resumedAtStep, committed);
+    t.equal(trained.stepsComputed, 6 - committed);
     t.strictSame(losses, whole.trained.losses.slice(committed), `${name}: the losses of the other steps`);
     t.strictSame(
       steps.map(timeless),
@@ -93,7 +93,7 @@ t.test('a run that goes on from any step is the run that was never stopped', asy
     ],
     'it is kept after each step, and in place of an epoch’s last step after the epoch',
   );
-  t.equal(trained.resumedAtStep, null);
+  t.equal(trained.stepsComputed, 6);
 });
 
 t.test('running statistics that begin anew with each epoch do not begin anew in its middle', async (t) => {
@@ -174,6 +174,6 @@ t.test('a run that is done gives its result without a step', async (t) => {
   const whole = await watch(fields);
   const { trained, kept } = await watch(fields, { from: whole.kept.at(-1) ?? null });
   t.strictSame({ ...bitsOf(trained), losses: [] }, { ...bitsOf(whole.trained), losses: [] });
-  t.match(trained, { samples: 0, stoppedBy: null, resumedAtStep: 6 });
+  t.match(trained, { samples: 0, stoppedBy: null, steps: 6, stepsComputed: 0 });
   t.strictSame(kept, []);
 });

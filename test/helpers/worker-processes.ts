@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { FleetEvent } from '../../coordinator/fleet.ts';
-import { type RunSettings, type TrainResult, trainFields } from '../../scripts/index.ts';
+import { type RunSettings, type TrainResult, trainFields } from '../../scripts/training.ts';
 import type { WorkersSettings } from '../../scripts/workers.ts';
 import { type Finished, lockstep } from './cli.ts';
 
@@ -13,6 +13,8 @@ export const token = 'a-token-for-tests';
 /** A `lockstep` process that a test talks about while it runs; it is gone when the test is over. */
 export interface Launched {
   readonly child: ChildProcess;
+  /** Where it runs. */
+  readonly cwd: string;
   readonly finished: Promise<Finished>;
   /** Waits until its stdout and stderr, one behind the other, match. @throws Error when it ends without */
   shows(pattern: RegExp): Promise<RegExpExecArray>;
@@ -49,6 +51,7 @@ export function launch(
   t.teardown(() => child.kill('SIGKILL'));
   return {
     child,
+    cwd,
     finished,
     shows: (pattern) =>
       new Promise((resolve, reject) => {

@@ -92,13 +92,13 @@ t.test('bad input is refused with one line', async (t) => {
     'a recipe that is no JSON': {
       args: own,
       code: 1,
-      says: /"run\/recipe\.json": cannot be used \(.*\), expected the recipe of a run/,
+      says: /compare: the recipe in "run\/recipe\.json" cannot be used \(.*\); put back/,
       prepare: (folder) => run(folder, (at) => writeFileSync(join(at, 'recipe.json'), '{')),
     },
     'a recipe of nothing': {
       args: own,
       code: 1,
-      says: /"run\/recipe\.json": cannot be used/,
+      says: /the recipe in "run\/recipe\.json" cannot be used/,
       prepare: (folder) => run(folder, (at) => writeFileSync(join(at, 'recipe.json'), '[]')),
     },
     'a chain that is cut off': {

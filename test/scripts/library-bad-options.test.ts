@@ -36,7 +36,7 @@ t.test('wrong options of train are USAGE errors that name them', async (t) => {
     [{ onEpochs: () => {} }, /^train: unknown option "onEpochs", did you mean "onEpoch"\?$/],
     [
       { xyzzyplugh: 1 },
-      /^train: unknown option "xyzzyplugh", expected one of arithmetic, .*recipe, from, threads/,
+      /^train: unknown option "xyzzyplugh", expected one of arithmetic, .*recipe, from, run, threads/,
     ],
     [JSON.parse('{"__proto__":{"epochs":1}}'), /^train: unknown option "__proto__"/],
     [{ epochs: -1 }, /^train: epochs: got -1, expected an integer ≥ 0$/],

@@ -77,6 +77,7 @@ t.test('every flag sets its field', (t) => {
     'reset-running-stats': ['epoch', 'resetRunningStats', 'epoch'],
     epochs: ['0', 'epochs', 0],
     seed: ['4294967295', 'seed', 4294967295],
+    'early-stopping': ['testAccuracy(patience=7)', 'earlyStopping', 'testAccuracy(patience=7)'],
   };
   for (const { name, field } of recipeFlags) {
     const [text, expectedField, value] = given[name];

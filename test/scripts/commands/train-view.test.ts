@@ -3,7 +3,7 @@ import t from 'tap';
 import type { Run } from '../../../coordinator/prepare.ts';
 import type { EpochReport, Position } from '../../../coordinator/reports.ts';
 import { clock, Screen } from '../../../scripts/commands/screen.ts';
-import { TrainView } from '../../../scripts/commands/train-view.ts';
+import { type NextSteps, TrainView } from '../../../scripts/commands/train-view.ts';
 import { publishedDigests } from '../../../scripts/recipes/digests.ts';
 import type { Summary } from '../../../scripts/summary.ts';
 import { FakeTerminal } from '../../helpers/terminal.ts';
@@ -38,6 +38,7 @@ const summary: Summary = {
   trainLoss: [1.5, 1, 0.5],
   testLoss: 0.75,
   testAccuracy: 0.5,
+  bestEpoch: null,
   seconds: 3.25,
   threads: 2,
   workers: 0,
@@ -54,7 +55,11 @@ const summary: Summary = {
   joins: 0,
   stoppedBy: null,
 };
-const next = { look: [['evaluate', 'r']], again: ['train', '--model', 'dense(10)', '--threads', '1'] };
+const next: NextSteps = {
+  look: [['evaluate', 'r']],
+  again: ['train', '--model', 'dense(10)', '--threads', '1'],
+  goOn: ['train', '--resume', 'r'],
+};
 
 function finished(changes: Partial<Summary>, models = ['r/model.safetensors'], steps = next): string[] {
   const terminal = new FakeTerminal(80, false);
@@ -158,9 +163,11 @@ t.test('the result: accuracy, time, who computed what, the digest, and what to d
     stopped.some((line) => line.startsWith('The same bits')),
     'nobody can stop there again',
   );
+  t.equal(stopped.at(-2), 'to go on: npm exec --no -- lockstep train --resume r');
   const initial = finished({ steps: 0, samplesPerSecond: null }, [], {
     look: [],
     again: ['train', '--threads', '2'],
+    goOn: null,
   });
   t.ok(initial.includes('time            3.3 s'));
   t.ok(initial.includes('The same bits on two threads:'));
@@ -169,7 +176,7 @@ t.test('the result: accuracy, time, who computed what, the digest, and what to d
 
 t.test('command lines can be pasted into a shell', (t) => {
   const words = ['a b', "it's", '$HOME', 'sgd(lr=0.1)', '`x`', 'plain-1.5_x/y=z', '', 'back\\slash'];
-  const line = finished({}, [], { look: [], again: words }).at(-2);
+  const line = finished({}, [], { look: [], again: words, goOn: null }).at(-2);
   t.equal(
     line,
     `  npm exec --no -- lockstep "a b" "it's" '$HOME' "sgd(lr=0.1)" '\`x\`' plain-1.5_x/y=z "" 'back\\slash'`,

@@ -1,0 +1,59 @@
+/** `--resume DIR`: the run that goes on, what there is to say of it, and how to go on with one that was stopped. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { readRegularFile, shownPath } from '../../shared/data/regular-file.ts';
+import { openResumed, type ResumedRun } from '../resumed-run.ts';
+import { runFiles } from '../run-keeper.ts';
+import type { FlagValues } from './flag-values.ts';
+import { coordinatorRunFlags, runFlags } from './flags.ts';
+import { listenFlags } from './network-flags.ts';
+import { grouped } from './screen.ts';
+import { checkToken } from './token.ts';
+
+/** The run that a flag names, or null. @throws LockstepError (USAGE, DATA, OUTPUT) */
+export async function resumedRun(flags: FlagValues): Promise<ResumedRun | null> {
+  const folder = flags.text('resume');
+  return folder === undefined ? null : openResumed(folder, flags.label('resume'));
+}
+
+/** Where it goes on, and why not from a newer checkpoint, in lines. */
+export function resumeLines({ folder, refused, state, lock }: ResumedRun, committed: number): string[] {
+  if (lock === null) return [`The run in ${shownPath(folder)} is finished; this is its result.`];
+  const where =
+    state === null
+      ? `no valid checkpoint in ${shownPath(join(folder, runFiles.checkpoints))}: from step 0`
+      : `resumed at step ${grouped(committed)} (epoch ${state.epoch + 1})`;
+  return [...refused.map(({ reason }) => `refused ${reason}`), where];
+}
+
+/** The token that workers of the run know already, or null. @throws LockstepError (USAGE, DATA) */
+export function keptToken({ folder }: ResumedRun): string | null {
+  const path = join(folder, runFiles.token);
+  if (!existsSync(path)) return null;
+  const token = Buffer.from(readRegularFile(path, largestToken)).toString('utf8').trim();
+  checkToken(token, shownPath(path));
+  return token;
+}
+
+/** A token has at most 256 characters. */
+const largestToken = 2048;
+
+/** Flags that are not those of a run that goes on, or nobody else's to see. */
+const leftOut = ['run', 'no-run', 'resume', 'token'];
+
+/**
+ * The words of the command that goes on with a run in a folder as it was run.
+ * @param port where workers know it to listen
+ */
+export function goOnCommand(
+  command: 'train' | 'coordinator',
+  folder: string,
+  flags: FlagValues,
+  port: string | null,
+): string[] {
+  const own = command === 'train' ? runFlags : coordinatorRunFlags;
+  const words = flags.argumentsOf([...own, ...listenFlags].filter(({ name }) => !leftOut.includes(name)));
+  const listen = words.indexOf('--listen') + 1;
+  if (listen > 0 && port !== null) words[listen] = words[listen].replace(/:0$/, `:${port}`);
+  return [command, '--resume', folder, ...words];
+}

@@ -1,0 +1,87 @@
+/** A run that goes on: what its folder says of it, and that nobody else trains it. */
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { newestCheckpoint } from '../coordinator/checkpoints.ts';
+import { isFinished } from '../coordinator/early-stopping.ts';
+import { RunLock } from '../coordinator/run-lock.ts';
+import { readRunRecipe } from '../coordinator/run-recipe.ts';
+import type { RunState } from '../coordinator/run-state.ts';
+import { shownPath } from '../shared/data/regular-file.ts';
+import { dataError, usageError } from '../shared/errors.ts';
+import { canonicalJson, type Recipe } from '../shared/recipe/recipe.ts';
+import { rememberStart } from './environment.ts';
+import { type KeepSettings, parseKeepSettings } from './keep-settings.ts';
+import { runFiles } from './run-keeper.ts';
+
+export interface ResumedRun {
+  readonly folder: string;
+  readonly recipe: Recipe;
+  /** Where it goes on from; null for the beginning, where no checkpoint is valid. */
+  readonly state: RunState | null;
+  /** The checkpoint's file. */
+  readonly checkpoint: string | null;
+  /** Newer checkpoints that were refused, and why. */
+  readonly refused: readonly { readonly path: string; readonly reason: string }[];
+  /** The data that it was trained on, as far as that is known, and how it was kept. */
+  readonly data: string | null;
+  readonly settings: KeepSettings;
+  /** Null for a run that is finished, whose folder is only read. */
+  readonly lock: RunLock | null;
+}
+
+/**
+ * Opens a run's folder to go on with it; its lock is the caller's to release.
+ * @param label what the folder was given as, for messages
+ * @throws LockstepError (USAGE) when there is no such run or another process trains it, (DATA) when its recipe cannot be
+ *   used, (OUTPUT) when nothing can be written there
+ */
+export async function openResumed(folder: string, label: string): Promise<ResumedRun> {
+  checkFolder(folder, label);
+  const recipe = readRunRecipe(folder, label);
+  const found = look(folder, recipe);
+  const { data, keep } = rememberStart(folder);
+  const where = join(folder, 'environment.json');
+  const settings = parseKeepSettings(keep, (name) => `${where}: ${name}`);
+  if (found.state !== null && isFinished(recipe, found.state)) {
+    return { folder, recipe, ...found, data, settings, lock: null };
+  }
+  const lock = await RunLock.take(folder, label);
+  try {
+    // Whoever had it until now may have gone on.
+    return { folder, recipe, ...look(folder, recipe), data, settings, lock };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function checkFolder(folder: string, label: string): void {
+  const status = statSync(folder, { throwIfNoEntry: false });
+  if (status?.isDirectory() && existsSync(join(folder, runFiles.recipe))) return;
+  const got =
+    status === undefined
+      ? `there is no ${shownPath(folder)}`
+      : status.isDirectory()
+        ? `${shownPath(folder)} has no ${runFiles.recipe}`
+        : `${shownPath(folder)} is no folder`;
+  throw usageError(`${label}: ${got}, expected the folder of a run, as train writes it`);
+}
+
+/** @throws LockstepError (DATA) when the newest checkpoint is another run's */
+function look(folder: string, recipe: Recipe): Pick<ResumedRun, 'state' | 'checkpoint' | 'refused'> {
+  const { found, refused } = newestCheckpoint(join(folder, runFiles.checkpoints));
+  if (found === null) return { state: null, checkpoint: null, refused };
+  const field = firstDifference(recipe, found.recipe);
+  if (field === null) return { state: found.state, checkpoint: found.path, refused };
+  throw dataError(
+    `${shownPath(join(folder, runFiles.recipe))}: ${field} is another than in ${shownPath(found.path)}; ` +
+      'put back the recipe that the run began with',
+  );
+}
+
+/** The first field in which two recipes differ, null if they are the same. */
+export function firstDifference(a: Recipe, b: Recipe): string | null {
+  const [one, other] = [a, b].map((recipe) => JSON.parse(canonicalJson(recipe)) as Record<string, unknown>);
+  const keys = [...new Set([...Object.keys(one), ...Object.keys(other)])];
+  return keys.find((key) => one[key] !== other[key]) ?? null;
+}

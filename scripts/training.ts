@@ -1,0 +1,206 @@
+/** A training from its recipe's fields to its result: what the library and the command line have in common. */
+import { resolve } from 'node:path';
+import { coordinate } from '../coordinator/coordinator.ts';
+import { resultOf } from '../coordinator/early-stopping.ts';
+import { prepareRun } from '../coordinator/prepare.ts';
+import type { Hooks, Outcome } from '../coordinator/reports.ts';
+import type { RunState } from '../coordinator/run-state.ts';
+import { classCount, imageShape, memoryDataset, openDataset } from '../shared/data/dataset.ts';
+import { knownDatasets } from '../shared/data/known-datasets.ts';
+import { quoted, reasonOf, usageError } from '../shared/errors.ts';
+import { type KernelChoice, loadKernels } from '../shared/kernels/load.ts';
+import { parseArchitecture } from '../shared/model/architecture.ts';
+import { stateDigest, weightsDigest } from '../shared/model/snapshot.ts';
+import { valueCount } from '../shared/model/tensors.ts';
+import { type Recipe, recipeId } from '../shared/recipe/recipe.ts';
+import { checkSamples, type Draft, draftRecipe, type Label } from '../shared/recipe/resolve.ts';
+import { architectureOf } from '../shared/recipe/stored.ts';
+import { checkThreads, Team } from '../worker/team.ts';
+import { TrainedModel } from './model.ts';
+import type { DataInMemory } from './options.ts';
+import { firstDifference } from './resumed-run.ts';
+import type { RunOutputs } from './run-outputs.ts';
+import { type Summary, summarise } from './summary.ts';
+import type { WorkersSettings } from './workers.ts';
+
+export interface TrainResult {
+  readonly model: TrainedModel;
+  readonly summary: Summary;
+}
+
+export interface RunSettings {
+  readonly label: Label;
+  /** Null for what the recipe's fields say. */
+  readonly data: string | DataInMemory | null;
+  readonly initial: TrainedModel['snapshot'] | null;
+  readonly threads: number;
+  readonly kernels: KernelChoice;
+  /** Workers from elsewhere, or null for the threads of this process alone. */
+  readonly workers: WorkersSettings | null;
+  readonly hooks: Hooks;
+  /** The run to go on with, and where, null for its beginning; nothing for a run that begins. */
+  readonly resumed?: { readonly recipe: Recipe; readonly state: RunState | null } | null;
+  /** Takes what the run leaves, and is closed whatever happens. */
+  readonly outputs?: RunOutputs | null;
+  /** The command line, for the run's folder. */
+  readonly command?: readonly string[] | null;
+}
+
+/** Trains a recipe given by its fields. */
+export async function trainFields(fields: unknown, settings: RunSettings): Promise<TrainResult> {
+  try {
+    return await trainToEnd(fields, settings, performance.now());
+  } finally {
+    await settings.outputs?.close();
+  }
+}
+
+async function trainToEnd(fields: unknown, settings: RunSettings, startMs: number): Promise<TrainResult> {
+  const { label, data, initial, workers, resumed = null, outputs = null } = settings;
+  const init = initial === null ? {} : { init: `sha256:${weightsDigest(initial)}` };
+  const named = data === null ? {} : { data: typeof data === 'string' ? data : 'memory' };
+  const draft = draftRecipe(isObject(fields) ? { ...fields, ...named, ...init } : fields, label);
+  if (initial !== null) checkFits(initial, draft.model, label('init'));
+  const threads = workers?.threads === 0 ? 0 : checkThreads(settings.threads, label('threads'));
+  const kernels = loadKernels(settings.kernels);
+  const source =
+    data === null || typeof data === 'string'
+      ? openDataset(draft.data, knownDatasets, label('data'))
+      : memoryDataset(data);
+  const checked =
+    resumed === null
+      ? draft
+      : checkSame(checkSamples(draft, source.samples.train, label), resumed.recipe, label);
+  const from = resumed?.state ?? null;
+  const run = await prepareRun({
+    draft: checked,
+    source,
+    kernels,
+    initial,
+    label,
+    from,
+    threads: workers === null ? threads : 1,
+  });
+  const start = { command: settings.command ?? null, data: placeOf(draft.data), threads };
+  const hooks = outputs === null ? settings.hooks : withOutputs(settings.hooks, outputs, start);
+  if (workers !== null) {
+    const { openWorkers } = await import('./workers.ts');
+    const open = await openWorkers(run, kernels, workers);
+    try {
+      const outcome = await coordinate(run, open.fleet, hooks, outputs);
+      await open.close(
+        outcome.stoppedBy === null ? 'the run is done' : `stopped after step ${outcome.steps}`,
+      );
+      // Threads of this process are no worker that came.
+      const own = threads > 0 ? 1 : 0;
+      const came = { ...outcome, joins: outcome.joins - own };
+      return result(came, { threads, workers: outcome.work.length - own });
+    } catch (error) {
+      await open.close(`the run failed: ${reasonOf(error)}`);
+      throw error;
+    }
+  }
+  const { setup, memory, committed } = run;
+  const team = await Team.start({ setup, kernels, memory, committed });
+  try {
+    return result(await coordinate(run, team, hooks, outputs), { threads, workers: 0 });
+  } finally {
+    await team.close();
+  }
+
+  function result(outcome: Outcome, team: Pick<Summary, 'threads' | 'workers'>): TrainResult {
+    const model = new TrainedModel(run.recipe, outcome.snapshot);
+    outputs?.save(model);
+    const resumedAtStep = resumed === null ? null : run.committed;
+    const seconds = (performance.now() - startMs) / 1000;
+    const how = { ...team, kernels: kernels.set, resumedAtStep };
+    return { model, summary: summarise(outcome, seconds, how) };
+  }
+}
+
+/** The result of a run that is finished, without training, data or threads. */
+export function finishedResult(
+  recipe: Recipe,
+  state: RunState,
+  { threads, kernels }: Pick<RunSettings, 'threads' | 'kernels'>,
+): TrainResult {
+  const startMs = performance.now();
+  const { snapshot, test, bestEpoch } = resultOf(state);
+  if (test === null) throw new Error('a run without epochs has nothing to tell');
+  const steps = state.epochs.at(-1)?.steps ?? 0;
+  const outcome: Outcome = {
+    recipeId: recipeId(recipe),
+    snapshot,
+    weightsDigest: weightsDigest(snapshot),
+    stateDigest: stateDigest(architectureOf(recipe.model, 'model'), state.snapshot, state),
+    chain: state.chain,
+    epochs: state.epochs,
+    steps,
+    stepsComputed: 0,
+    samples: 0,
+    trainSeconds: 0,
+    test,
+    bestEpoch,
+    stoppedBy: state.epoch === recipe.epochs ? null : 'earlyStopping',
+    work: [],
+    deaths: 0,
+    joins: 0,
+    shardsRecomputed: 0,
+  };
+  const seconds = (performance.now() - startMs) / 1000;
+  const how = { threads, workers: 0, kernels: loadKernels(kernels).set, resumedAtStep: steps };
+  return { model: new TrainedModel(recipe, snapshot), summary: summarise(outcome, seconds, how) };
+}
+
+/** What the outputs are told comes before the caller's own hook. */
+function withOutputs(hooks: Hooks, outputs: RunOutputs, start: Parameters<RunOutputs['open']>[1]): Hooks {
+  return {
+    ...hooks,
+    onStart: async (run, position) => {
+      await outputs.open(run, start);
+      await hooks.onStart?.(run, position);
+    },
+    onSteps: (reports) => {
+      outputs.steps(reports);
+      hooks.onSteps?.(reports);
+    },
+    onEpoch: (report) => {
+      outputs.epoch(report);
+      return hooks.onEpoch?.(report);
+    },
+  };
+}
+
+/**
+ * The draft of a run that goes on, with the data that it began with.
+ * @throws LockstepError (USAGE) naming the first field that is another than in its recipe
+ */
+export function checkSame(draft: Draft, recipe: Recipe, label: Label): Draft {
+  const { data: _, dataset, ...rest } = draft;
+  const same = { ...rest, dataset: dataset ?? recipe.dataset };
+  const field = firstDifference(same, recipe);
+  if (field === null) return { ...draft, dataset: recipe.dataset };
+  const [got, expected] = [same, recipe].map((one) => quoted(String(Reflect.get(one, field) ?? 'nothing')));
+  throw usageError(
+    `${label(field)}: got ${got}, expected ${expected} as the run began; leave it out, or begin another run`,
+  );
+}
+
+/** Where data lies, for whoever goes on with the run from another folder. */
+function placeOf(data: string): string {
+  return data === 'memory' || knownDatasets.some(({ name }) => name === data) ? data : resolve(data);
+}
+
+/** @throws LockstepError (USAGE) when the tensors are not those of the layers */
+function checkFits({ tensors }: TrainedModel['snapshot'], modelText: string, where: string): void {
+  const expected = parseArchitecture(modelText, imageShape, classCount, where).tensors;
+  const fits = expected.every((tensor) => tensors.get(tensor.name)?.length === valueCount(tensor));
+  if (fits && tensors.size === expected.length) return;
+  throw usageError(
+    `${where}: the model to start from has other tensors than ${quoted(modelText)}, expected a model of these layers`,
+  );
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
