@@ -124,7 +124,12 @@ t.test('a training that diverges says the same on any number of threads and leav
     t.equal(code, 1, `exit code with ${threads} threads`);
     messages.push(stderr);
     const left = everythingBelow(cwd);
-    t.strictSame(left, ['log.jsonl', 'r', 'r/log.jsonl', 'r/recipe.json'], 'what was done is told, no model');
+    const told = ['r/checkpoints', 'r/environment.json', 'r/log.jsonl', 'r/recipe.json'];
+    t.strictSame(
+      left,
+      ['log.jsonl', 'r', ...told],
+      'what was done is told, no model, and nothing to go on from',
+    );
   }
   t.match(
     messages[0],

@@ -1,5 +1,5 @@
 /** `--resume` as its users see it: stopped and gone on, finished, damaged, in use, and everything that is refused. */
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -140,6 +140,29 @@ t.test(
     });
   },
 );
+
+t.test('a run in a folder that is read-only cannot go on, and says so in one line', async (t) => {
+  const cwd = t.testdir({ r: {} });
+  const folder = join(cwd, 'r');
+  const mount = (...args: string[]) => spawnSync('mount', args).status === 0;
+  if (!mount('-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder)) {
+    t.comment('NOT TESTED: a folder that is read-only for root, too, needs root and mount');
+    return;
+  }
+  try {
+    unfinished(folder);
+    t.ok(mount('-o', 'remount,ro', folder));
+    const result = await lockstep(['train', '--resume', 'r'], { cwd });
+    t.equal(result.code, 1);
+    t.match(
+      result.stderr,
+      /^lockstep: cannot write "r.lock-\S+" \(EROFS: read-only file system\); choose [^\n]+\n$/,
+    );
+    t.equal(result.stdout, '');
+  } finally {
+    spawnSync('umount', [folder]);
+  }
+});
 
 t.test('the recipe may be said again, and the data may lie elsewhere', async (t) => {
   const cwd = t.testdir();
