@@ -52,7 +52,10 @@ export async function readFirst(path: string, count: number, fit: Fit): Promise<
           `${pixels} bytes (28×28) each; convert it to PNG`,
       );
     }
-    return { samples: readStart(file, count * pixels), available: file.sizeBytes / pixels };
+    return {
+      samples: readStart(file, Math.min(count * pixels, file.sizeBytes)),
+      available: file.sizeBytes / pixels,
+    };
   } finally {
     closeSync(file.fd);
   }
