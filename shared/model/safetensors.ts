@@ -22,6 +22,11 @@ export interface SafetensorsFile {
 
 /** The format's own limit for a header is 100 MB; ours have a few KB. */
 const largestHeader = 2 ** 20;
+/**
+ * Names, lists and objects take many times their bytes once they are parsed. A tensor has seven of them, and the
+ * checkpoint of the deepest model some 9,000 tensors.
+ */
+const mostMarks = 80_000;
 /** A model's tensors as its file has them: the F32 ones in model order, then the counters. */
 export function modelTensors(
   { tensors }: Pick<Architecture, 'tensors'>,
@@ -89,13 +94,19 @@ export function decodeSafetensors(bytes: Uint8Array, path: string): SafetensorsF
     );
   }
   const header = parseHeader(bytes.subarray(8, 8 + headerBytes), fail);
-  const { __metadata__: metadata = {}, ...entries } = header;
   const data = bytes.subarray(8 + headerBytes);
-  const tensors = new Map(
-    Object.entries(entries).map(([name, entry]) => [name, readTensor(name, entry, data, fail)] as const),
-  );
-  checkCoverage(entries, data.length, fail);
+  const metadata = header.__metadata__ ?? (Object.hasOwn(header, '__metadata__') ? null : {});
   if (!isTexts(metadata)) return fail('__metadata__ is not a table of texts');
+  const tensors = new Map<string, StoredTensor>();
+  const ranges: Range[] = [];
+  // One by one, so that the first bad one of very many is the last that is looked at.
+  for (const name of Object.keys(header)) {
+    if (name === '__metadata__') continue;
+    const entry = header[name];
+    tensors.set(name, readTensor(name, entry, data, fail));
+    ranges.push((entry as Entry).data_offsets);
+  }
+  checkCoverage(ranges, data.length, fail);
   return { tensors, metadata };
 }
 
@@ -150,13 +161,18 @@ interface ArrayType {
   new (memory: ArrayBufferLike, at: number, length: number): StoredValues;
 }
 
+type Range = readonly [begin: number, end: number];
+
 interface Entry {
   readonly dtype: StoredTensor['dtype'];
   readonly shape: readonly number[];
-  readonly data_offsets: readonly [number, number];
+  readonly data_offsets: Range;
 }
 
 function parseHeader(bytes: Uint8Array, fail: (what: string) => never): Record<string, unknown> {
+  const marks = countMarks(bytes);
+  if (marks > mostMarks)
+    fail(`the header has ${marks} names, lists and objects, expected at most ${mostMarks}`);
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -166,6 +182,16 @@ function parseHeader(bytes: Uint8Array, fail: (what: string) => never): Record<s
   if (typeof header !== 'object' || header === null || Array.isArray(header))
     return fail('the header is no object');
   return header as Record<string, unknown>;
+}
+
+/** How many `:`, `[` and `{` there are. */
+function countMarks(bytes: Uint8Array): number {
+  let count = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === 0x3a || byte === 0x5b || byte === 0x7b) count++;
+  }
+  return count;
 }
 
 function readTensor(
@@ -196,15 +222,8 @@ function readTensor(
 }
 
 /** Every byte of the data belongs to exactly one tensor, as the format asks. */
-function checkCoverage(
-  entries: Record<string, unknown>,
-  dataBytes: number,
-  fail: (what: string) => never,
-): void {
-  const ranges = Object.values(entries)
-    .filter(isEntry)
-    .map(({ data_offsets }) => data_offsets)
-    .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+function checkCoverage(ranges: Range[], dataBytes: number, fail: (what: string) => never): void {
+  ranges.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   let at = 0;
   for (const [begin, end] of ranges) {
     if (begin !== at) fail(`the tensors leave out or share bytes from ${Math.min(at, begin)} on`);
