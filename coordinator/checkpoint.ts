@@ -196,9 +196,12 @@ function readStopping(text: string, refuse: Refuse): StoredStopping | null {
   return isCount(epoch) && isNumber(value) ? { worse, best: { epoch, value } } : wrong();
 }
 
+/** A cursor and a stopping have a few numbers; JSON of any length could take many times its size. */
+const longestObject = 1000;
+
 function readObject(text: string | undefined, name: string, refuse: Refuse): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(text ?? 'nothing');
+    const value: unknown = JSON.parse(text?.slice(0, longestObject) ?? 'nothing');
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
   } catch {
     // said below, as for anything else that is not an object

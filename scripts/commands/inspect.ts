@@ -30,7 +30,8 @@ export function inspectCommand(path: string, flags: FlagValues): number {
     for (const line of section) screen.line(line);
   }
   if (json) {
-    const object = { kind: found.kind, ...Object.fromEntries(facts.map(camelCased)), ...details(found) };
+    const named = facts.filter(([name]) => name !== '');
+    const object = { kind: found.kind, ...Object.fromEntries(named.map(camelCased)), ...details(found) };
     process.stdout.write(`${JSON.stringify(object)}\n`);
   }
   return 0;
@@ -92,12 +93,12 @@ function positionFacts(
   ];
 }
 
-/** The name of a known data set, or what identifies it. */
+/** The name of a known data set, or the SHA-256 that identifies it. */
 function dataName(id: string): string {
   const known = knownDatasets.find(
     ({ digests }) => digests !== undefined && datasetId(digests.train, digests.test) === id,
   );
-  return known === undefined ? `SHA-256 ${id}` : known.name;
+  return known === undefined ? id : known.name;
 }
 
 /** Blocks of lines, with an empty line before each. */
@@ -105,7 +106,10 @@ function sectionsOf(found: Contents): string[][] {
   if (found.kind === 'foreign')
     return [startLines(found.file), tensorLines(found.stored), metadataLines(found.stored)].filter(isFilled);
   const { architecture, recipe, epochs } = found;
-  const rows = recipeRows(recipe).map(([key, value]) => `${key.padEnd(18)} ${value}`);
+  // A SHA-256 has just room in 80 columns beside a shorter column of names.
+  const rows = recipeRows(recipe).map(
+    ([key, value]) => `${key.padEnd(Math.min(17, 79 - value.length))} ${value}`,
+  );
   return [layerLines(architecture), rows, epochLines(epochs)].filter(isFilled);
 }
 

@@ -73,6 +73,8 @@ export function parseArchitecture(text: string, input: Shape, classes: number, w
       `${where}: the model has ${flatSize(tensors)} parameters, expected at most ${largestFlatSize}`,
     );
   }
+  const byLayer = calls.map((): Tensor[] => []);
+  for (const tensor of tensors) byLayer[tensor.layer].push(tensor);
   const describe = ({ name, options }: Call, i: number): LayerSpec => ({
     kind: layerKinds[name],
     options,
@@ -80,7 +82,7 @@ export function parseArchitecture(text: string, input: Shape, classes: number, w
     name: `layer ${i} (${name})`,
     input: shapes[i],
     output: shapes[i + 1],
-    tensors: tensors.filter((tensor) => tensor.layer === i),
+    tensors: byLayer[i],
   });
   return {
     text: calls.map((call) => formatCall(call, layerOptions)).join(' '),

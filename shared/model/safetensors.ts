@@ -6,6 +6,7 @@ import { bytesOf } from '../digest.ts';
 import { dataError, quoted, reasonOf } from '../errors.ts';
 import type { Architecture } from './architecture.ts';
 import { type Dtype, dtypes, isDtype, type StoredValues, toFloats } from './dtypes.ts';
+import { isBounded } from './header-scan.ts';
 import { counterNames, type Snapshot } from './snapshot.ts';
 
 /** A tensor of a file. */
@@ -22,11 +23,7 @@ export interface SafetensorsFile {
 
 /** The format's own limit for a header is 100 MB; ours have a few KB. */
 const largestHeader = 2 ** 20;
-/**
- * Names, lists and objects take many times their bytes once they are parsed. A tensor has seven of them, and the
- * checkpoint of the deepest model some 9,000 tensors.
- */
-const mostMarks = 80_000;
+
 /** A model's tensors as its file has them: the F32 ones in model order, then the counters. */
 export function modelTensors(
   { tensors }: Pick<Architecture, 'tensors'>,
@@ -170,9 +167,7 @@ interface Entry {
 }
 
 function parseHeader(bytes: Uint8Array, fail: (what: string) => never): Record<string, unknown> {
-  const marks = countMarks(bytes);
-  if (marks > mostMarks)
-    fail(`the header has ${marks} names, lists and objects, expected at most ${mostMarks}`);
+  if (!isBounded(bytes)) fail('the header has more or deeper values than a list of tensors');
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -182,16 +177,6 @@ function parseHeader(bytes: Uint8Array, fail: (what: string) => never): Record<s
   if (typeof header !== 'object' || header === null || Array.isArray(header))
     return fail('the header is no object');
   return header as Record<string, unknown>;
-}
-
-/** How many `:`, `[` and `{` there are. */
-function countMarks(bytes: Uint8Array): number {
-  let count = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i];
-    if (byte === 0x3a || byte === 0x5b || byte === 0x7b) count++;
-  }
-  return count;
 }
 
 function readTensor(

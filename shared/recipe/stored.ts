@@ -6,6 +6,9 @@ import { type Architecture, parseArchitecture } from '../model/architecture.ts';
 import type { Recipe } from './recipe.ts';
 import { draftRecipe, finishRecipe } from './resolve.ts';
 
+/** Its texts have at most 10,000 characters each. */
+const longestRecipe = 2 ** 16;
+
 /**
  * Reads the recipe out of a file's metadata.
  * @param text its canonical JSON, undefined where the file has none
@@ -18,7 +21,8 @@ export function parseStoredRecipe(text: string | undefined, path: string): Recip
     );
   }
   try {
-    const draft = draftRecipe(JSON.parse(text), (key) => key);
+    if (text.length > longestRecipe) throw new Error(`it has ${text.length} characters`);
+    const draft = draftRecipe(JSON.parse(text), (key) => key.slice(0, 80));
     if (draft.dataset === null) throw new Error('it names no dataset');
     return finishRecipe(draft, draft.dataset);
   } catch (error) {

@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readImages } from '../../scripts/index.ts';
-import { loadModel, readInitial, readStored } from '../../scripts/model.ts';
+import { loadModel, readInitial } from '../../scripts/model.ts';
 import { LockstepError } from '../../shared/errors.ts';
 import { fuzzInputs } from './fuzz.ts';
 import { resealed } from './png.ts';
@@ -43,7 +43,6 @@ const collectEvery = 100;
 
 const readers: Record<HostileKind, (path: string) => Promise<void>> = {
   model: async (path) => {
-    readStored(path);
     // Foreign files go this way.
     if (path.endsWith('initial')) readInitial(path, 'dense(1) batchnorm relu dense(10)');
     else loadModel(path);

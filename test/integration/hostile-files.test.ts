@@ -83,9 +83,8 @@ t.test('models', async (t) => {
       beginning: whole.subarray(0, 2000),
     },
     {
-      'a header of too many names': fileWith(`{${names(110_000)}}`, 0),
-      'a header of many names': fileWith(`{${names(79_000)}}`, 0),
-      'a header of many empty tensors': fileWith(Object.fromEntries(empty(11_000)), 0),
+      'a header of many names': fileWith(`{${names(110_000)}}`, 0),
+      'a header of many empty tensors': fileWith(Object.fromEntries(empty(18_000)), 0),
       'a header of empty lists': fileWith(`{"a":[${'[],'.repeat(78_000)}0]}`, 0),
       'a header of lists': fileWith(`{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, 0),
       'a tensor beyond the end': fileWith({ a: f32([2 ** 30], 0, 2 ** 32) }, 100),
