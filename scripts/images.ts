@@ -14,7 +14,7 @@ export interface ReadImagesOptions {
 /**
  * Reads images to predict: a PNG of any size, an IDX file (plain or gzip), or raw bytes.
  * @returns (count, 28, 28) bytes, bright on dark, as `predict` takes them
- * @throws LockstepError (USAGE), or (DATA) when there is no such file, it is none of these kinds, or it is broken
+ * @throws LockstepError (USAGE) when there is no such file, (DATA) when it is none of these kinds or broken
  */
 export async function readImages(path: string, options: ReadImagesOptions = {}): Promise<Uint8Array> {
   if (typeof path !== 'string') throw usageError(`readImages: got ${quoted(String(path))}, expected a path`);

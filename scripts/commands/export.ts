@@ -34,7 +34,7 @@ export function exportCommand(argument: string, target: string, flags: FlagValue
   screen.line(`weights digest  ${model.weightsDigest}`);
   screen.line(`written         ${target}, ${grouped(bytes)} bytes`);
   if (format === '.onnx') {
-    screen.line('input           images, float32 (batch, 1, 28, 28): the bytes 0 to 255 as they are');
+    screen.line('input           images, float32 (batch, 1, 28, 28), the bytes 0 to 255');
     screen.line('outputs         probabilities, float32 (batch, 10); label, int64 (batch)');
   }
   if (json) {

@@ -14,7 +14,7 @@ import type { FlagValues } from './flag-values.ts';
 import { grouped, Screen } from './screen.ts';
 
 const defaultFirst = 10_000;
-/** Ten columns of five and one of seven leave this much of 80. */
+/** Ten columns of five and one of six leave this much of 80, and a sign for percent. */
 const nameColumns = 22;
 
 /** Runs the command and returns its exit code. @throws LockstepError */
@@ -62,12 +62,12 @@ export async function predictCommand(
 
 function titleLine(): string {
   const classes = Array.from({ length: classCount }, (_, label) => String(label).padStart(5));
-  return `${'image'.padEnd(nameColumns)}  label${classes.join('')} %`;
+  return `${'image'.padEnd(nameColumns)} label${classes.join('')} %`;
 }
 
 function predictionLine(name: string, { label, probabilities }: Prediction): string {
   const cells = probabilities.map((probability) => percentCell(probability).padStart(5));
-  return `${name.padEnd(nameColumns)}  ${String(label).padStart(5)}${cells.join('')}`;
+  return `${name.padEnd(nameColumns)} ${String(label).padStart(5)}${cells.join('')}`;
 }
 
 /** `99.9`, `100`, a dot for what rounds to nothing. */

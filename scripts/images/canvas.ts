@@ -7,8 +7,8 @@ export interface GreyImage {
   readonly values: Float32Array;
 }
 
-/** A thousand each way is far more than 28×28 can show, and takes 8 MiB. */
-const mostCells = 2 ** 20;
+/** Five hundred each way is far more than 28×28 can show, and takes 2 MiB. */
+const mostCells = 2 ** 18;
 
 export class Canvas {
   readonly #width: number;

@@ -31,7 +31,7 @@ export function toSample(image: GreyImage, fit: Fit): Uint8Array {
     case 'digit':
       return bytesOf(centred(upright, Math.min(ground, 255 - ground)));
     case 'whole':
-      return bytesOf(placed(upright, { x: 0, y: 0, width: image.width, height: image.height }, side, middle));
+      return bytesOf(placed(fitted(upright, { ...upright, x: 0, y: 0 }, side), middle));
     default:
       return fit satisfies never;
   }
@@ -42,8 +42,8 @@ function centred(image: GreyImage, ground: number): Float32Array {
   if (brightest - ground < leastContrast) return new Float32Array(side * side);
   const values = image.values.map((value) => Math.max(0, value - ground));
   const box = drawnBox({ ...image, values }, drawnShare * (brightest - ground));
-  const small = placed({ ...image, values }, box, digitSide, centreOfMass);
-  return brightened(small);
+  const small = fitted({ ...image, values }, box, digitSide);
+  return placed({ ...small, values: brightened(small.values) }, centreOfMass);
 }
 
 /**
@@ -91,29 +91,33 @@ type Placing = (length: number, weights: Float32Array) => number;
 
 const middle: Placing = (length) => Math.floor((side - length) / 2);
 
-/** A pixel's own middle is half a pixel after where it begins. */
+/** On pixel 14 of 0 … 27, as MNIST has it: half a pixel right of the middle and below. */
 const centreOfMass: Placing = (length, weights) => {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const centre = weights.reduce((sum, weight, i) => sum + weight * (i + 0.5), 0) / total;
+  const centre = weights.reduce((sum, weight, i) => sum + weight * i, 0) / total;
   return Math.min(side - length, Math.max(0, Math.round(side / 2 - centre)));
 };
 
-/** A box of an image on 28×28, its longer side `longest` pixels, its aspect kept. */
-function placed(image: GreyImage, box: Box, longest: number, place: Placing): Float32Array {
+/** A box of an image made so large that its longer side has `longest` pixels; its aspect is kept. */
+function fitted(image: GreyImage, box: Box, longest: number): GreyImage {
   const scale = longest / Math.max(box.width, box.height);
   const width = Math.max(1, Math.round(box.width * scale));
   const height = Math.max(1, Math.round(box.height * scale));
-  const small = resample(image, box, width, height);
+  return { width, height, values: resample(image, box, width, height) };
+}
+
+/** A small image on 28×28. */
+function placed({ width, height, values }: GreyImage, place: Placing): Float32Array {
   const columns = new Float32Array(width);
   const rows = new Float32Array(height);
-  for (const [i, value] of small.entries()) {
+  for (const [i, value] of values.entries()) {
     columns[i % width] += value;
     rows[Math.floor(i / width)] += value;
   }
   const [left, top] = [place(width, columns), place(height, rows)];
   const sample = new Float32Array(side * side);
   for (let y = 0; y < height; y++) {
-    sample.set(small.subarray(y * width, (y + 1) * width), (top + y) * side + left);
+    sample.set(values.subarray(y * width, (y + 1) * width), (top + y) * side + left);
   }
   return sample;
 }

@@ -1,10 +1,10 @@
 /** Images to predict: PNG, IDX (plain or gzip), or raw bytes, told apart by what is in the file. */
-import { closeSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { imageShape } from '../../shared/data/dataset.ts';
 import { isGzip } from '../../shared/data/gzip.ts';
 import { isIdx, openIdx, readFirstSamples } from '../../shared/data/idx.ts';
 import { openRegularFile, readStart, shownPath } from '../../shared/data/regular-file.ts';
-import { dataError } from '../../shared/errors.ts';
+import { dataError, usageError } from '../../shared/errors.ts';
 import { featureCount } from '../../shared/model/layer.ts';
 import { type Fit, toSample } from './digit.ts';
 import { decodePng, isPng } from './png.ts';
@@ -22,9 +22,14 @@ export interface Images {
 
 /**
  * Reads the first images of a file, at most `count`.
- * @throws LockstepError (DATA) when there is no such file, it is none of these kinds, or it is broken
+ * @throws LockstepError (USAGE) when there is no such file, (DATA) when it is none of these kinds or broken
  */
 export async function readFirst(path: string, count: number, fit: Fit): Promise<Images> {
+  if (!existsSync(path)) {
+    throw usageError(
+      `there is no ${shownPath(path)}, expected a PNG, an IDX file or raw images of 28×28 bytes`,
+    );
+  }
   const file = openRegularFile(path);
   try {
     const start = readStart(file, 8);
@@ -47,7 +52,10 @@ export async function readFirst(path: string, count: number, fit: Fit): Promise<
           `${pixels} bytes (28×28) each; convert it to PNG`,
       );
     }
-    return { samples: readStart(file, count * pixels), available: file.sizeBytes / pixels };
+    return {
+      samples: readStart(file, Math.min(count * pixels, file.sizeBytes)),
+      available: file.sizeBytes / pixels,
+    };
   } finally {
     closeSync(file.fd);
   }

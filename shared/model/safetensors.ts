@@ -23,6 +23,7 @@ export interface SafetensorsFile {
 
 /** The format's own limit for a header is 100 MB; ours have a few KB. */
 const largestHeader = 2 ** 20;
+
 /** A model's tensors as its file has them: the F32 ones in model order, then the counters. */
 export function modelTensors(
   { tensors }: Pick<Architecture, 'tensors'>,
@@ -90,14 +91,19 @@ export function decodeSafetensors(bytes: Uint8Array, path: string): SafetensorsF
     );
   }
   const header = parseHeader(bytes.subarray(8, 8 + headerBytes), fail);
-  const { __metadata__: metadata = {} } = header;
-  const entries = Object.entries(header).filter(([name]) => name !== '__metadata__');
   const data = bytes.subarray(8 + headerBytes);
-  const tensors = new Map(
-    entries.map(([name, entry]) => [name, readTensor(name, entry, data, fail)] as const),
-  );
-  checkCoverage(entries, data.length, fail);
+  const metadata = header.__metadata__ ?? (Object.hasOwn(header, '__metadata__') ? null : {});
   if (!isTexts(metadata)) return fail('__metadata__ is not a table of texts');
+  const tensors = new Map<string, StoredTensor>();
+  const ranges: Range[] = [];
+  // One by one, so that the first bad one of very many is the last that is looked at.
+  for (const name of Object.keys(header)) {
+    if (name === '__metadata__') continue;
+    const entry = header[name];
+    tensors.set(name, readTensor(name, entry, data, fail));
+    ranges.push((entry as Entry).data_offsets);
+  }
+  checkCoverage(ranges, data.length, fail);
   return { tensors, metadata };
 }
 
@@ -152,10 +158,12 @@ interface ArrayType {
   new (memory: ArrayBufferLike, at: number, length: number): StoredValues;
 }
 
+type Range = readonly [begin: number, end: number];
+
 interface Entry {
   readonly dtype: StoredTensor['dtype'];
   readonly shape: readonly number[];
-  readonly data_offsets: readonly [number, number];
+  readonly data_offsets: Range;
 }
 
 function parseHeader(bytes: Uint8Array, fail: (what: string) => never): Record<string, unknown> {
@@ -199,14 +207,8 @@ function readTensor(
 }
 
 /** Every byte of the data belongs to exactly one tensor, as the format asks. */
-function checkCoverage(
-  entries: readonly (readonly [string, unknown])[],
-  dataBytes: number,
-  fail: (what: string) => never,
-): void {
-  const ranges = entries
-    .flatMap(([, entry]) => (isEntry(entry) ? [entry.data_offsets] : []))
-    .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+function checkCoverage(ranges: Range[], dataBytes: number, fail: (what: string) => never): void {
+  ranges.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   let at = 0;
   for (const [begin, end] of ranges) {
     if (begin !== at) fail(`the tensors leave out or share bytes from ${Math.min(at, begin)} on`);
