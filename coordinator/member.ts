@@ -8,7 +8,7 @@ import { arithmeticVersion } from '../shared/recipe/recipe.ts';
 import { version } from '../shared/version.ts';
 import type { Frame } from '../shared/wire/frame.ts';
 import { Heartbeat } from '../shared/wire/heartbeat.ts';
-import { chunkBytes, protocolVersion } from '../shared/wire/limits.ts';
+import { chunkBytes, protocolVersion, reasonLength } from '../shared/wire/limits.ts';
 import type { ArrivingLink, Clock, LinkEvents } from '../shared/wire/link.ts';
 import type { Hello, ToCoordinator } from '../shared/wire/messages.ts';
 
@@ -51,7 +51,6 @@ export interface Welcoming {
 
 export interface Refusal {
   readonly refusal: string;
-  readonly retry: boolean;
 }
 
 /** Data for workers that have none waits in the connection up to so many bytes. */
@@ -92,14 +91,14 @@ export class Member implements LinkEvents<ToCoordinator> {
     this.#heartbeat.heard();
     if (this.state === 'greeting') {
       if (message.type === 'hello') this.#greet(message);
-      else this.refuse(`sent ${message.type} before its hello`, false);
+      else this.refuse(`sent ${message.type} before its hello`);
       return;
     }
     switch (message.type) {
       case 'heartbeat':
         break;
       case 'hello':
-        this.refuse('said hello twice', false);
+        this.refuse('said hello twice');
         break;
       case 'fetch':
         if (this.#isPreparing('fetch')) this.#sendData();
@@ -138,8 +137,8 @@ export class Member implements LinkEvents<ToCoordinator> {
   }
 
   /** Sends the worker away with a reason. */
-  refuse(reason: string, retry: boolean): void {
-    this.link.send({ type: 'refuse', reason: reason.slice(0, 1024), retry });
+  refuse(reason: string): void {
+    this.link.send({ type: 'refuse', reason: fitting(reason) });
     this.#end(reason, false);
   }
 
@@ -151,8 +150,13 @@ export class Member implements LinkEvents<ToCoordinator> {
 
   /** Tells it that the run is over. */
   dismiss(reason: string): void {
-    this.link.send({ type: 'end', reason });
+    this.link.send({ type: 'end', reason: fitting(reason) });
     this.#end(reason, true);
+  }
+
+  /** Tells it that its replica does not count any more; a new one must follow. */
+  resync(reason: string): void {
+    this.link.send({ type: 'resync', reason: fitting(reason) });
   }
 
   /** Sends a replica; every total of the steps from `step` on must follow. */
@@ -170,7 +174,7 @@ export class Member implements LinkEvents<ToCoordinator> {
   /** True while data and replica may be asked for, which is once and over the bulk connection; else it is sent away. */
   #isPreparing(request: string): boolean {
     if (this.state === 'preparing' && this.link.hasBulk) return true;
-    this.refuse(`sent ${request} ${this.link.hasBulk ? 'out of turn' : 'before its bulk connection'}`, false);
+    this.refuse(`sent ${request} ${this.link.hasBulk ? 'out of turn' : 'before its bulk connection'}`);
     return false;
   }
 
@@ -191,7 +195,7 @@ export class Member implements LinkEvents<ToCoordinator> {
     this.name = hello.name;
     const answer = mismatch(hello) ?? this.#events.hello(this, hello);
     if ('refusal' in answer) {
-      this.refuse(answer.refusal, answer.retry);
+      this.refuse(answer.refusal);
       return;
     }
     const { name, run, recipe, samples, payloadBytes } = answer;
@@ -224,13 +228,17 @@ export class Member implements LinkEvents<ToCoordinator> {
   }
 }
 
+/** As much of a reason as a message may hold; some of them quote what others sent. */
+function fitting(reason: string): string {
+  return reason.slice(0, reasonLength).toWellFormed();
+}
+
 /** Why a worker cannot be one of us, whatever the recipe. */
 function mismatch(hello: Hello): Refusal | null {
   const refuse = (what: string, got: number, expected: number): Refusal => ({
     refusal:
       `the worker has ${what} version ${got} (Lockstep ${hello.version}), the coordinator ${expected} ` +
       `(Lockstep ${version}); install the same version on both`,
-    retry: false,
   });
   if (hello.protocol !== protocolVersion) return refuse('protocol', hello.protocol, protocolVersion);
   if (hello.arithmetic !== arithmeticVersion)
@@ -240,7 +248,6 @@ function mismatch(hello: Hello): Refusal | null {
     refusal:
       `the worker's kernels (${hello.kernels}) give ${hello.answer.slice(0, 12)}… on the known computation, expected ` +
       `${knownAnswer.slice(0, 12)}…; start it with other --kernels`,
-    retry: false,
   };
 }
 

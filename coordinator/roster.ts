@@ -46,6 +46,12 @@ export interface Account {
   traffic: Traffic | null;
 }
 
+/** Who takes no part for a while, and why. */
+interface Paused {
+  readonly member: Member;
+  readonly reason: string;
+}
+
 /** A worker whose replica is wrong more often than this has broken memory. */
 const mostWrongReplicas = 3;
 
@@ -124,9 +130,9 @@ export class Roster {
     account.seconds += did.seconds;
   }
 
-  /** It owes something that others wait for; until it answers it takes no part. */
-  late(member: Member, reason: string): void {
-    this.#pause(member, 'late', reason);
+  /** They owe something that others wait for; until they answer they take no part, none of them. */
+  late(members: readonly Paused[]): void {
+    this.#pause('late', members);
   }
 
   /** It has another replica than all others, and gets a new one, but not for ever. */
@@ -136,20 +142,20 @@ export class Roster {
       this.throwOut(member, `${reason}, for the ${member.wrongReplicas}th time`);
       return;
     }
-    this.#pause(member, 'out of step', reason);
+    this.#pause('out of step', [{ member, reason }]);
     this.resync(member, reason);
   }
 
   /** Gives a member that was left behind a new replica. */
   resync(member: Member, reason: string): void {
-    member.link.send({ type: 'resync', reason });
+    member.resync(reason);
     this.#host.sync(member);
   }
 
   /** It did what it must not do, and is not wanted any more. */
   throwOut(member: Member, reason: string): void {
     this.#host.onEvent({ kind: 'thrown out', reason }, member);
-    member.refuse(reason, false);
+    member.refuse(reason);
   }
 
   /** Sends all workers home. */
@@ -159,7 +165,7 @@ export class Roster {
   }
 
   #greet(member: Member, hello: Hello): Welcoming | Refusal {
-    if (this.#isClosed) return { refusal: 'the run is over', retry: false };
+    if (this.#isClosed) return { refusal: 'the run is over' };
     for (const other of [...this.#members]) {
       if (other === member || other.hello?.workerId !== hello.workerId) continue;
       // The same worker over a new connection: whatever still comes over the old one does not count.
@@ -197,11 +203,11 @@ export class Roster {
     this.#host.ready();
   }
 
-  #pause(member: Member, kind: 'late' | 'out of step', reason: string): void {
-    member.state = 'late';
+  #pause(kind: 'late' | 'out of step', members: readonly Paused[]): void {
+    for (const { member } of members) member.state = 'late';
     this.generation += 1;
-    this.#host.onEvent({ kind, reason }, member);
-    this.#host.lost(member);
+    for (const { member, reason } of members) this.#host.onEvent({ kind, reason }, member);
+    for (const { member } of members) this.#host.lost(member);
   }
 
   #gone(member: Member, reason: string, isLeaving: boolean): void {

@@ -8,7 +8,7 @@ import { checksumSteps } from '../shared/replica.ts';
 import type { Frame } from '../shared/wire/frame.ts';
 import type { Clock } from '../shared/wire/link.ts';
 import { Deadline } from './deadline.ts';
-import { DistributedStep } from './distributed-step.ts';
+import { DistributedStep, type Overdue } from './distributed-step.ts';
 import type { FleetPhase, FleetProfile } from './fleet-profile.ts';
 import type { Judge } from './judge.ts';
 import type { Member } from './member.ts';
@@ -97,20 +97,19 @@ export class StepRunner {
 
   /** Begins a step of the epoch with all that take part. */
   begin(stepOfEpoch: number): void {
-    const { run, replica, clock, roster, planner, judge } = this.#options;
+    const { run, replica, clock, planner, judge } = this.#options;
     const { batchSize, shardSize, epochSamples } = run.setup.sizes;
     const rows = Math.min(batchSize, epochSamples - stepOfEpoch * batchSize);
     this.#stepOfEpoch = stepOfEpoch;
     this.#startMs = clock.nowMs();
     const step: DistributedStep = new DistributedStep(replica.committed, this.#layouts, {
-      generation: () => roster.generation,
       ready: () => planner.ready(),
       newReduction: (exchange) => this.#newReduction(exchange, { rows, shardSize }),
       isGood: (exchange, total, isKnownFinite) => this.#isGood(exchange, total, isKnownFinite),
       broadcast: (exchange, total) => this.#broadcast(exchange, total),
       finished: () => this.#commit(step),
       conflict: (member, what) => judge.conflict(member, what),
-      late: (member, what) => this.#late(member, what),
+      late: (members) => this.#late(members),
       violated: (member, what) => judge.violated(member, what),
       dropped: () => judge.dropped(),
     });
@@ -147,11 +146,11 @@ export class StepRunner {
     else this.#options.judge.dropped();
   }
 
-  #late(member: Member, what: string): void {
+  #late(members: readonly Overdue[]): void {
     if (this.#step !== null && !this.#overdue.includes(this.#step)) {
       this.#overdue = [...this.#overdue, this.#step].slice(-mostOverdueSteps);
     }
-    this.#options.judge.late(member, what);
+    this.#options.judge.late(members);
   }
 
   #newReduction(exchange: number, batch: Batch): Reduction {

@@ -18,6 +18,8 @@ export const helloTimeoutMs = 5_000;
 /** Control messages: bytes on the wire, before and after the hello; what they may hold. */
 export const helloBytes = 4_096;
 export const controlBytes = 16_384;
+/** Characters of the reason why a worker is refused, gets a new replica, or is sent home. */
+export const reasonLength = 1_024;
 /** Of the canonical JSON of a recipe, which has to fit into a control message. */
 export const recipeBytes = 12_288;
 export const controlDepth = 4;

@@ -97,7 +97,7 @@ t.test('two workers of one name are told apart', (t) => {
 t.test('a late worker takes no part until it has a new replica', (t) => {
   const { roster, events, lost } = newRoster();
   const { member, link } = arrive(roster, 1);
-  roster.late(member, 'it owes shards 0–3');
+  roster.late([{ member, reason: 'it owes shards 0–3' }]);
   t.same([roster.ready.length, roster.following.length, roster.generation], [0, 0, 2]);
   t.same(lost, ['worker 1']);
   roster.resync(member, 'it was late');
@@ -117,7 +117,7 @@ t.test('who is thrown out is told why and not asked back', (t) => {
   const { roster, events } = newRoster();
   const { member, link } = arrive(roster, 1);
   roster.throwOut(member, 'it sent what is not its own');
-  t.match(link.messages.at(-1), { type: 'refuse', reason: 'it sent what is not its own', retry: false });
+  t.match(link.messages.at(-1), { type: 'refuse', reason: 'it sent what is not its own' });
   t.equal(roster.ready.length, 0);
   t.match(
     events.map(({ kind }) => kind),
@@ -136,7 +136,7 @@ t.test('when the run is over all are sent home, and nobody is let in any more', 
   t.match(link.ended, 'closed: the run is done');
   t.equal(greeting.state, 'gone', 'who has not said hello is sent home, too');
   const { link: late } = arrive(roster, 2, { joins: false });
-  t.match(late.messages, [{ type: 'refuse', reason: 'the run is over', retry: false }]);
+  t.match(late.messages, [{ type: 'refuse', reason: 'the run is over' }]);
   t.same(
     events.map(({ kind }) => kind),
     ['joined'],

@@ -292,7 +292,7 @@ t.test('other versions and wrong answers are refused at hello, with the reason o
     [{ answer: '0'.repeat(64) }, /the worker's kernels \(wasm\) give 000000000000… on the known computation/],
   ] as const) {
     const answer = await answerTo(open.url, { ...hello, ...change });
-    t.match(answer, { type: 'refuse', retry: false, reason: says });
+    t.match(answer, { type: 'refuse', reason: says });
     await open.shows(new RegExp(`^mara \\(127\\.0\\.0\\.1:\\d+\\) refused: ${says.source}`, 'm'));
   }
   await ended(open);
@@ -321,7 +321,7 @@ async function scripted(
 t.test('a worker that is refused says why and ends', async (t) => {
   const reason = 'the worker has protocol version 1';
   const url = await scripted(t, ({ type }, link) => {
-    if (type === 'hello') link.send({ type: 'refuse', reason, retry: false });
+    if (type === 'hello') link.send({ type: 'refuse', reason });
   });
   const refused = await launch(t, ['worker', url, '--quiet']).finished;
   t.equal(refused.code, 1);

@@ -86,7 +86,7 @@ t.test('the largest messages fit their limits', (t) => {
   t.same(decodeMessage('toWorker', encodeMessage(welcome)), welcome);
   const nodes = Array.from({ length: 40 }, (_, i): [number, number] => [i, 2 ** 32 - 1 - i]);
   const others: ToWorker[] = [
-    { type: 'assign', generation: 2 ** 32 - 1, step: 2 ** 32 - 1, nodes },
+    { type: 'assign', step: 2 ** 32 - 1, nodes },
     { type: 'end', reason: wide.repeat(1024) },
   ];
   for (const message of others) t.same(decodeMessage('toWorker', encodeMessage(message)), message);

@@ -64,10 +64,9 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly unknown[]>
       ]),
     ],
   },
-  refuse: { reason: [...noTexts, 'r'.repeat(1025)], retry: [0, 1, 'true', null, undefined] },
+  refuse: { reason: [...noTexts, 'r'.repeat(1025)] },
   resync: { reason: [...noTexts, 'r'.repeat(1025)] },
   assign: {
-    generation: noCounts,
     step: noCounts,
     nodes: [
       ...[null, 1, 'nodes', {}, undefined, [], [[]], [[0]], [[0, 1, 2]], [[0, 1], null], [{ 0: 0, 1: 1 }]],
