@@ -17,10 +17,11 @@ import type { Hello, ToCoordinator } from '../shared/wire/messages.ts';
  * - `preparing`: welcomed; it gets data and memory
  * - `syncing`: a replica is on its way to it, and every total since
  * - `ready`: it has the replica and takes part
+ * - `behind`: its connection could not take the replica and the totals since; it gets a new replica once there is room
  * - `late`: it missed a deadline and gets no more totals; once it answers it gets a new replica
  * - `gone`
  */
-export type MemberState = 'greeting' | 'preparing' | 'syncing' | 'ready' | 'late' | 'gone';
+export type MemberState = 'greeting' | 'preparing' | 'syncing' | 'behind' | 'ready' | 'late' | 'gone';
 
 /** What the fleet is told of a member. */
 export interface MemberEvents {
@@ -54,7 +55,7 @@ export interface Refusal {
 }
 
 /** Data for workers that have none waits in the connection up to so many bytes. */
-const dataAheadBytes = 4 * chunkBytes;
+export const dataAheadBytes = 4 * chunkBytes;
 
 export class Member implements LinkEvents<ToCoordinator> {
   state: MemberState = 'greeting';
@@ -67,6 +68,8 @@ export class Member implements LinkEvents<ToCoordinator> {
   hasJoined = false;
   /** SHA-256 of the replica that was sent last, and the step it is before. */
   sent: { readonly step: number; readonly sha256: string } | null = null;
+  /** Total gradients that were sent over this connection. */
+  totals = 0;
   /** How often its replica was not the one that all others have. */
   wrongReplicas = 0;
   readonly #events: MemberEvents;
@@ -75,6 +78,7 @@ export class Member implements LinkEvents<ToCoordinator> {
   /** Replicas that were sent, and whether it says that it has the last one. */
   #replicas = 0;
   #hasReplica = false;
+  #hasFetched = false;
 
   constructor(link: ArrivingLink, clock: Clock, events: MemberEvents) {
     this.link = link;
@@ -102,6 +106,7 @@ export class Member implements LinkEvents<ToCoordinator> {
         break;
       case 'fetch':
         if (this.#isPreparing('fetch')) this.#sendData();
+        this.#hasFetched = true;
         break;
       case 'join':
         if (this.#isPreparing('join')) this.#events.join(this);
@@ -172,9 +177,11 @@ export class Member implements LinkEvents<ToCoordinator> {
   }
 
   /** True while data and replica may be asked for, which is once and over the bulk connection; else it is sent away. */
-  #isPreparing(request: string): boolean {
-    if (this.state === 'preparing' && this.link.hasBulk) return true;
-    this.refuse(`sent ${request} ${this.link.hasBulk ? 'out of turn' : 'before its bulk connection'}`);
+  #isPreparing(request: 'fetch' | 'join'): boolean {
+    const isTwice = request === 'fetch' && this.#hasFetched;
+    if (this.state === 'preparing' && this.link.hasBulk && !isTwice) return true;
+    const how = isTwice ? 'twice' : this.link.hasBulk ? 'out of turn' : 'before its bulk connection';
+    this.refuse(`sent ${request} ${how}`);
     return false;
   }
 

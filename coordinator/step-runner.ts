@@ -19,6 +19,7 @@ import { Reduction } from './reduction.ts';
 import type { CoordinatorReplica } from './replica.ts';
 import { RetiredTotals } from './retired-totals.ts';
 import type { Roster } from './roster.ts';
+import type { SlowJoiners } from './slow-joiners.ts';
 
 export interface StepRunnerOptions {
   readonly run: Run;
@@ -27,6 +28,7 @@ export interface StepRunnerOptions {
   readonly clock: Clock;
   readonly stepTimeoutMs: number;
   readonly roster: Roster;
+  readonly slowJoiners: SlowJoiners;
   readonly planner: Planner;
   readonly replica: CoordinatorReplica;
   readonly judge: Judge;
@@ -40,7 +42,7 @@ export interface StepRunnerOptions {
 }
 
 /** Finished steps that a late worker still owes something of are kept for comparison, at most so many. */
-const mostOverdueSteps = 2;
+export const mostOverdueSteps = 2;
 
 export class StepRunner {
   /** Shards that were given to another worker because one died or was late. */
@@ -162,17 +164,19 @@ export class StepRunner {
   }
 
   #broadcast(exchange: number, total: Float32Array): void {
-    const { roster } = this.#options;
+    const { roster, slowJoiners } = this.#options;
     // A late member's connection may still hold totals of the time before.
     if (roster.members.every(({ link }) => link.bufferedBytes === 0)) this.#retired.recycle();
     this.#timed('sending', () => {
-      for (const member of roster.following) this.#sendTotal(member, exchange, total);
+      for (const member of roster.following) {
+        if (slowJoiners.keepsUp(member)) this.#sendTotal(member, exchange, total);
+      }
     });
   }
 
   #sendTotal(member: Member, exchange: number, total: Float32Array): void {
-    const { runNumber, roster, replica } = this.#options;
-    if (this.#isLast(exchange)) roster.accountOf(member).steps += 1;
+    const { runNumber, replica } = this.#options;
+    if (this.#isLast(exchange)) member.totals += 1;
     const { buffer, byteOffset, byteLength } = total;
     const place = { exchange, lo: 0, hi: 0, panel: 0, microseconds: 0 };
     member.link.sendFrame(
@@ -215,7 +219,7 @@ export class StepRunner {
     this.shardsRecomputed += step.shardsRecomputed;
     for (const [member, share] of step.shares) {
       roster.credit(member, share);
-      planner.observe(member, step.number, share.shards, share.seconds);
+      if (member.state !== 'gone') planner.observe(member, step.number, share.shards, share.seconds);
     }
     this.#overdue = this.#overdue.filter(({ shares }) =>
       [...shares.keys()].some(({ state }) => state === 'late'),

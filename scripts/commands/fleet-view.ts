@@ -61,6 +61,9 @@ export class FleetView {
             `${event.kernels} kernels${this.#count(event.workers)}`,
         );
         break;
+      case 'back':
+        line(`${whoIs(event)} is back${this.#count(event.workers)}`);
+        break;
       case 'thrown out':
       case 'replaced':
         // Its end is told next, with those who are left.
@@ -74,6 +77,7 @@ export class FleetView {
       }
       case 'left':
       case 'late':
+      case 'behind':
       case 'out of step':
       case 'refused':
         line(

@@ -35,6 +35,14 @@ export const leastChunkBytes = 256;
 export const closeTimeoutMs = 5_000;
 export const expelTimeoutMs = 1_000;
 
+/**
+ * A worker whose connection takes less than a run sends gets so many replicas before it is refused: a new one when the old
+ * one has left, at most so much later, and not at once.
+ */
+export const mostCatchUps = 3;
+export const catchUpTimeoutMs = 60_000;
+export const catchUpPauseMs = 2_000;
+
 /** Both ends say that they are alive this often, and give the other up after so long without a sign. */
 export const heartbeatMs = 2_000;
 export const silenceMs = 6_000;

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Member, type MemberEvents } from '../../coordinator/member.ts';
+import { dataAheadBytes, Member, type MemberEvents } from '../../coordinator/member.ts';
 import { version } from '../../shared/version.ts';
 import { chunkBytes, reasonLength } from '../../shared/wire/limits.ts';
 import { type Hello, schemas, type ToCoordinator } from '../../shared/wire/messages.ts';
@@ -104,6 +104,12 @@ t.test('messages out of turn end the connection', (t) => {
     for (const message of messages) all.member.message(message);
     t.match(all.link.messages.at(-1), { type: 'refuse', reason });
   }
+  const greedy = welcomed({ data: () => [new Uint8Array(9 * chunkBytes)] });
+  for (let i = 0; i < 2; i++) greedy.member.message({ type: 'fetch' });
+  t.match(greedy.link.messages.at(-1), { type: 'refuse', reason: 'sent fetch twice' });
+  t.equal(greedy.link.frames.length, 1, 'and the data is not sent twice');
+  for (let i = 0; i < 9; i++) greedy.link.drain();
+  t.equal(greedy.link.frames.length, 1, 'nor on');
   const without = newMember();
   without.member.message(helloOf(1, 2));
   without.member.message({ type: 'fetch' });
@@ -117,6 +123,7 @@ t.test('data goes out in chunks, and waits while the connection is full', (t) =>
   const { link, member } = welcomed({ data: () => [images, labels] });
   member.message({ type: 'fetch' });
   t.equal(link.frames.length, 1, 'the next one waits until there is room');
+  t.same(link.limits, [dataAheadBytes]);
   for (let i = 0; i < 10; i++) link.drain();
   t.same(
     link.frames.map(({ type, panel, payload }) => [type, panel, payload.length]),
