@@ -73,6 +73,8 @@ class Doorkeeper {
   #lastHasLeft = (): void => {};
   /** The socket of the system below each stream that HTTP sees. */
   readonly #below = new WeakMap<Duplex, Socket>();
+  /** Sockets under TLS that have asked for nothing yet, with their address. */
+  readonly #silent = new Map<Socket, string>();
   /** Reads requests from sockets that it is given; it never listens itself. */
   readonly #http = createHttp({ maxHeaderSize: headersBytes, keepAlive: false, requestTimeout: 0 });
 
@@ -105,6 +107,7 @@ class Doorkeeper {
       this.#refuse(socket, { status: 400, line: 'this port speaks TLS; use wss:// and the fingerprint' });
       return;
     }
+    this.#awaitRequest(socket);
     socket.pause();
     socket.unshift(start);
     const secure = new TLSSocket(socket, { isServer: true, secureContext: context ?? undefined });
@@ -116,6 +119,17 @@ class Doorkeeper {
       secure.removeAllListeners('error');
       secure.on('error', () => secure.destroy());
       this.#serve(secure, socket);
+    });
+  }
+
+  /** Whoever finds another certificate than it expects goes without a word; the log has one. */
+  #awaitRequest(socket: Socket): void {
+    this.#silent.set(socket, remoteAddress(socket));
+    socket.once('close', () => {
+      const address = this.#silent.get(socket);
+      this.#silent.delete(socket);
+      if (address === undefined) return;
+      this.#log.write(`${address} closed under TLS without a request: does it expect another certificate?`);
     });
   }
 
@@ -149,6 +163,7 @@ class Doorkeeper {
       stream.destroy();
       return;
     }
+    this.#silent.delete(socket);
     const refusal =
       refuseSite(request.headers, plainHost(socket.localAddress ?? ''), this.#names) ??
       this.#admit(request, stream, socket, head);
@@ -219,11 +234,13 @@ class Doorkeeper {
 
   #note(stream: Duplex, why: string): void {
     const socket = this.#below.get(stream) ?? (stream as Socket);
+    this.#silent.delete(socket);
     this.#log.write(`${remoteAddress(socket)} refused: ${why}`);
   }
 
   async close(listener: Server, reason: string): Promise<void> {
     const stopped = new Promise<void>((resolve) => listener.close(() => resolve()));
+    this.#silent.clear();
     this.#strangers.clear();
     if (this.#arrivals.size > 0) {
       const empty = new Promise<void>((resolve) => {

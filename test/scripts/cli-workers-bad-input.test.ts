@@ -249,6 +249,7 @@ t.test('a wrong fingerprint, and none: nothing is sent', async (t) => {
   t.match(plain, { code: 1, stderr: /refused: this port speaks TLS; use wss:\/\/ and the fingerprint/ });
   const stderr = await ended(open);
   t.match(stderr, /^127\.0\.0\.1:\d+ refused: this port speaks TLS/m);
+  t.equal(stderr.match(/ closed under TLS without a request: does it expect another cert/g)?.length, 2);
 });
 
 const hello: Hello = {
