@@ -9,7 +9,6 @@ import {
   STATUS_CODES,
 } from 'node:http';
 import { createServer as createListener, type Server, type Socket } from 'node:net';
-import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { reasonOf } from '../shared/errors.ts';
@@ -21,8 +20,10 @@ import type { ToCoordinator } from '../shared/wire/messages.ts';
 import { acceptWebSocket, subprotocol, type WebSocket } from '../shared/wire/websocket.ts';
 import { type Refusal, refuseSite, refuseToken } from './admission.ts';
 import { Arrival } from './arrival.ts';
+import { dnsNamesOf } from './certificate.ts';
 import { codeOf } from './durable-file.ts';
 import { listenAt } from './listen.ts';
+import { ownNames } from './own-names.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { Strangers } from './strangers.ts';
 
@@ -31,7 +32,7 @@ export interface DoorOptions {
   readonly token: string;
   /** PEM texts, or null for no TLS. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
-  /** What this machine is called besides its addresses, its own name and where it listens. */
+  /** What this machine is called besides its addresses, its own names, those of its certificate and where it listens. */
   readonly names?: readonly string[];
   /** A worker has come with the right token; what its link tells goes to what is returned. */
   readonly onWorker: (link: ArrivingLink) => LinkEvents<ToCoordinator>;
@@ -81,10 +82,10 @@ class Doorkeeper {
   constructor(options: DoorOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    const names = [options.listen.host, hostname(), ...(options.names ?? [])];
-    this.#names = new Set(names.map((name) => name.toLowerCase()));
-    this.#secureContext =
-      options.tls === null ? null : createSecureContext({ ...options.tls, minVersion: 'TLSv1.3' });
+    const { listen, tls, names = [] } = options;
+    const known = [listen.host, ...ownNames(), ...(tls === null ? [] : dnsNamesOf(tls.cert)), ...names];
+    this.#names = new Set(known.map((name) => name.toLowerCase()));
+    this.#secureContext = tls === null ? null : createSecureContext({ ...tls, minVersion: 'TLSv1.3' });
     this.#log = new RefusalLog(this.#clock, options.log);
     this.#strangers = new Strangers(this.#clock, (socket, why) => this.#note(socket, why));
     this.#http.maxRequestsPerSocket = 1;

@@ -1,5 +1,8 @@
 /** Who is not let in: what it is told, and what the log says. */
+import { once } from 'node:events';
+import { connect as connectTls } from 'node:tls';
 import t from 'tap';
+import { ownIdentity } from '../../coordinator/certificate.ts';
 import { mostStrangers } from '../../shared/wire/limits.ts';
 import { RawSocket, soon, testDoor, token, upgraded, upgradeRequest } from '../helpers/door.ts';
 
@@ -59,7 +62,7 @@ const refused: Record<string, [string, number, RegExp]> = {
   'a name that is not ours': [
     upgradeRequest('/control', { Host: 'evil.example' }),
     403,
-    /^Host: got "evil\.example", expected a name or an address of this machine; use one, or tell/,
+    /^Host: got "evil\.example", expected a name or an address of this machine; use one, or start the coordinator with --host-name evil\.example$/,
   ],
   'an address that is not ours': [upgradeRequest('/control', { Host: '192.0.2.1' }), 403, /^Host: got "192/],
   'a host that is none': [upgradeRequest('/control', { Host: 'a b' }), 400, /^Host: got "a b"/],
@@ -145,6 +148,26 @@ for (const [what, headers] of Object.entries(welcome)) {
     t.same(door.lines, []);
   });
 }
+
+t.test('names of the certificate let in, also those one level below', async (t) => {
+  const folder = t.testdir();
+  const tls = await ownIdentity(folder, ['trainer.example', '*.gpu.example']);
+  const door = await testDoor(t, { tls });
+  for (const [host, isIn] of [
+    ['trainer.example:7077', true],
+    ['a.gpu.example', true],
+    ['a.b.gpu.example', false],
+    ['gpu.example', false],
+    ['other.example', false],
+  ] as const) {
+    const socket = connectTls({ port: door.port, host: '127.0.0.1', ca: tls.cert, servername: '' });
+    socket.on('error', () => {}); // a reset may follow the answer
+    socket.write(upgradeRequest('/control', { Host: host }));
+    const [answer] = await once(socket, 'data');
+    t.match(String(answer), isIn ? /^HTTP\/1\.1 101 / : /^HTTP\/1\.1 403 /, host);
+    socket.destroy();
+  }
+});
 
 t.test('a token of any printable characters lets in', async (t) => {
   const strange = ' pass wörd: %41 "✓" ';
