@@ -6,7 +6,9 @@ import { version } from '../../shared/version.ts';
 import { digestOf } from '../recipes/digests.ts';
 import type { Summary } from '../summary.ts';
 import { travelOf, travelText } from '../travel.ts';
-import { clock, grouped, percent, type Screen } from './screen.ts';
+import { clock, grouped, percent, plural, type Screen } from './screen.ts';
+import { shellWord } from './shell-word.ts';
+import { wrapped } from './wrap.ts';
 
 /** The line that moves is drawn this often. */
 const drawMs = 100;
@@ -44,8 +46,9 @@ export class TrainView {
       `Lockstep ${version}: recipe ${this.#screen.style('bold', recipeName)} ${recipeId(recipe).slice(0, 8)}, ` +
         `${grouped(run.samples.length)} samples, ${grouped(run.steps)} steps an epoch`,
     );
-    const who = threads === 0 ? 'coordinator without threads of its own' : plural(threads, 'thread');
-    this.#screen.line(`${who}, ${kernels.set} kernels: ${kernels.reason}`);
+    const who = threads === 0 ? 'no threads here' : plural(threads, 'thread');
+    const about = `${who}, ${kernels.set} kernels: ${kernels.reason}`;
+    for (const line of wrapped(about, this.#screen.columns)) this.#screen.line(line);
     this.#screen.line();
     if (this.#screen.isLive) this.#timer = setInterval(() => this.#draw(), drawMs);
   }
@@ -88,9 +91,10 @@ export class TrainView {
     const noun = summary.workers > 0 ? 'worker' : 'thread';
     if (work.length > (summary.workers > 0 ? 0 : 1) && summary.steps > 0) row('shards', sharesOf(work, noun));
     if (summary.workers > 0) row('workers', `${grouped(summary.workers)}, ${plural(summary.joins, 'join')}`);
-    if (deaths > 0 || summary.shardsRecomputed > 0) {
-      row('lost', `${plural(deaths, noun)}, ${plural(summary.shardsRecomputed, 'shard')} computed again`);
-    }
+    const shards = plural(summary.shardsRecomputed, 'shard');
+    if (deaths > 0) row('lost', `${plural(deaths, noun)}, ${shards} computed again`);
+    else if (summary.shardsRecomputed > 0)
+      row('computed again', `${shards}, of workers that left or were late`);
     const travel = travelText(travelOf(work));
     if (travel !== null) {
       row('up', travel.up);
@@ -162,14 +166,4 @@ function sharesOf(work: Summary['work'], noun: string): string {
   if (work.length <= 4) return work.map(({ name, shards }) => `${share(shards)} ${name}`).join(', ');
   const counts = work.map(({ shards }) => shards);
   return `${share(Math.min(...counts))} to ${share(Math.max(...counts))} by each of ${work.length} ${noun}s`;
-}
-
-function plural(count: number, noun: string): string {
-  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
-}
-
-/** One word of a shell's command line. */
-function shellWord(word: string): string {
-  if (/^[\w./=,:@+-]+$/.test(word)) return word;
-  return /["$`\\!]/.test(word) ? `'${word.replaceAll("'", `'\\''`)}'` : `"${word}"`;
 }

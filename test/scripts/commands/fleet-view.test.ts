@@ -61,6 +61,29 @@ t.test('the command fits 80 columns, and is the same words however it is cut', (
   t.end();
 });
 
+t.test('a URL that a shell would take for a pattern is quoted', (t) => {
+  const [line] = commandLines(
+    { ...invitation, url: 'ws://[::1]:7319', fingerprint: null, isTokenNew: false },
+    80,
+  );
+  t.equal(line, 'npm exec --no -- lockstep worker "ws://[::1]:7319"');
+  t.end();
+});
+
+t.test('this machine is what loopback is, not what begins like it', (t) => {
+  for (const [host, where] of [
+    ['127.0.0.1', 'this machine'],
+    ['[::1]', 'this machine'],
+    ['localhost', 'this machine'],
+    ['127.evil.com', 'other machines'],
+    ['localhost.evil.com', 'other machines'],
+  ]) {
+    const [first] = shown((view) => view.invite({ ...invitation, url: `ws://${host}:7077` }));
+    t.equal(first, `Workers may join now. To start one on ${where}:`);
+  }
+  t.end();
+});
+
 t.test('how to join: where the certificate is, and what travels in the open', (t) => {
   const lines = shown((view) => view.invite(invitation));
   t.equal(lines[0], 'Workers may join now. To start one on other machines:');
