@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect as connectTls } from 'node:tls';
 import t from 'tap';
 import { ownIdentity } from '../../coordinator/certificate.ts';
-import { mostStrangers } from '../../shared/wire/limits.ts';
+import { headersBytes, mostStrangers } from '../../shared/wire/limits.ts';
 import { RawSocket, soon, testDoor, token, upgraded, upgradeRequest } from '../helpers/door.ts';
 
 const other = 'not-the-token-at-all';
@@ -121,6 +121,19 @@ t.test('what asks for a page gets a short answer and no more than one', async (t
   );
   t.notMatch(answer, / 101 /);
   t.same(door.arrivals, []);
+});
+
+t.test('headers may be as long as their limit, and not longer', async (t) => {
+  const door = await testDoor(t);
+  const request = (bytes: number) => {
+    const rest = upgradeRequest('/control', { X: '' }).length;
+    return upgradeRequest('/control', { X: 'x'.repeat(bytes - rest) });
+  };
+  // What counts is names and values, and how they are told apart is not exact to the byte.
+  const raw = new RawSocket(t, door.port).write(request(headersBytes - 64));
+  await soon(() => raw.received.length > 0);
+  t.match(raw.received.toString(), /^HTTP\/1\.1 101 /);
+  t.match(await new RawSocket(t, door.port).write(request(headersBytes + 64)).closed(), /^HTTP\/1\.1 431 /);
 });
 
 t.test('a large body is not read', async (t) => {
