@@ -8,7 +8,7 @@ import { checksumSteps } from '../shared/replica.ts';
 import type { Frame } from '../shared/wire/frame.ts';
 import type { Clock } from '../shared/wire/link.ts';
 import { Deadline } from './deadline.ts';
-import { DistributedStep } from './distributed-step.ts';
+import { DistributedStep, type Overdue } from './distributed-step.ts';
 import type { FleetPhase, FleetProfile } from './fleet-profile.ts';
 import type { Judge } from './judge.ts';
 import type { StepResults } from './ledger.ts';
@@ -20,6 +20,7 @@ import { Reduction } from './reduction.ts';
 import type { CoordinatorReplica } from './replica.ts';
 import { RetiredTotals } from './retired-totals.ts';
 import type { Roster } from './roster.ts';
+import type { SlowJoiners } from './slow-joiners.ts';
 
 export interface StepRunnerOptions {
   readonly run: Run;
@@ -28,6 +29,7 @@ export interface StepRunnerOptions {
   readonly clock: Clock;
   readonly stepTimeoutMs: number;
   readonly roster: Roster;
+  readonly slowJoiners: SlowJoiners;
   readonly planner: Planner;
   readonly replica: CoordinatorReplica;
   readonly judge: Judge;
@@ -41,7 +43,7 @@ export interface StepRunnerOptions {
 }
 
 /** Finished steps that a late worker still owes something of are kept for comparison, at most so many. */
-const mostOverdueSteps = 2;
+export const mostOverdueSteps = 2;
 
 export class StepRunner {
   /** Shards that were given to another worker because one died or was late. */
@@ -99,20 +101,19 @@ export class StepRunner {
 
   /** Begins a step of the epoch with all that take part. */
   begin(stepOfEpoch: number): void {
-    const { run, replica, clock, roster, planner, judge } = this.#options;
+    const { run, replica, clock, planner, judge } = this.#options;
     const { batchSize, shardSize, epochSamples } = run.setup.sizes;
     const rows = Math.min(batchSize, epochSamples - stepOfEpoch * batchSize);
     this.#stepOfEpoch = stepOfEpoch;
     this.#startMs = clock.nowMs();
     const step: DistributedStep = new DistributedStep(replica.committed, this.#layouts, {
-      generation: () => roster.generation,
       ready: () => planner.ready(),
       newReduction: (exchange) => this.#newReduction(exchange, { rows, shardSize }),
       isGood: (exchange, total, isKnownFinite) => this.#isGood(exchange, total, isKnownFinite),
       broadcast: (exchange, total) => this.#broadcast(exchange, total),
       finished: () => this.#commit(step),
       conflict: (member, what) => judge.conflict(member, what),
-      late: (member, what) => this.#late(member, what),
+      late: (members) => this.#late(members),
       violated: (member, what) => judge.violated(member, what),
       dropped: () => judge.dropped(),
     });
@@ -149,11 +150,11 @@ export class StepRunner {
     else this.#options.judge.dropped();
   }
 
-  #late(member: Member, what: string): void {
+  #late(members: readonly Overdue[]): void {
     if (this.#step !== null && !this.#overdue.includes(this.#step)) {
       this.#overdue = [...this.#overdue, this.#step].slice(-mostOverdueSteps);
     }
-    this.#options.judge.late(member, what);
+    this.#options.judge.late(members);
   }
 
   #newReduction(exchange: number, batch: Batch): Reduction {
@@ -165,17 +166,19 @@ export class StepRunner {
   }
 
   #broadcast(exchange: number, total: Float32Array): void {
-    const { roster } = this.#options;
+    const { roster, slowJoiners } = this.#options;
     // A late member's connection may still hold totals of the time before.
     if (roster.members.every(({ link }) => link.bufferedBytes === 0)) this.#retired.recycle();
     this.#timed('sending', () => {
-      for (const member of roster.following) this.#sendTotal(member, exchange, total);
+      for (const member of roster.following) {
+        if (slowJoiners.keepsUp(member)) this.#sendTotal(member, exchange, total);
+      }
     });
   }
 
   #sendTotal(member: Member, exchange: number, total: Float32Array): void {
-    const { runNumber, roster, replica } = this.#options;
-    if (this.#isLast(exchange)) roster.accountOf(member).steps += 1;
+    const { runNumber, replica } = this.#options;
+    if (this.#isLast(exchange)) member.totals += 1;
     const { buffer, byteOffset, byteLength } = total;
     const place = { exchange, lo: 0, hi: 0, panel: 0, microseconds: 0 };
     member.link.sendFrame(
@@ -219,7 +222,7 @@ export class StepRunner {
     this.shardsRecomputed += step.shardsRecomputed;
     for (const [member, share] of step.shares) {
       roster.credit(member, share);
-      planner.observe(member, step.number, share.shards, share.seconds);
+      if (member.state !== 'gone') planner.observe(member, step.number, share.shards, share.seconds);
     }
     this.#overdue = this.#overdue.filter(({ shares }) =>
       [...shares.keys()].some(({ state }) => state === 'late'),

@@ -16,6 +16,8 @@ import { coordinatorUrl, type Invitation, thisProcess } from './invitation.ts';
 
 export interface WorkersSettings {
   readonly listen: ListenAddress;
+  /** What this machine is called besides what it knows itself. */
+  readonly names?: readonly string[];
   /** Null to make one. */
   readonly token: string | null;
   /** To be used instead of a new one. */
@@ -53,7 +55,7 @@ export async function openWorkers(
 ): Promise<OpenWorkers> {
   checkRecipe(run);
   collectFramesLate();
-  const { listen, threads, tls, log = () => {} } = settings;
+  const { listen, threads, tls, names = [], log = () => {} } = settings;
   const own = threads > 0 ? 1 : 0;
   let ownIsReady = (): void => {};
   const ownReady = new Promise<void>((resolve) => {
@@ -80,7 +82,7 @@ export async function openWorkers(
     await door?.close(reason);
   };
   try {
-    door = await openDoor({ listen, token, tls, log, onWorker: (link) => fleet.arrive(link) });
+    door = await openDoor({ listen, names, token, tls, log, onWorker: (link) => fleet.arrive(link) });
     if (own > 0) {
       const working = workHere(fleet, kernels, threads);
       local = working.catch(() => {}); // it has left with its reason, like any other worker

@@ -61,9 +61,8 @@ export type SessionEvent =
 
 /** How a session ended. `refused` and `over` are the coordinator's word; after `lost` a worker comes back. */
 export type SessionEnd =
-  | { readonly kind: 'over' | 'left' | 'lost'; readonly reason: string }
-  | { readonly kind: 'failed'; readonly reason: string; readonly error: unknown }
-  | { readonly kind: 'refused'; readonly reason: string; readonly retry: boolean };
+  | { readonly kind: 'over' | 'left' | 'lost' | 'refused'; readonly reason: string }
+  | { readonly kind: 'failed'; readonly reason: string; readonly error: unknown };
 
 /** A total or a piece of a replica on its way into the memory. */
 interface Task {
@@ -143,7 +142,7 @@ export class Session implements LinkEvents<ToWorker> {
         this.#welcome(message).catch((error: unknown) => this.#fail(error));
         break;
       case 'refuse':
-        this.#close({ kind: 'refused', reason: message.reason, retry: message.retry });
+        this.#close({ kind: 'refused', reason: message.reason });
         break;
       case 'end':
         this.#close({ kind: 'over', reason: message.reason });

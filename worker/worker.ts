@@ -85,7 +85,7 @@ export async function work(options: WorkerOptions): Promise<string> {
       const end = await live(link, relay, hello, workshop, { ...options, onEvent });
       if (end.kind === 'over' || end.kind === 'left') return end.reason;
       if (end.kind === 'failed') throw end.error;
-      if (end.kind === 'refused' && !end.retry)
+      if (end.kind === 'refused')
         throw new LockstepError('REFUSED', `the coordinator refused this worker: ${end.reason}`);
       options.onEvent?.({ kind: 'lost', reason: end.reason });
       patienceMs = options.rejoinTimeoutMs;

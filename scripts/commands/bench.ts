@@ -8,12 +8,11 @@ import { machineHere, runBench } from '../bench/bench.ts';
 import { defaultKernels, loadSets } from '../bench/kernel-sets.ts';
 import { findPeers } from '../bench/peers/peers.ts';
 import { type BenchPlan, benchRecipe, estimateSeconds } from '../bench/plan.ts';
-import { plural } from '../bench/plural.ts';
 import { headLines, limitLines, missingLines, recipeLines } from '../bench/report.ts';
 import { FlagValues } from './flag-values.ts';
 import { defaultPeersFolder } from './flags.ts';
 import { chooseRecipe } from './recipe-fields.ts';
-import { clock, Screen } from './screen.ts';
+import { clock, plural, Screen } from './screen.ts';
 import { onSignals } from './signals.ts';
 import { wrapped } from './wrap.ts';
 

@@ -4,7 +4,7 @@ import { version } from '../../shared/version.ts';
 import type { Welcome } from '../../shared/wire/messages.ts';
 import type { WorkerEvent } from '../../worker/worker.ts';
 import { nameOf, publishedDigests } from '../recipes/digests.ts';
-import { clock, grouped, percent, type Screen } from './screen.ts';
+import { clock, grouped, percent, plural, type Screen } from './screen.ts';
 import type { WorkerPlan } from './worker.ts';
 
 /** The line that moves is drawn this often, and its speed is that of the last turns. */
@@ -193,8 +193,4 @@ function shardsOf({ batchSize, shardSize }: Recipe): number {
 
 function megabytes(bytes: number): string {
   return (bytes / 1e6).toFixed(1);
-}
-
-function plural(count: number, noun: string): string {
-  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -1,7 +1,7 @@
 /** The control messages, small and checked by schema; bulk data goes in frames (frame.ts). */
 import { z } from 'zod';
 import { oneLine } from '../errors.ts';
-import { mostNodes, recipeBytes } from './limits.ts';
+import { mostNodes, reasonLength, recipeBytes } from './limits.ts';
 
 const count = z
   .int()
@@ -68,14 +68,13 @@ const toWorker = z.discriminatedUnion('type', [
     recipe: z.string().min(1).max(recipeBytes),
     samples: z.strictObject({ train: count, test: count }),
   }),
-  /** The worker is not wanted, now or any more. `retry` says whether to come back. */
-  z.strictObject({ type: z.literal('refuse'), reason: text(1024), retry: z.boolean() }),
+  /** The worker is not wanted, or not any more; it does not come back. */
+  z.strictObject({ type: z.literal('refuse'), reason: text(reasonLength) }),
   /** Its replica is not that of all others or too old; a new one follows. */
-  z.strictObject({ type: z.literal('resync'), reason: text(1024) }),
+  z.strictObject({ type: z.literal('resync'), reason: text(reasonLength) }),
   /** Compute these nodes of this step, too. */
   z.strictObject({
     type: z.literal('assign'),
-    generation: count,
     step: count,
     nodes: z.array(node).min(1).max(mostNodes),
   }),
@@ -84,7 +83,7 @@ const toWorker = z.discriminatedUnion('type', [
     .strictObject({ type: z.literal('evaluate'), step: count, from: count, to: count })
     .refine(({ from, to }) => from < to, 'expected from < to'),
   /** The run is over. */
-  z.strictObject({ type: z.literal('end'), reason: text(1024) }),
+  z.strictObject({ type: z.literal('end'), reason: text(reasonLength) }),
   z.strictObject({ type: z.literal('heartbeat') }),
 ]);
 

@@ -20,7 +20,6 @@ export class Judge {
   foreignFrames = 0;
   readonly #simulation: Simulation;
   #duplicates = 0;
-  #generation = 0;
   /** Connections over which a worker said that it has the last replica that it was sent. */
   readonly #ready = new Set<Connection>();
   /** The connection of each worker that said hello last, and those that were replaced by one. */
@@ -80,8 +79,6 @@ export class Judge {
     }
     if (message.type !== 'assign') return;
     if (message.step !== fleet.committed) this.fail(`an assignment of step ${message.step}`);
-    if (message.generation < this.#generation) this.fail('a generation went back');
-    this.#generation = message.generation;
     if (!this.#ready.has(end.connection)) this.fail('an assignment to a worker without a replica');
   }
 

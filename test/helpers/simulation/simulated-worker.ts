@@ -74,7 +74,7 @@ export class SimulatedWorker {
       const end = await session.ended;
       this.ends.push(end);
       this.#options.note(`${this.name} ended ${end.kind}: ${end.reason}`);
-      if (end.kind !== 'lost' && !(end.kind === 'refused' && end.retry)) return;
+      if (end.kind !== 'lost') return;
       await this.process.sleep(this.#options.dice.between(50, 1500));
     }
   }
