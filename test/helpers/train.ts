@@ -10,7 +10,7 @@ import { Team, type TeamOptions } from '../../worker/team.ts';
 import { randomNumbers } from './reference/random-data.ts';
 
 export interface TrainOptions
-  extends Pick<TeamOptions, 'failpoints' | 'stepTimeoutMs' | 'maxHeapMiB' | 'profile'> {
+  extends Pick<TeamOptions, 'failpoints' | 'threadTimeoutMs' | 'maxHeapMiB' | 'profile'> {
   readonly source: DatasetSource;
   readonly threads?: number;
   readonly kernels?: KernelSet;
@@ -30,7 +30,7 @@ export const label = (key: string): string => key;
 /** A training that is ready to begin; the caller closes the team. */
 export async function startTraining(
   fields: RecipeFields,
-  { source, threads = 1, kernels = 'wasm', failpoints, stepTimeoutMs, maxHeapMiB, profile }: TrainOptions,
+  { source, threads = 1, kernels = 'wasm', failpoints, threadTimeoutMs, maxHeapMiB, profile }: TrainOptions,
 ): Promise<{ run: Run; team: Team }> {
   const run = await prepareRun({
     draft: draftRecipe(fields, label),
@@ -45,7 +45,7 @@ export async function startTraining(
     kernels: run.kernels,
     memory: run.memory,
     ...(failpoints === undefined ? {} : { failpoints }),
-    ...(stepTimeoutMs === undefined ? {} : { stepTimeoutMs }),
+    ...(threadTimeoutMs === undefined ? {} : { threadTimeoutMs }),
     ...(maxHeapMiB === undefined ? {} : { maxHeapMiB }),
     ...(profile === undefined ? {} : { profile }),
   });
