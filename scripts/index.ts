@@ -13,7 +13,7 @@ import {
   openDataset,
 } from '../shared/data/dataset.ts';
 import { knownDatasets } from '../shared/data/known-datasets.ts';
-import { dataError, quoted, reasonOf, usageError } from '../shared/errors.ts';
+import { dataError, LockstepError, quoted, reasonOf, usageError } from '../shared/errors.ts';
 import { type KernelChoice, kernelChoices, loadKernels } from '../shared/kernels/load.ts';
 import { loadSplit } from '../shared/load-data.ts';
 import { parseArchitecture } from '../shared/model/architecture.ts';
@@ -168,7 +168,8 @@ export async function trainFields(fields: unknown, settings: RunSettings): Promi
       const came = { ...outcome, joins: outcome.joins - own };
       return result(run, came, { threads, workers: outcome.work.length - own });
     } catch (error) {
-      await open.close(`the run failed: ${reasonOf(error)}`);
+      const isStopped = error instanceof LockstepError && error.code === 'INTERRUPTED';
+      await open.close(`the run ${isStopped ? 'was stopped' : 'failed'}: ${reasonOf(error)}`, !isStopped);
       throw error;
     }
   }
