@@ -10,7 +10,8 @@ export type ErrorCode =
   | 'TEAM' // threads were lost and could not be replaced
   | 'WORKERS' // too few workers for too long, or none that could be trusted
   | 'CONNECTION' // the coordinator cannot be reached, or the port not opened; later it may be
-  | 'REFUSED' // who answers does not want this worker, or is not whom it was told to trust
+  | 'REFUSED' // who answers does not want this worker, is not whom it was told to trust, or makes no sense
+  | 'RUN' // the run that this worker computed for failed, as its coordinator says
   | 'PEER' // another library that the benchmark runs failed, or did not answer
   | 'INTERRUPTED'; // the run was stopped from outside
 
@@ -24,6 +25,7 @@ const exitCodes: Record<ErrorCode, number> = {
   WORKERS: 1,
   CONNECTION: 1,
   REFUSED: 1,
+  RUN: 1,
   PEER: 1,
   INTERRUPTED: 130,
 };
