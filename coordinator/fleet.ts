@@ -228,13 +228,13 @@ export class Fleet implements Team {
     });
   }
 
-  /** Sends all workers home; what the run is still waiting for fails. */
-  close(reason: string): void {
+  /** Sends all workers home, from a run that `failed` or not; what the run is still waiting for fails. */
+  close(reason: string, failed = false): void {
     this.#fail('WORKERS', `the workers were sent home: ${reason}`);
     this.#isClosed = true;
     this.#congestion.stop();
     this.#slowJoiners.stop();
-    this.#roster.close(reason);
+    this.#roster.close(reason, failed);
   }
 
   // who is there

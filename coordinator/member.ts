@@ -153,9 +153,9 @@ export class Member implements LinkEvents<ToCoordinator> {
     this.#end(reason, false);
   }
 
-  /** Tells it that the run is over. */
-  dismiss(reason: string): void {
-    this.link.send({ type: 'end', reason: fitting(reason) });
+  /** Tells it that the run is over, or that it `failed`. */
+  dismiss(reason: string, failed = false): void {
+    this.link.send({ type: 'end', reason: fitting(reason), failed });
     this.#end(reason, true);
   }
 

@@ -150,10 +150,10 @@ export class Roster {
     member.refuse(reason);
   }
 
-  /** Sends all workers home. */
-  close(reason: string): void {
+  /** Sends all workers home, from a run that `failed` or not. */
+  close(reason: string, failed = false): void {
     this.#isClosed = true;
-    for (const member of [...this.#members]) member.dismiss(reason);
+    for (const member of [...this.#members]) member.dismiss(reason, failed);
   }
 
   #greet(member: Member, hello: Hello): Welcoming | Refusal {

@@ -7,7 +7,7 @@ import type { Hooks, Outcome } from '../coordinator/reports.ts';
 import type { RunState } from '../coordinator/run-state.ts';
 import { classCount, imageShape, memoryDataset, openDataset } from '../shared/data/dataset.ts';
 import { knownDatasets } from '../shared/data/known-datasets.ts';
-import { quoted, reasonOf, usageError } from '../shared/errors.ts';
+import { LockstepError, quoted, reasonOf, usageError } from '../shared/errors.ts';
 import { type KernelChoice, loadKernels } from '../shared/kernels/load.ts';
 import { parseArchitecture } from '../shared/model/architecture.ts';
 import { stateDigest, weightsDigest } from '../shared/model/snapshot.ts';
@@ -96,7 +96,8 @@ async function trainToEnd(fields: unknown, settings: RunSettings, startMs: numbe
       const came = { ...outcome, joins: outcome.joins - own };
       return result(came, { threads, workers: outcome.work.length - own });
     } catch (error) {
-      await open.close(`the run failed: ${reasonOf(error)}`);
+      const isStopped = error instanceof LockstepError && error.code === 'INTERRUPTED';
+      await open.close(`the run ${isStopped ? 'was stopped' : 'failed'}: ${reasonOf(error)}`, !isStopped);
       throw error;
     }
   }

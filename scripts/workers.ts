@@ -40,8 +40,8 @@ export interface WorkersSettings {
 
 export interface OpenWorkers {
   readonly fleet: Fleet;
-  /** Sends everybody home and shuts the door; the first reason counts. */
-  close(reason: string): Promise<void>;
+  /** Sends everybody home, from a run that `failed` or not, and shuts the door; the first reason counts. */
+  close(reason: string, failed?: boolean): Promise<void>;
 }
 
 /**
@@ -76,8 +76,8 @@ export async function openWorkers(
   const token = settings.token ?? settings.keptToken ?? randomBytes(16).toString('hex');
   let door: Door | null = null;
   let local: Promise<unknown> | null = null;
-  const shut = async (reason: string): Promise<void> => {
-    fleet.close(reason);
+  const shut = async (reason: string, failed = false): Promise<void> => {
+    fleet.close(reason, failed);
     await local;
     await door?.close(reason);
   };
@@ -89,7 +89,7 @@ export async function openWorkers(
       await Promise.race([ownReady, working]);
     }
   } catch (error) {
-    await shut('the run failed');
+    await shut('the run failed', true);
     throw error;
   }
   settings.onOpen?.({
@@ -101,8 +101,8 @@ export async function openWorkers(
   let closing: Promise<void> | null = null;
   return {
     fleet,
-    close: (reason) => {
-      closing ??= shut(reason);
+    close: (reason, failed) => {
+      closing ??= shut(reason, failed);
       return closing;
     },
   };

@@ -7,8 +7,8 @@ const count = z
   .int()
   .min(0)
   .max(2 ** 32 - 1);
-/** Text for people, made harmless for their terminals. */
-const text = (most: number) => z.string().min(1).max(most).overwrite(oneLine);
+/** Text for people, made harmless for their terminals; there is some of it left then. */
+const text = (most: number) => z.string().overwrite(oneLine).min(1).max(most);
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** A node of the reduction tree, `[lo, hi]` for shards lo … hi−1. One check instead of four: a message has up to `mostNodes`. */
@@ -82,8 +82,8 @@ const toWorker = z.discriminatedUnion('type', [
   z
     .strictObject({ type: z.literal('evaluate'), step: count, from: count, to: count })
     .refine(({ from, to }) => from < to, 'expected from < to'),
-  /** The run is over. */
-  z.strictObject({ type: z.literal('end'), reason: text(reasonLength) }),
+  /** The run is over: done, stopped by somebody, or `failed`. */
+  z.strictObject({ type: z.literal('end'), reason: text(reasonLength), failed: z.boolean() }),
   z.strictObject({ type: z.literal('heartbeat') }),
 ]);
 

@@ -69,7 +69,7 @@ t.test('whoever does not fit is refused with the reason, and not asked back', (t
   const wrong: [Partial<Hello>, RegExp][] = [
     [
       { protocol: 99 },
-      /the worker has protocol version 99 .* the coordinator 1 .*; install the same version on both/,
+      /the worker has protocol version 99 .* the coordinator 2 .*; install the same version on both/,
     ],
     [{ arithmetic: 99, version: '9.9.9' }, /arithmetic version 99 \(Lockstep 9\.9\.9\), the coordinator 1 /],
     [
@@ -213,8 +213,12 @@ t.test('the end is told once, with who wanted it', (t) => {
 
   const dismissed = welcomed();
   dismissed.member.dismiss('the run is done');
-  t.match(dismissed.link.messages.at(-1), { type: 'end', reason: 'the run is done' });
+  t.same(dismissed.link.messages.at(-1), { type: 'end', reason: 'the run is done', failed: false });
   t.same(dismissed.told, ['gone "the run is done" true']);
+
+  const failed = welcomed();
+  failed.member.dismiss('x'.repeat(2000), true);
+  t.same(failed.link.messages.at(-1), { type: 'end', reason: 'x'.repeat(1024), failed: true });
 
   const broken = welcomed();
   broken.member.closed('reset');

@@ -183,7 +183,7 @@ t.test('when the run is over all are sent home, and nobody is let in any more', 
   const stranger = new RecordingLink();
   const greeting = roster.arrive(stranger);
   roster.close('the run is done');
-  t.match(link.messages.at(-1), { type: 'end', reason: 'the run is done' });
+  t.match(link.messages.at(-1), { type: 'end', reason: 'the run is done', failed: false });
   t.match(link.ended, 'closed: the run is done');
   t.equal(greeting.state, 'gone', 'who has not said hello is sent home, too');
   const { link: late } = arrive(roster, 2, { joins: false });

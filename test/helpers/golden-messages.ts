@@ -164,11 +164,12 @@ export const goldenMessages: readonly Golden[] = [
   },
   {
     to: 'toWorker',
-    message: { type: 'end', reason: 'the run is done' },
+    message: { type: 'end', reason: 'the run is done', failed: false },
     bytes: fromHex(`
-      82
+      83
       a4 74797065 a3 656e64  # type: "end"
       a6 726561736f6e af 7468652072756e20697320646f6e65  # reason: "the run is done"
+      a6 6661696c6564 c2  # failed: false
     `),
   },
   {

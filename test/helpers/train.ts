@@ -11,7 +11,7 @@ import { Team, type TeamOptions } from '../../worker/team.ts';
 import { randomNumbers } from './reference/random-data.ts';
 
 export interface TrainOptions
-  extends Pick<TeamOptions, 'failpoints' | 'stepTimeoutMs' | 'maxHeapMiB' | 'profile'> {
+  extends Pick<TeamOptions, 'failpoints' | 'threadTimeoutMs' | 'maxHeapMiB' | 'profile'> {
   readonly source: DatasetSource;
   readonly threads?: number;
   readonly kernels?: KernelSet;
@@ -40,7 +40,7 @@ export async function startTraining(
     kernels = 'wasm',
     from = null,
     failpoints,
-    stepTimeoutMs,
+    threadTimeoutMs,
     maxHeapMiB,
     profile,
   }: TrainOptions,
@@ -60,7 +60,7 @@ export async function startTraining(
     memory: run.memory,
     committed: run.committed,
     ...(failpoints === undefined ? {} : { failpoints }),
-    ...(stepTimeoutMs === undefined ? {} : { stepTimeoutMs }),
+    ...(threadTimeoutMs === undefined ? {} : { threadTimeoutMs }),
     ...(maxHeapMiB === undefined ? {} : { maxHeapMiB }),
     ...(profile === undefined ? {} : { profile }),
   });

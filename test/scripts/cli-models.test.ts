@@ -117,6 +117,7 @@ t.test('a checkpoint and a run folder stand for their model', async (t) => {
     lossSum: 1.5,
     epochs: [],
     stopping: null,
+    chain: '0'.repeat(64),
   };
   const parts = encodeCheckpoint(whole.architecture, whole.recipe, state);
   writeFileSync(join(cwd, 'checkpoint.safetensors'), Buffer.concat(parts));

@@ -366,6 +366,24 @@ t.test('a worker that is refused says why and ends', async (t) => {
   t.equal(refused.stderr, `lockstep: the coordinator refused this worker: ${reason}\n`);
 });
 
+t.test('a coordinator that makes no sense is told so, and the worker ends with a line', async (t) => {
+  let left = '';
+  const url = await scripted(t, (message, link) => {
+    if (message.type === 'leave') left = message.reason;
+    if (message.type !== 'hello') return;
+    link.expectBulk(2 ** 21);
+    const { ticket } = link;
+    const samples = { train: 10, test: 10 };
+    link.send({ type: 'welcome', version, run: 7, ticket, name: 'ada', recipe: '{oops', samples });
+  });
+  const { code, stderr } = await launch(t, ['worker', url, '--quiet']).finished;
+  t.equal(code, 1);
+  const says = 'its recipe: got "{oops", expected JSON; install the same version on both';
+  t.match(stderr, `lockstep: coordinator ${url.slice(5)}: ${says}`);
+  t.equal(stderr.trim().split('\n').length, 1, 'and no stack');
+  t.match(left, `failed: coordinator ${url.slice(5)}: ${says}`);
+});
+
 t.test(
   'data that is not that of the recipe ends the worker, which says so, also to the coordinator',
   async (t) => {

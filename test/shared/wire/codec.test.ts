@@ -93,7 +93,7 @@ t.test('the largest messages fit their limits', (t) => {
   const nodes = Array.from({ length: mostNodes }, (_, i): [number, number] => [i, 2 ** 32 - 1 - i]);
   const others: ToWorker[] = [
     { type: 'assign', step: 2 ** 32 - 1, nodes },
-    { type: 'end', reason: wide.repeat(reasonLength) },
+    { type: 'end', reason: wide.repeat(reasonLength), failed: true },
   ];
   for (const message of others) t.same(decodeMessage('toWorker', encodeMessage(message)), message);
   t.end();
@@ -128,10 +128,10 @@ t.test('what nobody would read is not sent', (t) => {
 });
 
 t.test('bytes that were encoded stay, whatever is encoded after them', (t) => {
-  const bytes = encodeMessage({ type: 'end', reason: 'first' });
+  const bytes = encodeMessage({ type: 'end', reason: 'first', failed: true });
   const before = toHex(bytes);
   t.equal(bytes.buffer.byteLength, bytes.length, 'no piece of a shared pool');
-  for (let i = 0; i < 1_000; i++) encodeMessage({ type: 'end', reason: `another ${i}` });
+  for (let i = 0; i < 1_000; i++) encodeMessage({ type: 'end', reason: `another ${i}`, failed: true });
   t.equal(toHex(bytes), before);
   t.end();
 });
@@ -148,7 +148,7 @@ t.test('decoding leaves what it reads as it was', (t) => {
 t.test('text of the other end cannot move a terminal’s cursor', (t) => {
   const bytes = encodeMessage({ type: 'leave', reason: 'a\r\n\u001b[2Jb\u0085c' });
   t.same(decodeMessage('toCoordinator', bytes), { type: 'leave', reason: 'a [2Jb c' });
-  t.match(reasonAgainst('toWorker', packr.pack({ type: 'end', reason: 'x', abc: 1 })), /"abc"/);
+  t.match(reasonAgainst('toWorker', packr.pack({ type: 'end', reason: 'x', failed: true, abc: 1 })), /"abc"/);
   t.end();
 });
 

@@ -1,5 +1,6 @@
 /** What the schemas of the control messages refuse. */
 import t from 'tap';
+import { quoted } from '../../../shared/errors.ts';
 import { mostNodes, reasonLength, recipeBytes } from '../../../shared/wire/limits.ts';
 import { schemas } from '../../../shared/wire/messages.ts';
 import { type Golden, goldenMessages } from '../../helpers/golden-messages.ts';
@@ -30,7 +31,9 @@ const noCounts = [
   {},
   undefined,
 ];
-const noTexts = ['', 1, null, ['a'], {}, undefined];
+const noStrings = ['', 1, null, ['a'], {}, undefined];
+/** Of text for people nothing is left where nothing can be seen. */
+const noTexts = [...noStrings, ' ', '\u0000\u0007\u001b', '\u200b\u2028'];
 const noHashes = [...noTexts, 'f'.repeat(63), 'f'.repeat(65), 'F'.repeat(64), `${'f'.repeat(63)}\n`];
 
 /** Type → field → values that it must not have. */
@@ -56,7 +59,7 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly unknown[]>
     run: noCounts,
     ticket: [...noTexts, 't'.repeat(65)],
     name: [...noTexts, 'n'.repeat(81)],
-    recipe: [...noTexts, 'r'.repeat(recipeBytes + 1)],
+    recipe: [...noStrings, 'r'.repeat(recipeBytes + 1)],
     samples: [
       ...[null, 1, [], {}, { train: 1 }, { train: 1, test: 1, more: 1 }],
       ...noCounts.flatMap((count) => [
@@ -84,7 +87,7 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly unknown[]>
     ],
   },
   evaluate: { step: noCounts, from: [...noCounts, 79, 80], to: [...noCounts, 0] },
-  end: { reason: [...noTexts, 'r'.repeat(reasonLength + 1)] },
+  end: { reason: [...noTexts, 'r'.repeat(reasonLength + 1)], failed: [0, 1, 'true', null, undefined] },
 };
 
 t.test('every field of every message is in the table of wrong values', (t) => {
@@ -103,7 +106,8 @@ for (const [type, fields] of Object.entries(wrong)) {
     for (const [field, values] of Object.entries(fields)) {
       const { [field]: _, ...rest } = one.message as Record<string, unknown>;
       t.notOk(schemas[one.to].safeParse(rest).success, `without ${field}`);
-      for (const value of values) t.notOk(takes(one, { [field]: value }), `${field}: ${String(value)}`);
+      for (const value of values)
+        t.notOk(takes(one, { [field]: value }), `${field}: ${quoted(String(value))}`);
     }
     t.end();
   });
