@@ -83,6 +83,18 @@ export class Checkpoints {
     this.#writing ??= this.#writeWaiting();
   }
 
+  /** Removes the checkpoints of step `from` and later, once what is being written is: they hold a state that is wrong. */
+  async discard(from: number): Promise<void> {
+    this.#waiting = null;
+    await this.#writing;
+    this.#valid = this.#valid.filter((step) => step < from);
+    try {
+      await this.#clear(await this.#files.readdir(this.#folder), (step) => step >= from);
+    } catch (error) {
+      this.#fail('look for checkpoints of a wrong state', error, 'none of them must be gone on from');
+    }
+  }
+
   /** Waits until everything that was to be saved is durable, or has failed. */
   async close(): Promise<void> {
     await this.#writing;

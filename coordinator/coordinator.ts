@@ -251,6 +251,10 @@ class Coordinator {
   /** The run failed, but what was done before that stands. (What diverges would diverge again.) */
   #keepWhatIsDone(error: unknown): void {
     if (error instanceof LockstepError && error.code === 'DIVERGED') return;
+    if (error instanceof LockstepError && error.code === 'DOUBT') {
+      this.#keeping?.discard?.(this.#team.committed);
+      return;
+    }
     this.#attempt(() => this.#tellSteps());
     this.#attempt(() => this.#keep());
   }

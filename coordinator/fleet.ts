@@ -20,6 +20,7 @@ import { Judge } from './judge.ts';
 import type { Member, Welcoming } from './member.ts';
 import { Planner } from './planner.ts';
 import type { Run } from './prepare.ts';
+import { Proofs } from './proofs.ts';
 import { CoordinatorReplica } from './replica.ts';
 import { Roster, type RosterEvent } from './roster.ts';
 import { SlowJoiners } from './slow-joiners.ts';
@@ -70,6 +71,7 @@ export class Fleet implements Team {
   readonly #roster: Roster;
   readonly #judge: Judge;
   readonly #replica: CoordinatorReplica;
+  readonly #proofs: Proofs;
   readonly #steps: StepRunner;
   readonly #evaluations: EvaluationRunner;
   readonly #enoughWorkers: EnoughWorkers;
@@ -86,6 +88,8 @@ export class Fleet implements Team {
   #isStarted = false;
   #isStopping = false;
   #isClosed = false;
+  /** Why the last step cannot be trusted. */
+  #doubt: string | null = null;
 
   constructor(options: FleetOptions) {
     const { run, clock, stepTimeoutMs, profile } = options;
@@ -100,6 +104,9 @@ export class Fleet implements Team {
     const replica = new CoordinatorReplica(run);
     const computing = { run, clock, stepTimeoutMs, planner: this.#planner, replica, judge: this.#judge };
     this.#replica = replica;
+    this.#proofs = new Proofs(replica, this.#roster, (reason) => {
+      this.#doubt ??= reason;
+    });
     const mostBytes = replica.bytes + this.#payloadBytes;
     this.#slowJoiners = new SlowJoiners({
       clock,
@@ -109,6 +116,7 @@ export class Fleet implements Team {
     });
     this.#steps = new StepRunner({
       ...computing,
+      proofs: this.#proofs,
       runNumber: this.#runNumber,
       roster: this.#roster,
       slowJoiners: this.#slowJoiners,
@@ -257,12 +265,12 @@ export class Fleet implements Team {
       lost: (member) => this.#lose(member),
       forgotten: (workerId) => this.#planner.forget(workerId),
       partial: (member, frame) => {
-        this.#steps.partial(member, frame);
-        this.#judge.heard(member);
+        if (this.#proofs.holds(member, frame)) this.#steps.partial(member, frame);
+        this.#heard(member);
       },
       evaluation: (member, frame) => {
-        this.#evaluations.take(member, frame);
-        this.#judge.heard(member);
+        if (this.#proofs.holds(member, frame)) this.#evaluations.take(member, frame);
+        this.#heard(member);
       },
       checksum: (member, step, digest) => {
         const own = member.sent?.step === step ? member.sent.sha256 : null;
@@ -273,6 +281,12 @@ export class Fleet implements Team {
         onEvent?.({ ...event, name, address: link.address, step, workers });
       },
     });
+  }
+
+  /** A frame of a member was taken, or not. */
+  #heard(member: Member): void {
+    this.#judge.heard(member);
+    if (this.#doubt !== null) this.#goOn();
   }
 
   #welcome(): Omit<Welcoming, 'name'> {
@@ -313,6 +327,10 @@ export class Fleet implements Team {
   #goOn(): void {
     const job = this.#job;
     if (job === null || this.#isClosed) return;
+    if (this.#doubt !== null) {
+      this.#fail('DOUBT', this.#doubt);
+      return;
+    }
     const isDeserted = this.#isStopping && this.workers === 0;
     // Nobody is left to finish what has begun, and what is committed is enough.
     if (isDeserted && this.#isStarted) this.#abandon();
@@ -370,7 +388,7 @@ export class Fleet implements Team {
     if (job?.kind === 'train') job.resolve({ kind: 'nonFinite', step: this.step, where });
   }
 
-  #fail(code: 'WORKERS' | 'INTERRUPTED', message: string): void {
+  #fail(code: 'WORKERS' | 'INTERRUPTED' | 'DOUBT', message: string): void {
     const job = this.#job;
     this.#endJob();
     job?.reject(new LockstepError(code, message));

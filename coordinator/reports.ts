@@ -75,6 +75,8 @@ export interface Keeping {
   readonly every: KeepEvery | null;
   /** Takes what the run needs to go on, and is back before there is anything to wait for: it writes later. */
   keep(state: RunState): void;
+  /** What was kept after so many steps of the run, and later, is wrong and must not be gone on from. */
+  discard?(steps: number): void;
 }
 
 export interface Outcome {

@@ -16,6 +16,7 @@ import type { Member } from './member.ts';
 import { type Batch, Merger, mergerBytes } from './merger.ts';
 import type { Planner } from './planner.ts';
 import type { Run } from './prepare.ts';
+import type { Proofs } from './proofs.ts';
 import { Reduction } from './reduction.ts';
 import type { CoordinatorReplica } from './replica.ts';
 import { RetiredTotals } from './retired-totals.ts';
@@ -33,6 +34,7 @@ export interface StepRunnerOptions {
   readonly planner: Planner;
   readonly replica: CoordinatorReplica;
   readonly judge: Judge;
+  readonly proofs: Pick<Proofs, 'committed'>;
   /** Takes where the time of steps goes, if that is asked for. */
   readonly profile: FleetProfile | undefined;
   /** A step is committed; its number in the epoch. */
@@ -224,6 +226,8 @@ export class StepRunner {
       roster.credit(member, share);
       if (member.state !== 'gone') planner.observe(member, step.number, share.shards, share.seconds);
     }
+    const contributors = [...step.shares].filter(([, { shards }]) => shards > 0);
+    this.#options.proofs.committed(contributors.map(([member]) => member));
     this.#overdue = this.#overdue.filter(({ shares }) =>
       [...shares.keys()].some(({ state }) => state === 'late'),
     );

@@ -62,6 +62,7 @@ export class RunKeeper implements Keeping {
   #waiting: RunState | null = null;
   #last: RunState | null = null;
   #writing: Promise<void> | null = null;
+  #discarding: Promise<void> | null = null;
 
   private constructor(options: KeeperOptions, checkpoints: Checkpoints) {
     const { folder, lock, run, settings, alarm } = options;
@@ -136,9 +137,15 @@ export class RunKeeper implements Keeping {
     this.#writing ??= this.#write();
   }
 
+  discard(steps: number): void {
+    this.#waiting = null;
+    this.#discarding = Promise.resolve(this.#writing).then(() => this.#checkpoints.discard(steps));
+  }
+
   /** Waits until all is written, and lets others have the folder. */
   async close(): Promise<void> {
     await this.#writing;
+    await this.#discarding;
     this.#log.close();
     this.#chain.close();
     this.#lock.release();

@@ -94,6 +94,10 @@ export class RunOutputs implements Keeping {
     this.#keeper?.keep(state);
   }
 
+  discard(steps: number): void {
+    this.#keeper?.discard(steps);
+  }
+
   /** Keeps what workers need to come in, so that they can come back to whoever goes on with the run. */
   keepToken(token: string): void {
     const { folder } = this;

@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'DIVERGED' // a number of the training path is not finite
   | 'TEAM' // threads were lost and could not be replaced
   | 'WORKERS' // too few workers for too long, or none that could be trusted
+  | 'DOUBT' // a worker computed with other parameters than all others, and what it sent is part of the result
   | 'CONNECTION' // the coordinator cannot be reached, or the port not opened; later it may be
   | 'REFUSED' // who answers does not want this worker, is not whom it was told to trust, or makes no sense
   | 'RUN' // a run in another process failed: the one that was worked for, or one that was started to compare
@@ -23,6 +24,7 @@ const exitCodes: Record<ErrorCode, number> = {
   DIVERGED: 1,
   TEAM: 1,
   WORKERS: 1,
+  DOUBT: 1,
   CONNECTION: 1,
   REFUSED: 1,
   RUN: 1,

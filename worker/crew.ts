@@ -27,7 +27,7 @@ export interface Crew {
 /** What of a worker's memory the messages of a run are about. */
 export type RunMemory = Pick<
   WorkerMemory,
-  'totalBytes' | 'enterStep' | 'replicaChunk' | 'checksum' | 'writeTotal' | 'evaluationOf'
+  'totalBytes' | 'enterStep' | 'replicaChunk' | 'checksum' | 'updateChecksum' | 'writeTotal' | 'evaluationOf'
 >;
 
 /** What a worker computes with once it knows the recipe. */

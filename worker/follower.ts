@@ -42,6 +42,8 @@ export class Follower {
   /** Steps committed here, and the exchange of the step after them whose total comes next. */
   #committed = 0;
   #exchange = 0;
+  /** The checksum of what the last update wrote; none before the first of a replica. */
+  #proof: bigint | undefined;
   /** Nodes that are computed in that step. */
   #held: TreeNode[] = [];
   #isWorking = false;
@@ -152,6 +154,7 @@ export class Follower {
 
   async #apply(step: number): Promise<void> {
     await this.#crew.apply(step);
+    this.#proof = this.#memory.updateChecksum;
     const shards = this.#held.reduce((sum, { lo, hi }) => sum + hi - lo, 0);
     this.#options.onEvent({ kind: 'computed', step: this.#committed, shards });
     this.#enter(this.#committed + 1);
@@ -183,6 +186,7 @@ export class Follower {
     const step = this.#replica.use();
     if (step === null) return;
     this.#isSynced = true;
+    this.#proof = undefined;
     this.#enter(step);
     this.#options.link.send({ type: 'ready', step });
     this.#sendChecksum();
@@ -196,7 +200,7 @@ export class Follower {
     await this.#crew.evaluate('test', { from, to });
     const microseconds = Math.round((clock.nowMs() - startMs) * 1000);
     const header = { run, step, exchange: 0, lo: from, hi: to, panel: 0, microseconds };
-    link.sendFrame({ type: 'evaluation', ...header }, this.#memory.evaluationOf(from, to));
+    link.sendFrame({ type: 'evaluation', ...header, ...this.#proven() }, this.#memory.evaluationOf(from, to));
   }
 
   /** Sends the partials of one computation; its time goes with the first. */
@@ -205,6 +209,7 @@ export class Follower {
     const exchange = this.#exchange;
     const step = this.#committed;
     const bytes = this.#memory.totalBytes[exchange];
+    const proof = this.#proven();
     let sinceMs = clock.nowMs();
     return ({ lo, hi }, partial) => {
       const nowMs = clock.nowMs();
@@ -212,8 +217,13 @@ export class Follower {
       sinceMs = nowMs;
       const header = { type: 'partial', run, step, exchange, lo, hi, panel: 0, microseconds } as const;
       // The threads go on with the memory.
-      link.sendFrame(header, this.#outgoing.copy(partial.subarray(0, bytes), link));
+      link.sendFrame({ ...header, ...proof }, this.#outgoing.copy(partial.subarray(0, bytes), link));
     };
+  }
+
+  /** What of a header proves that this replica is that of all others. */
+  #proven(): Pick<Frame, 'proof'> {
+    return this.#proof === undefined ? {} : { proof: this.#proof };
   }
 
   #sendChecksum(): void {

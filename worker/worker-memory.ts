@@ -94,6 +94,11 @@ export class WorkerMemory {
     return step;
   }
 
+  /** The checksum of what the last update wrote. */
+  get updateChecksum(): bigint {
+    return this.#training.model.checksum;
+  }
+
   /** SHA-256 of the replica before step `committed`. */
   checksum(committed: number): string {
     return replicaDigest(this.#replica(committed));

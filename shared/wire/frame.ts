@@ -30,6 +30,11 @@ export interface FrameHeader {
   readonly panel: number;
   /** Microseconds that the sender computed for it, waiting left out; sent as a whole number, at most 71 minutes. */
   readonly microseconds: number;
+  /**
+   * Of a partial or an evaluation: the checksum of what the sender's last update wrote, 64 bits; none where it has made no
+   * update since it got its replica.
+   */
+  readonly proof?: bigint;
 }
 
 export interface Frame extends FrameHeader {
@@ -54,7 +59,8 @@ const at = {
   panel: 28,
   length: 32,
   microseconds: 36,
-  reserved: 40,
+  proof: 40,
+  reserved: 48,
   checksum: 60,
 } as const;
 
@@ -77,6 +83,7 @@ export function encodeHeader(header: FrameHeader, length: number): Uint8Array {
   set(at.panel, header.panel);
   set(at.length, length);
   set(at.microseconds, Math.min(Math.round(header.microseconds), 2 ** 32 - 1));
+  view.setBigUint64(at.proof, header.proof ?? 0n, true);
   set(at.checksum, crc32(bytes.subarray(0, at.checksum)));
   return bytes;
 }
@@ -100,6 +107,7 @@ export function decodeFrame(message: Uint8Array, apart?: Uint8Array): Frame | st
   const length = view.getUint32(at.length, true);
   const payload = apart ?? message.subarray(headerBytes);
   if (payload.length !== length) return `${payload.length} bytes of payload, its header says ${length}`;
+  const proof = view.getBigUint64(at.proof, true);
   return {
     type,
     run: view.getUint32(at.run, true),
@@ -109,6 +117,7 @@ export function decodeFrame(message: Uint8Array, apart?: Uint8Array): Frame | st
     hi: view.getUint32(at.hi, true),
     panel: view.getUint32(at.panel, true),
     microseconds: view.getUint32(at.microseconds, true),
+    ...(proof !== 0n && { proof }),
     payload,
   };
 }

@@ -47,6 +47,7 @@ async function newRunner() {
       fellBehind: () => t.fail('nobody falls behind'),
       resync: () => {},
     }),
+    proofs: { committed: () => {} },
     committed: () => {},
     diverged: (where) => t.fail(where),
     failed: (reason) => t.fail(reason),

@@ -24,6 +24,8 @@ export interface TestWorker {
   readonly threads: number;
   readonly kernels?: KernelSet;
   readonly failpoints?: readonly Failpoint[];
+  /** A bit of its first weight changes once it has made this update, counted from 1. */
+  readonly flipAfter?: number;
 }
 
 export interface TrainedWithWorkers extends Trained {
@@ -87,7 +89,7 @@ export async function trainWithWorkers(
 
 function joinFleet(
   fleet: Fleet,
-  { threads, kernels: set = 'wasm', failpoints = [] }: TestWorker,
+  { threads, kernels: set = 'wasm', failpoints = [], flipAfter }: TestWorker,
   i: number,
   onTeam: (team: Team) => void,
 ): Session {
@@ -102,9 +104,23 @@ function joinFleet(
       await bringData(memory, { data: null, cache: null }, fetch, () => {});
       const crew = await Team.start({ setup: memory.setup, kernels, memory: memory.memory, failpoints });
       onTeam(crew);
+      if (flipAfter !== undefined) flipAWeight(memory, crew, flipAfter);
       return { memory, crew };
     },
   });
   listen(session, fleet.arrive(coordinator));
   return session;
+}
+
+/** As a broken memory would: a bit of the current parameters is another one after an update. */
+function flipAWeight(memory: WorkerMemory, crew: Team, update: number): void {
+  const { apply } = crew;
+  let updates = 0;
+  crew.apply = async (step) => {
+    await apply.call(crew, step);
+    updates += 1;
+    if (updates !== update) return;
+    const { flat } = memory.training.plan.replicas[crew.committed % 2];
+    new Uint8Array(memory.memory.buffer, flat, 1)[0] ^= 1;
+  };
 }

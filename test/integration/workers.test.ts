@@ -71,3 +71,17 @@ t.test('threads of workers die anywhere, and the worker computes its nodes again
     t.match(trained, { deaths: 0, shardsRecomputed: 0 }, 'which is the own affair of the worker');
   }
 });
+
+t.test('a bit that flips in the memory of a worker never ends up in a result', async (t) => {
+  // Six updates; what comes after the last one changes nothing any more.
+  for (const flipAfter of [1, 2, 3, 4, 5]) {
+    const workers = [{ threads: 1 }, { threads: 1, flipAfter }];
+    await t.rejects(trainWithWorkers(recipe('sync'), source, workers), {
+      code: 'DOUBT',
+      exitCode: 1,
+      message: new RegExp(
+        `^worker worker 1: after step ${flipAfter + 1} its parameters have the checksum .*--resume`,
+      ),
+    });
+  }
+});

@@ -30,6 +30,7 @@ function newFollower({ holds = false } = {}) {
         enterStep: (committed) => committed % 10,
         replicaChunk: (_, panel) => panel === 1,
         checksum: (committed) => `checksum of ${committed}`,
+        updateChecksum: 0x1234n,
         writeTotal: (exchange) => void did.push(`total ${exchange}`),
         evaluationOf: () => new Uint8Array(1),
       },

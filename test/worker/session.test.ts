@@ -27,6 +27,7 @@ const memory: RunMemory = {
   enterStep: () => 0,
   replicaChunk: () => true,
   checksum: () => 'c'.repeat(64),
+  updateChecksum: 1n,
   writeTotal: () => {},
   evaluationOf: () => new Uint8Array(1),
 };
