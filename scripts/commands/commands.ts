@@ -12,6 +12,7 @@ import {
   recipeFlags,
   runFlags,
   trainListenFlags,
+  verifyFlags,
   workerFlags,
 } from './flags.ts';
 import { listenFlags } from './network-flags.ts';
@@ -136,6 +137,21 @@ export const commands: readonly Command[] = [
     ],
     run: async (argument = '', flags, more) =>
       (await import('./export.ts')).exportCommand(argument, more[0], flags),
+  },
+  {
+    name: 'verify',
+    argument: { value: 'RECIPE', needed: false },
+    summary: 'train it several ways and compare the digests',
+    about:
+      'Trains a recipe on one thread, on several, with every set of kernels that runs here, with workers, with a ' +
+      'worker killed, stopped and resumed, killed and resumed, and compares what they come to. Exit code 3 if ' +
+      'anything differs. RECIPE is mnist (the default), note, or a JSON file.',
+    groups: [
+      { title: 'How to verify:', flags: verifyFlags },
+      { title: 'What is trained, which decides the bits:', flags: recipeFlags },
+    ],
+    examples: ['lockstep verify --quick', 'lockstep verify note --epochs 2'],
+    run: async (argument, flags) => (await import('./verify.ts')).verifyCommand(argument, flags),
   },
   {
     name: 'inspect',
