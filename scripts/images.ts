@@ -22,5 +22,5 @@ export async function readImages(path: string, options: ReadImagesOptions = {}):
   const { fit = 'digit', first = Number.MAX_SAFE_INTEGER } = options;
   checkChoice(fit, fits, 'readImages: fit');
   checkCount(first, 'readImages: first');
-  return (await readFirst(path, first, fit)).samples;
+  return (await readFirst(path, first, fit, 'readImages')).samples;
 }

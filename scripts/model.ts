@@ -104,7 +104,7 @@ export class TrainedModel {
  *   is not the one it states
  */
 export function loadModel(path: string): TrainedModel {
-  const at = modelPath(path, 'model');
+  const at = modelPath(path, 'loadModel');
   const stored = readStored(at);
   if (stored.checkpoint !== null)
     return new TrainedModel(stored.checkpoint.recipe, stored.checkpoint.state.snapshot);

@@ -33,7 +33,8 @@ export async function predictCommand(
   const inference = model.inference(kernels, evaluationShard);
   // All are read before anything is said, so that what cannot be read stops it at once.
   const files = [];
-  for (const path of paths) files.push({ path, ...(await readFirst(path, first ?? defaultFirst, fit)) });
+  for (const path of paths)
+    files.push({ path, ...(await readFirst(path, first ?? defaultFirst, fit, 'predict')) });
   const results = files.map(({ path, samples, available }) => ({
     path,
     available,

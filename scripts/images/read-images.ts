@@ -22,12 +22,13 @@ export interface Images {
 
 /**
  * Reads the first images of a file, at most `count`.
+ * @param where what the path was given to, for messages
  * @throws LockstepError (USAGE) when there is no such file, (DATA) when it is none of these kinds or broken
  */
-export async function readFirst(path: string, count: number, fit: Fit): Promise<Images> {
+export async function readFirst(path: string, count: number, fit: Fit, where: string): Promise<Images> {
   if (!existsSync(path)) {
     throw usageError(
-      `there is no ${shownPath(path)}, expected a PNG, an IDX file or raw images of 28×28 bytes`,
+      `${where}: there is no ${shownPath(path)}, expected a PNG, an IDX file or raw images of 28×28 bytes`,
     );
   }
   const file = openRegularFile(path);

@@ -17,7 +17,10 @@ const train = (flags: readonly string[], says: RegExp, more?: Partial<BadCase>):
 
 t.test('commands and arguments', (t) =>
   holdRefused(t, {
-    'no command': bad([], /got no command, expected train, coordinator, worker, evaluate, inspect or bench/),
+    'no command': bad(
+      [],
+      /got no command, expected train, coordinator, worker, evaluate, predict, export, verify, inspect or bench/,
+    ),
     'a flag without a command': bad(['--epochs', '3'], /got "--epochs" but no command/),
     'an unknown command': bad(['trian'], /unknown command "trian", did you mean "train"\?/),
     'a command like nothing': bad(['frobnicate'], /unknown command "frobnicate", expected train, /),
@@ -25,6 +28,29 @@ t.test('commands and arguments', (t) =>
     'an argument too many': bad(['train', 'mnist', 'note'], /one argument too many, "note"/),
     'no model': bad(['evaluate'], /evaluate: got no MODEL, expected lockstep evaluate MODEL/),
     'an empty file name': bad(['inspect', ''], /inspect: got no FILE/),
+    'no image': bad(['predict', 'm'], /predict: got no IMAGE, expected lockstep predict MODEL IMAGE…/),
+    'an empty name of an image': bad(['predict', 'm', 'a', ''], /predict: got no IMAGE/),
+    'no file to write': bad(['export', 'm'], /export: got no FILE, expected lockstep export MODEL FILE/),
+    'a file too many': bad(
+      ['export', 'm', 'a.onnx', 'b.onnx'],
+      /export: got one argument too many, "b\.onnx"/,
+    ),
+    'a number that is none': bad(
+      ['predict', 'm', 'a', '--first', '0'],
+      /--first: got "0", expected an integer ≥ 1/,
+    ),
+    'a way to fit that is none': bad(
+      ['predict', 'm', 'a', '--fit', 'hole'],
+      /--fit: got "hole", did you mean "whole"/,
+    ),
+    'a split that is none': bad(
+      ['evaluate', 'm', '--split', 'all'],
+      /--split: got "all", expected train or test/,
+    ),
+    'too many mistakes': bad(
+      ['evaluate', 'm', '--worst', '1001'],
+      /--worst: got "1001", expected an integer from 0 to 1000/,
+    ),
   }),
 );
 

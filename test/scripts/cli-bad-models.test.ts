@@ -27,9 +27,14 @@ const train = (
 });
 
 /** A command on a file made from the whole model. */
-function onModel(command: readonly string[], content: (old: Buffer) => Buffer, says: RegExp): BadCase {
+function onModel(
+  command: readonly string[],
+  content: (old: Buffer) => Buffer,
+  says: RegExp,
+  code: 1 | 2 = 1,
+): BadCase {
   const prepare = (folder: string) => writeFileSync(join(folder, 'm'), content(readFileSync(model)));
-  return { args: command, code: 1, says, prepare };
+  return { args: command, code, says, prepare };
 }
 
 /** The same file with a changed header, of the length that this has. */
@@ -45,7 +50,7 @@ const png = Buffer.from('89504e470d0a1a0a0000000d4948445200000001000000010804000
 const withoutModel = {
   args: ['evaluate', 'runs'],
   code: 2,
-  says: /the folder "runs" has no model\.safetensors/,
+  says: /the folder "runs" has neither a model\.safetensors nor a valid checkpoint/,
 } as const;
 
 t.test('models', (t) =>
@@ -93,6 +98,44 @@ t.test('models', (t) =>
       ['evaluate', 'm'],
       withHeader((header) => header.replaceAll('dense(4)', 'dense(5)')),
       /"m": tensor 0\.weight is F32 \(4, 784\), expected F32 \(5, 784\)/,
+    ),
+    'predict with what is not there': {
+      args: ['predict', 'm', 'x.png'],
+      code: 2,
+      says: /predict: there is no "m", expected a safetensors file or a run folder/,
+    },
+    'predict what is not there': onModel(
+      ['predict', 'm', 'a/x.png'],
+      (old) => old,
+      /predict: there is no "a\/x\.png", expected a PNG/,
+      2,
+    ),
+    'predict a model': onModel(
+      ['predict', 'm', 'm'],
+      (old) => old,
+      /"m": got \d+ bytes that are neither PNG nor IDX/,
+    ),
+    'predict a broken picture': {
+      ...onModel(
+        ['predict', 'm', 'x.png'],
+        (old) => old,
+        /"x\.png": it ends after 33 bytes without the chunk IEND; is this a whole PNG/,
+      ),
+      prepare: (folder) => {
+        writeFileSync(join(folder, 'm'), readFileSync(model));
+        writeFileSync(join(folder, 'x.png'), png);
+      },
+    },
+    'export to a format that is none': onModel(
+      ['export', 'm', 'm.pt'],
+      (old) => old,
+      /export: got "m\.pt", expected a name that ends in \.onnx or \.safetensors/,
+      2,
+    ),
+    'export to where nothing can be written': onModel(
+      ['export', 'm', '/dev/null/x.onnx'],
+      (old) => old,
+      /cannot write "\/dev\/null\/x\.onnx"/,
     ),
     'start from a picture': onModel(
       ['train', '--init', './m'],

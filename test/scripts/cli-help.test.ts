@@ -19,6 +19,8 @@ t.test('help is on stdout, fits 80 columns, and is no error', async (t) => {
     'train --help': /^Usage: lockstep train \[RECIPE\] \[flags\]\n/,
     'train mnist -h --epochs x': /^Usage: lockstep train \[RECIPE\] \[flags\]\n/,
     'evaluate --help': /^Usage: lockstep evaluate MODEL \[flags\]\n/,
+    'predict --help': /^Usage: lockstep predict MODEL IMAGE… \[flags\]\n/,
+    'export --help': /^Usage: lockstep export MODEL FILE \[flags\]\n/,
     'inspect --help': /^Usage: lockstep inspect FILE \[flags\]\n/,
   };
   // Not in anybody's language but ours, whatever the system speaks.

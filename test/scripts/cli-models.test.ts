@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { encodeCheckpoint } from '../../coordinator/checkpoint.ts';
+import { Checkpoints } from '../../coordinator/checkpoints.ts';
 import { loadModel } from '../../scripts/index.ts';
 import { type Finished, jsonOf, lockstep } from '../helpers/cli.ts';
 import { readOnnx } from '../helpers/onnx.ts';
@@ -124,7 +125,12 @@ t.test('a checkpoint and a run folder stand for their model', async (t) => {
   const folder = join(cwd, 'finished');
   mkdirSync(folder);
   copyFileSync(at(model), join(folder, 'model.safetensors'));
-  for (const [name, path] of Object.entries({ checkpoint: 'checkpoint.safetensors', folder: 'finished' })) {
+  const alarm = (error: Error) => t.fail(error.message);
+  const store = await Checkpoints.open(at('unfinished/checkpoints'), { keep: 2, alarm });
+  store.save(parts, { step: 3, epoch: 0 });
+  await store.close();
+  const places = { checkpoint: 'checkpoint.safetensors', finished: 'finished', unfinished: 'unfinished' };
+  for (const [name, path] of Object.entries(places)) {
     const { weightsDigest } = jsonOf(await run('predict', path, images, '--json', '--quiet'));
     t.equal(weightsDigest, whole.weightsDigest, name);
     t.equal(
@@ -141,6 +147,10 @@ t.test('a checkpoint and a run folder stand for their model', async (t) => {
     position: '0 of 1 epochs, and 3 steps of the next',
   });
   holdShown(await run('inspect', 'checkpoint.safetensors'), 'inspect');
+  t.match(jsonOf(await run('inspect', 'unfinished', '--json', '--quiet')), {
+    kind: 'checkpoint',
+    checkpoints: '1',
+  });
   const init = ['--init', './checkpoint.safetensors', '--epochs', '0', '--no-run', '--json', '--quiet'];
   const started = jsonOf(
     await run('train', ...tinyRecipe.slice(0, 4), '--data', data, '--threads', '1', ...init),

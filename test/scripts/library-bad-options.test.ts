@@ -89,7 +89,7 @@ t.test('wrong options of evaluate too', async (t) => {
   t.match(await wrong({ data: 7 }), /^evaluate: data: got undefined for train\.images/);
   t.match(
     refusal(() => loadModel('nowhere')),
-    /^there is no "nowhere", expected a safetensors file$/,
+    /^loadModel: there is no "nowhere", expected a safetensors file or a run folder$/,
   );
 });
 

@@ -61,7 +61,7 @@ t.test('what cannot be read says why', async (t) => {
   await says(
     join(folder, 'none'),
     'USAGE',
-    /^there is no ".*none", expected a PNG, an IDX file or raw images/,
+    /^readImages: there is no ".*none", expected a PNG, an IDX file or raw images/,
   );
   mkdirSync(join(folder, 'dir'));
   await says(join(folder, 'dir'), 'DATA', /not a regular file/);
