@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'CONNECTION' // the coordinator cannot be reached, or the port not opened; later it may be
   | 'REFUSED' // who answers does not want this worker, or is not whom it was told to trust
   | 'PEER' // another library that the benchmark runs failed, or did not answer
+  | 'RUN' // a run that was started to compare it with others failed
   | 'INTERRUPTED'; // the run was stopped from outside
 
 /** Exit code of the command line for each error code (130 and 143 come with the signal). */
@@ -25,6 +26,7 @@ const exitCodes: Record<ErrorCode, number> = {
   CONNECTION: 1,
   REFUSED: 1,
   PEER: 1,
+  RUN: 1,
   INTERRUPTED: 130,
 };
 

@@ -26,8 +26,9 @@ export class WorkerMemory {
   readonly recipe: Recipe;
   /** Bytes of the total of each exchange of a step, in order. */
   readonly totalBytes: readonly number[];
+  /** Floats of the flat vector. */
+  readonly flatSize: number;
   readonly #training: Training;
-  readonly #flatSize: number;
   readonly #steps: number;
   readonly #samples: Uint32Array;
   /** The epoch whose order is in memory. */
@@ -43,7 +44,7 @@ export class WorkerMemory {
     fillScaleTable(new Float32Array(this.memory.buffer, plan.scaleTable, 256), recipe.scale);
     this.#training = new Training(this.setup, kernels, this.memory, 0, threads);
     this.totalBytes = this.#training.model.exchanges.map(({ layout }) => 4 * layout.floats);
-    this.#flatSize = architecture.flatSize;
+    this.flatSize = architecture.flatSize;
     const { samples: count, steps } = epochShape(recipe, samples.train);
     this.#steps = steps;
     this.#samples = drawSubset(samples.train, count, recipe.seed);
@@ -60,7 +61,7 @@ export class WorkerMemory {
   replicaChunk(committed: number, panel: number, bytes: Uint8Array): boolean | null {
     const offset = panel * chunkBytes;
     if (panel === 0) this.#replicaBytesHere = 0;
-    const whole = 8 * this.#flatSize;
+    const whole = 8 * this.flatSize;
     if (offset !== this.#replicaBytesHere || bytes.length !== Math.min(chunkBytes, whole - offset))
       return null;
     writePieces(this.#replica(committed), offset, bytes);
@@ -88,7 +89,7 @@ export class WorkerMemory {
     if (step === 0 && this.recipe.resetRunningStats === 'epoch') {
       const { flat } = this.#training.plan.replicas[committed % 2];
       const { architecture } = this.#training;
-      resetRunningStats(architecture, new Float32Array(this.memory.buffer, flat, this.#flatSize));
+      resetRunningStats(architecture, new Float32Array(this.memory.buffer, flat, this.flatSize));
     }
     return step;
   }
@@ -115,6 +116,6 @@ export class WorkerMemory {
   }
 
   #replica(committed: number): [Uint8Array, Uint8Array] {
-    return replicaViews(this.memory, this.#training.plan, this.#flatSize, committed);
+    return replicaViews(this.memory, this.#training.plan, this.flatSize, committed);
   }
 }

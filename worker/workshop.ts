@@ -3,7 +3,8 @@ import type { LoadedKernels } from '../shared/kernels/load.ts';
 import type { Recipe } from '../shared/recipe/recipe.ts';
 import { largestPayloadBytes, setupOf } from '../shared/setup.ts';
 import type { Welcome } from '../shared/wire/messages.ts';
-import type { DataSink, Prepared } from './session.ts';
+import type { Crew, DataSink, Prepared } from './session.ts';
+import { canComputeAlone, SoloCrew } from './solo-crew.ts';
 import { Team } from './team.ts';
 import { bringData, type DataOrigin, type DataPlaces, type DataProgress } from './worker-data.ts';
 import { WorkerMemory } from './worker-memory.ts';
@@ -17,9 +18,13 @@ export interface WorkshopOptions {
   readonly onProgress?: DataProgress;
 }
 
+interface Closable extends Crew {
+  close(): Promise<void>;
+}
+
 export class Workshop {
   readonly #options: WorkshopOptions;
-  #prepared: { readonly key: string; readonly memory: WorkerMemory; readonly crew: Team } | null = null;
+  #prepared: (Prepared & { readonly key: string; readonly crew: Closable }) | null = null;
 
   constructor(options: WorkshopOptions) {
     this.#options = options;
@@ -42,7 +47,9 @@ export class Workshop {
     const { threads, kernels, data, onData, onWarning, onProgress } = this.#options;
     const memory = new WorkerMemory({ recipe: readRecipe(recipe), samples, kernels, threads });
     onData(await bringData(memory, data, fetch, onWarning, onProgress));
-    const crew = await Team.start({ setup: memory.setup, kernels, memory: memory.memory });
+    const crew = canComputeAlone(memory.setup, memory.flatSize, kernels.set)
+      ? new SoloCrew(memory)
+      : await Team.start({ setup: memory.setup, kernels, memory: memory.memory });
     this.#prepared = { key, memory, crew };
     return this.#prepared;
   }

@@ -10,6 +10,7 @@ import {
   recipeFlags,
   runFlags,
   trainListenFlags,
+  verifyFlags,
   workerFlags,
 } from './flags.ts';
 import { listenFlags } from './network-flags.ts';
@@ -92,6 +93,21 @@ export const commands: readonly Command[] = [
     groups: [{ title: 'Flags:', flags: evaluateFlags }],
     examples: ['lockstep evaluate model.safetensors', 'lockstep evaluate runs/2026-11-23-mnist-1a74ee33'],
     run: async (argument = '', flags) => (await import('./evaluate.ts')).evaluateCommand(argument, flags),
+  },
+  {
+    name: 'verify',
+    argument: { value: 'RECIPE', needed: false },
+    summary: 'train it several ways and compare the digests',
+    about:
+      'Trains a recipe on one thread, on several, with every set of kernels that runs here, with workers, with a ' +
+      'worker killed, stopped and resumed, killed and resumed, and compares what they come to. Exit code 3 if ' +
+      'anything differs. RECIPE is mnist (the default), note, or a JSON file.',
+    groups: [
+      { title: 'How to verify:', flags: verifyFlags },
+      { title: 'What is trained, which decides the bits:', flags: recipeFlags },
+    ],
+    examples: ['lockstep verify --quick', 'lockstep verify note --epochs 2'],
+    run: async (argument, flags) => (await import('./verify.ts')).verifyCommand(argument, flags),
   },
   {
     name: 'inspect',

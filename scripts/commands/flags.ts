@@ -221,6 +221,25 @@ export const evaluateFlags: readonly Flag[] = [
 
 export const inspectFlags: readonly Flag[] = outputFlags;
 
+export const verifyFlags: readonly Flag[] = [
+  { name: 'quick', kind: 'switch', help: 'one epoch of 2,000 samples: half a minute in all' },
+  {
+    name: 'against',
+    kind: 'text',
+    value: 'DIGEST',
+    help: 'the weights digest that this machine must come to',
+    otherwise: 'the published one, where there is one',
+  },
+  {
+    name: 'only',
+    kind: 'text',
+    value: 'TEXT',
+    help: 'just the ways that have this in their name, after the first: worker, resumed, wasm',
+    otherwise: 'all ways',
+  },
+  ...outputFlags,
+];
+
 /** Where peers from npm are looked for. */
 export const defaultPeersFolder = '.bench';
 
@@ -279,9 +298,9 @@ export const benchFlags: readonly Flag[] = [
 /** The name of every flag of every command. */
 export const allFlagNames: readonly string[] = [
   ...new Set(
-    [...recipeFlags, ...runFlags, ...listenFlags, ...workerFlags, ...evaluateFlags, ...benchFlags].map(
-      ({ name }) => name,
-    ),
+    [recipeFlags, runFlags, listenFlags, workerFlags, evaluateFlags, verifyFlags, benchFlags]
+      .flat()
+      .map(({ name }) => name),
   ),
 ];
 

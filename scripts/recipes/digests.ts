@@ -78,6 +78,20 @@ export const publishedDigests: readonly PublishedDigest[] = [
     weightsDigest: '40b1fdfb9222e1a7bb6771844b1047ec3046f03c35ed95623e3bed931fb64823',
     testAccuracy: 0.7073,
   },
+  {
+    recipe: 'mnist',
+    fields: { trainSamples: 2000, epochs: 1 },
+    recipeId: '0eb8abe4c3c8987965f1f473df20a2783b35425d2dfc4efbcc2a176a36b20389',
+    weightsDigest: '35120160bfe9b67f3484c28415945852dc884a1b9e68a8897f5d94115f980561',
+    testAccuracy: 0.879,
+  },
+  {
+    recipe: 'note',
+    fields: { trainSamples: 2000, epochs: 1 },
+    recipeId: 'c740f6192016cbb759573d0b16179aa3a46ea70cba4884965aa7362e59e8874d',
+    weightsDigest: '820cafd4d926fabf4b91a989126ebcbe96f51942c2c8ea327fdb23fa16ce9ca0',
+    testAccuracy: 0.7151,
+  },
 ];
 
 /** The published weights digest of a recipe, or null if there is none. */

@@ -4,15 +4,16 @@ import type { Socket } from 'node:net';
 import type { FrameHeader } from '../../shared/wire/frame.ts';
 import type { LinkEvents, WorkerLink } from '../../shared/wire/link.ts';
 import type { ToCoordinator, ToWorker } from '../../shared/wire/messages.ts';
+import { SoloCrew } from '../../worker/solo-crew.ts';
 import { Team } from '../../worker/team.ts';
 
 /**
  * - `connecting`: it has asked for the upgrade and not been answered
  * - `greeting`: right after its hello
  * - `fetching`, `receiving`: after the first chunk of the data, of the replica
- * - `computing`: its threads compute a partial of an exchange
+ * - `computing`: it computes a partial of an exchange
  * - `sending`: the half of such a partial has left; `sent`: all of it
- * - `evaluating`: its threads evaluate
+ * - `evaluating`: it evaluates
  * - `leaving`: right after it has said so; `dismissed`: when it hears that the run is over
  */
 export type Phase =
@@ -52,8 +53,8 @@ export function doomedConnect(connect: Connect, fate: Fate): Connect {
   return async (events) => new DoomedLink(await connect(doomedEvents(events, fate)), fate, sockets);
 }
 
-/** Makes all teams of this process meet the fate, if it is one of theirs. */
-export function doomTeams(fate: Fate): void {
+/** Makes all crews of this process meet the fate, if it is one of theirs. */
+export function doomCrews(fate: Fate): void {
   const { compute, evaluate } = Team.prototype;
   Team.prototype.compute = function (how, step, exchange, nodes, take) {
     const computed = compute.call(this, how, step, exchange, nodes, take);
@@ -62,6 +63,18 @@ export function doomTeams(fate: Fate): void {
   };
   Team.prototype.evaluate = function (split, shards) {
     const evaluated = evaluate.call(this, split, shards);
+    if (fate.phase === 'evaluating') die();
+    return evaluated;
+  };
+  const alone = { compute: SoloCrew.prototype.compute, evaluate: SoloCrew.prototype.evaluate };
+  SoloCrew.prototype.compute = function (how, step, exchange, nodes, take) {
+    return alone.compute.call(this, how, step, exchange, nodes, (node, partial) => {
+      if (fate.phase === 'computing' && fate.exchange === exchange) die();
+      take(node, partial);
+    });
+  };
+  SoloCrew.prototype.evaluate = function (split, shards) {
+    const evaluated = alone.evaluate.call(this, split, shards);
     if (fate.phase === 'evaluating') die();
     return evaluated;
   };

@@ -4,7 +4,7 @@ import { type KernelSet, knownAnswerOf, loadKernels } from '../../shared/kernels
 import { connect } from '../../worker/connect.ts';
 import { type WorkerEvent, work } from '../../worker/worker.ts';
 import { machineMs } from './event-log.ts';
-import { type Connect, doomedConnect, doomTeams, type Fate } from './failing-worker.ts';
+import { type Connect, doomCrews, doomedConnect, type Fate } from './failing-worker.ts';
 
 export interface WorkerSettings {
   readonly url: string;
@@ -39,7 +39,7 @@ const tell = (event: ProcessEvent) =>
   process.stdout.write(`${JSON.stringify({ ...event, welcome: undefined, atMs: machineMs() })}\n`);
 const plainly: Connect = (events) =>
   connect({ url, token, fingerprint, isInsecure, timeoutMs: openTimeoutMs, events });
-if (fate !== undefined) doomTeams(fate);
+if (fate !== undefined) doomCrews(fate);
 
 try {
   const reason = await work({

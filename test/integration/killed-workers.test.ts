@@ -87,7 +87,9 @@ class Death {
     this.#deaths = run.fleet.deaths;
     this.#recomputed = run.fleet.shardsRecomputed;
     const fate = victim.fate === 'idle' ? {} : { fate: victim.fate };
-    this.#process = startWorker(t, { ...run.way, name: this.#name, ...fate });
+    // A single thread computes in the worker's main thread, two have threads of their own.
+    const threads = 1 + (this.#deaths % 2);
+    this.#process = startWorker(t, { ...run.way, name: this.#name, threads, ...fate });
   }
 
   /** Returns when it takes part and is about to die in what comes next. */

@@ -1,8 +1,7 @@
 /** What computes for a simulated worker: the real step of one thread, whose results appear after simulated time. */
-import { exchangePlaceOf, outboxSlots } from '../../../shared/model/memory-plan.ts';
 import type { TreeNode } from '../../../shared/reduction/tree.ts';
-import { SegmentedStep } from '../../../worker/segmented-step.ts';
 import type { Crew } from '../../../worker/session.ts';
+import { SoloCrew } from '../../../worker/solo-crew.ts';
 import type { WorkerMemory } from '../../../worker/worker-memory.ts';
 import type { Process } from './world.ts';
 
@@ -19,15 +18,14 @@ export class SimulatedCrew implements Crew {
   readonly #memory: WorkerMemory;
   readonly #process: Process;
   readonly #faults: CrewFaults;
-  readonly #step: SegmentedStep;
-  #committed = 0;
+  readonly #crew: SoloCrew;
   #isBusy = false;
 
   constructor(memory: WorkerMemory, process: Process, faults: CrewFaults) {
     this.#memory = memory;
     this.#process = process;
     this.#faults = faults;
-    this.#step = new SegmentedStep(memory.training, 0, 1, () => {});
+    this.#crew = new SoloCrew(memory);
   }
 
   async compute(
@@ -40,38 +38,27 @@ export class SimulatedCrew implements Crew {
     const shards = nodes.reduce((sum, { lo, hi }) => sum + hi - lo, 0);
     await this.#work(shards * this.#faults.shardMs);
     this.#fail('throw');
-    const number = { step, committed: this.#committed };
-    if (how === 'advance') this.#step.advance(exchange);
-    else this.#step[how](number, exchange, nodes);
-    const { plan } = this.#memory.training;
-    const { outbox, slotBytes } = exchangePlaceOf(plan);
-    for (let first = 0; first < nodes.length; first += outboxSlots) {
-      const merged = nodes.slice(first, first + outboxSlots);
-      this.#step.merge(number, exchange, merged);
-      for (const [slot, node] of merged.entries()) {
-        const at = outbox + slot * slotBytes;
-        if (this.#fail('nan')) new Float32Array(this.#memory.memory.buffer, at, 1)[0] = Number.NaN;
-        take(node, new Uint8Array(this.#memory.memory.buffer, at, slotBytes));
-      }
-    }
+    await this.#crew.compute(how, step, exchange, nodes, (node, partial) => {
+      if (this.#fail('nan')) new Float32Array(partial.buffer, partial.byteOffset, 1)[0] = Number.NaN;
+      take(node, partial);
+    });
   }
 
   async apply(step: number): Promise<void> {
     await this.#work(this.#faults.shardMs / 2);
-    this.#step.apply({ step, committed: this.#committed });
-    this.#committed += 1;
+    await this.#crew.apply(step);
   }
 
   async evaluate(split: 'test', shards: { readonly from: number; readonly to: number }): Promise<void> {
     await this.#work((shards.to - shards.from) * this.#faults.shardMs);
-    this.#memory.training.evaluate(split, this.#committed, () => {}, shards);
+    await this.#crew.evaluate(split, shards);
     if (!this.#fail('evaluationNan')) return;
     const { evaluationLosses } = this.#memory.training.plan;
     new Float32Array(this.#memory.memory.buffer, evaluationLosses).fill(Number.NaN, 0, 16 * shards.to);
   }
 
   resumeAt(committed: number): void {
-    this.#committed = committed;
+    this.#crew.resumeAt(committed);
     if (!this.#fail('replica')) return;
     // A bit flips on the way: a weight of the replica that has just come.
     const { flat } = this.#memory.training.plan.replicas[committed % 2];

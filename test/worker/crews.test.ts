@@ -1,10 +1,13 @@
-/** Shards that are taken over in the middle of a step: the bits of those who had them from its start. */
+/** What computes for a worker: whichever it is, shards taken over in the middle of a step give the same bits. */
 import t, { type Test } from 'tap';
 import { loadDataset } from '../../shared/load-data.ts';
+import { draftRecipe } from '../../shared/recipe/resolve.ts';
 import { replicaViews } from '../../shared/replica.ts';
+import { setupOf } from '../../shared/setup.ts';
+import { canComputeAlone, SoloCrew } from '../../worker/solo-crew.ts';
 import { Team } from '../../worker/team.ts';
 import { WorkerMemory } from '../../worker/worker-memory.ts';
-import { startTraining, syntheticDataset } from '../helpers/train.ts';
+import { label, startTraining, syntheticDataset } from '../helpers/train.ts';
 
 const source = syntheticDataset(20261123, 60, 10);
 const fields = {
@@ -20,8 +23,12 @@ const [left, right] = [
   { lo: 4, hi: 7 },
 ];
 
+/** The main thread alone, or threads. */
+type CrewKind = 'alone' | 1 | 3;
+
 /** A worker with the data and the first replica, which has computed nothing. */
-async function newWorker(t: Test, batchNorm: 'sync' | 'ghost', threads: number) {
+async function newWorker(t: Test, batchNorm: 'sync' | 'ghost', crewKind: CrewKind) {
+  const threads = crewKind === 'alone' ? 1 : crewKind;
   const { run, team } = await startTraining({ ...fields, batchNorm }, { source });
   await team.close();
   const { recipe, kernels, setup } = run;
@@ -34,7 +41,10 @@ async function newWorker(t: Test, batchNorm: 'sync' | 'ghost', threads: number) 
   flat.set(first[0]);
   state.set(first[1]);
   memory.enterStep(0);
-  const crew = await Team.start({ setup: memory.setup, kernels, memory: memory.memory });
+  const crew =
+    crewKind === 'alone'
+      ? new SoloCrew(memory)
+      : await Team.start({ setup: memory.setup, kernels, memory: memory.memory });
   t.teardown(() => crew.close());
   const partials = async (how: 'begin' | 'extend' | 'advance', exchange: number, nodes: (typeof root)[]) => {
     const taken: string[] = [];
@@ -48,10 +58,10 @@ async function newWorker(t: Test, batchNorm: 'sync' | 'ghost', threads: number) 
 }
 
 for (const batchNorm of ['sync', 'ghost'] as const) {
-  for (const threads of [1, 3]) {
-    t.test(`${batchNorm}, ${threads} threads: taken over at any exchange`, async (t) => {
+  for (const kind of ['alone', 1, 3] as const) {
+    t.test(`${batchNorm}, ${kind}: taken over at any exchange`, async (t) => {
       const alone = await newWorker(t, batchNorm, 1);
-      const first = await newWorker(t, batchNorm, threads);
+      const first = await newWorker(t, batchNorm, kind);
       const { totalBytes } = first.memory;
       const expected: string[][] = [];
       const totals: Uint8Array[] = [];
@@ -63,7 +73,7 @@ for (const batchNorm of ['sync', 'ghost'] as const) {
         for (const { memory } of [alone, first]) memory.writeTotal(exchange, totals[exchange]);
       }
       for (const from of totalBytes.keys()) {
-        const late = await newWorker(t, batchNorm, threads);
+        const late = await newWorker(t, batchNorm, kind);
         for (let before = 0; before < from; before++) late.memory.writeTotal(before, totals[before]);
         const begun = await late.partials('begin', from, [left]);
         const extended = await late.partials('extend', from, [right]);
@@ -77,3 +87,17 @@ for (const batchNorm of ['sync', 'ghost'] as const) {
     });
   }
 }
+
+const recipe = draftRecipe(fields, label);
+
+t.test('a main thread computes itself only what leaves it time to answer heartbeats', (t) => {
+  const setup = (batchSize: number, threads = 1) =>
+    setupOf({ ...recipe, batchSize }, { train: 60_000, test: 10 }, { threads, isRemote: true });
+  t.equal(canComputeAlone(setup(64), 160_000, 'wasm'), true);
+  t.equal(canComputeAlone(setup(1024), 160_000, 'native:avx2'), true);
+  t.equal(canComputeAlone(setup(60_000), 160_000, 'wasm'), false, 'a huge batch');
+  t.equal(canComputeAlone(setup(64), 4_000_000, 'wasm'), false, 'a huge model');
+  t.equal(canComputeAlone(setup(64), 160_000, 'exact'), false, 'slow kernels');
+  t.equal(canComputeAlone(setup(64, 2), 160_000, 'wasm'), false, 'two threads');
+  t.end();
+});
