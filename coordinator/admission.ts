@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import { quoted } from '../shared/errors.ts';
-import { isLoopback, plainHost } from '../shared/wire/address.ts';
+import { hostOf, isLoopback, plainHost } from '../shared/wire/address.ts';
 import { bearerOf } from '../shared/wire/credentials.ts';
 
 /** Why not: the status and the line of the answer. */
@@ -16,7 +16,7 @@ export interface Refusal {
  * Checks `Host` and `Origin`, so that no page of a stranger's that runs in a browser here can speak to us: neither
  * under its own name (DNS rebinding changes what a name means, never the header) nor under ours.
  * @param at the address that the connection came to
- * @param names what this machine is called, in lower case
+ * @param names what this machine is called, in lower case; `*.example.org` is any name one level below
  */
 export function refuseSite(
   headers: IncomingHttpHeaders,
@@ -27,15 +27,16 @@ export function refuseSite(
   const url = parsed(`http://${host}`);
   if (url === null || url.host === '' || /[/@?#\\]/.test(host))
     return { status: 400, line: `Host: got ${quoted(host)}, expected a name or an address of this machine` };
-  const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const hostname = hostOf(url);
   const isHere =
     isLoopback(hostname) ||
     names.has(hostname) ||
+    names.has(hostname.replace(/^[^.]+/, '*')) ||
     (isIP(hostname) !== 0 && sameAddress(hostname, plainHost(at)));
   if (!isHere)
     return {
       status: 403,
-      line: `Host: got ${quoted(host)}, expected a name or an address of this machine; use one, or tell the coordinator this name`,
+      line: `Host: got ${quoted(host)}, expected a name or an address of this machine; use one, or start the coordinator with --host-name ${hostname}`,
     };
   if (origin !== undefined && parsed(origin)?.host !== url.host)
     return { status: 403, line: `Origin: got ${quoted(origin)}, expected none or ${quoted(host)}` };

@@ -1,30 +1,28 @@
 /** A worker that came with the right token: its link, which has to begin with a hello. */
 
 import { randomBytes } from 'node:crypto';
-import type { Duplex } from 'node:stream';
 import { headerBytes } from '../shared/wire/frame.ts';
 import { controlBytes, helloBytes, helloTimeoutMs } from '../shared/wire/limits.ts';
 import type { ArrivingLink, Clock, LinkEvents } from '../shared/wire/link.ts';
 import type { ToCoordinator } from '../shared/wire/messages.ts';
-import type { WebSocket } from '../shared/wire/websocket.ts';
-import { WebSocketLink } from '../shared/wire/websocket-link.ts';
+import { type Connection, WebSocketLink } from '../shared/wire/websocket-link.ts';
 
 export class Arrival extends WebSocketLink<'toCoordinator'> implements ArrivingLink {
   readonly ticket = randomBytes(16).toString('hex');
   /** Longest message of the bulk connection; null until it is expected, and after it has come. */
   #bulkBytes: number | null = null;
-  /** Takes the deadline of the hello back. */
+  readonly #clock: Clock;
+  /** Takes the deadline of the hello back, and that of the bulk connection. */
   readonly #helloIsHere: () => void;
+  #bulkIsHere = (): void => {};
   readonly #gone: () => void;
   #saidHello = false;
 
   /** @param gone called when the link is closed and its owner has been told */
-  constructor(
-    control: { webSocket: WebSocket; socket: Duplex },
-    options: { address: string; clock: Clock; gone: () => void },
-  ) {
+  constructor(control: Connection, options: { address: string; clock: Clock; gone: () => void }) {
     super(control, { ...options, received: 'toCoordinator', messageBytes: helloBytes });
     this.#gone = options.gone;
+    this.#clock = options.clock;
     this.#helloIsHere = options.clock.after(helloTimeoutMs, () =>
       this.expel(1008, `no hello within ${helloTimeoutMs} ms`),
     );
@@ -40,6 +38,7 @@ export class Arrival extends WebSocketLink<'toCoordinator'> implements ArrivingL
       bulkOpen: () => owner.bulkOpen?.(),
       closed: (reason) => {
         this.#helloIsHere();
+        this.#bulkIsHere();
         owner.closed(reason);
         this.#gone();
       },
@@ -57,7 +56,17 @@ export class Arrival extends WebSocketLink<'toCoordinator'> implements ArrivingL
   }
 
   expectBulk(payloadBytes: number): void {
-    if (!this.hasBulk) this.#bulkBytes = headerBytes + payloadBytes;
+    if (this.hasBulk) return;
+    this.#bulkBytes = headerBytes + payloadBytes;
+    this.#bulkIsHere();
+    this.#bulkIsHere = this.#clock.after(helloTimeoutMs, () =>
+      this.expel(1008, `no bulk connection within ${helloTimeoutMs} ms`),
+    );
+  }
+
+  override addBulk(bulk: Connection): void {
+    this.#bulkIsHere();
+    super.addBulk(bulk);
   }
 
   /** Longest message of the bulk connection that may come now; null if none is expected. */

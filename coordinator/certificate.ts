@@ -61,6 +61,12 @@ function identityOf(paths: { cert: string; key: string }, now: Date, whatToDo: s
   return { cert, key, fingerprint: fingerprintOf(certificate.raw) };
 }
 
+/** The names, in lower case, that a certificate in PEM is for; one may begin with `*.`. */
+export function dnsNamesOf(pem: string): string[] {
+  const { subjectAltName = '' } = new X509Certificate(pem);
+  return [...subjectAltName.matchAll(/(?:^|, )DNS:([^",]+)/g)].map(([, name]) => name.toLowerCase());
+}
+
 function readPem(path: string, whatToDo: string): string {
   return parsed(path, 'a file that can be read', whatToDo, () => readFileSync(path, 'utf8'));
 }

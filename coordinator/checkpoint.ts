@@ -19,6 +19,7 @@ import { isTrained, packTensor, unpackTensor } from '../shared/model/tensors.ts'
 import { canonicalJson, type Recipe, recipeId } from '../shared/recipe/recipe.ts';
 import { architectureOf, parseStoredRecipe } from '../shared/recipe/stored.ts';
 import { version } from '../shared/version.ts';
+import { isDigest } from './chain.ts';
 import { epochTensors, readEpochs } from './epoch-tensors.ts';
 import type { RunState } from './run-state.ts';
 
@@ -27,7 +28,8 @@ export interface Checkpoint {
   readonly state: RunState;
 }
 
-const format = 'lockstep-checkpoint-1';
+/** What a checkpoint says that it is, under `format` in its metadata. */
+export const checkpointFormat = 'lockstep-checkpoint-1';
 /** The header begins with the hash of the whole file, so that its place is known before anything is believed. */
 const opening = '{"__metadata__":{"sha256":"';
 const hashDigits = 64;
@@ -72,8 +74,8 @@ export function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
   const refuse = (what: string): never => {
     throw dataError(`${where}: ${what}; it was not written by this version of Lockstep`);
   };
-  if (metadata.format !== format) {
-    return refuse(`its format is ${quoted(String(metadata.format))}, expected ${quoted(format)}`);
+  if (metadata.format !== checkpointFormat) {
+    return refuse(`its format is ${quoted(String(metadata.format))}, expected ${quoted(checkpointFormat)}`);
   }
   const recipe = parseStoredRecipe(metadata.recipe, path);
   const architecture = architectureOf(recipe.model, where);
@@ -112,10 +114,10 @@ function checkHash(bytes: Uint8Array, where: string): void {
 
 /** What the metadata say of a state, in words that follow from it alone. */
 function describe(architecture: Architecture, recipe: Recipe, state: RunState): Record<string, string> {
-  const { epoch, step, lossSum, stopping } = state;
+  const { epoch, step, lossSum, stopping, chain } = state;
   const best = stopping?.best ? { epoch: stopping.best.epoch, value: stopping.best.value } : null;
   return {
-    format,
+    format: checkpointFormat,
     recipe: canonicalJson(recipe),
     recipeId: recipeId(recipe),
     weightsDigest: weightsDigest(state.snapshot),
@@ -123,6 +125,7 @@ function describe(architecture: Architecture, recipe: Recipe, state: RunState): 
     // The shortest decimal that means a number is exact; no sum that began with +0 is −0, which JSON would lose.
     cursor: JSON.stringify({ epoch, step, lossSum }),
     stopping: JSON.stringify(stopping && { worse: stopping.worse, best }),
+    chain,
   };
 }
 
@@ -156,6 +159,8 @@ function readState(
   for (const tensor of trained.tensors) {
     packTensor(optimizer, tensor, state.tensors.get(tensor.name) ?? new Float32Array());
   }
+  const { chain } = metadata;
+  if (!isDigest(chain)) refuse(`its chain is ${quoted(String(chain))}, expected 64 hexadecimal digits`);
   if (!stopping?.best && groups.best.size > 0) refuse('it has a best model, its stopping has none');
   return {
     ...cursor,
@@ -169,6 +174,7 @@ function readState(
         snapshot: snapshotFrom({ tensors: groups.best, metadata }, architecture, `${where}: best`),
       },
     },
+    chain,
   };
 }
 

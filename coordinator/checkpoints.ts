@@ -167,7 +167,7 @@ export function newestCheckpoint(folder: string): NewestCheckpoint {
   const refused: { path: string; reason: string }[] = [];
   for (const step of storedSteps(folder)) {
     const path = join(folder, nameOf(step));
-    const result = readCheckpoint(path);
+    const result = tryCheckpoint(folder, step);
     if (typeof result !== 'string') return { found: { ...result, path }, refused };
     refused.push({ path, reason: result });
   }
@@ -177,10 +177,19 @@ export function newestCheckpoint(folder: string): NewestCheckpoint {
 /** More than any model that can be trained needs. */
 const largestCheckpoint = 2 ** 32 - 1;
 
+/**
+ * Reads the checkpoint of a step.
+ * @throws LockstepError (DATA) with the first reason why it is not whole and unaltered
+ */
+export function readCheckpoint(folder: string, step: number): Checkpoint {
+  const path = join(folder, nameOf(step));
+  return decodeCheckpoint(readRegularFile(path, largestCheckpoint), path);
+}
+
 /** The checkpoint, or the line with which it is refused. */
-function readCheckpoint(path: string): Checkpoint | string {
+function tryCheckpoint(folder: string, step: number): Checkpoint | string {
   try {
-    return decodeCheckpoint(readRegularFile(path, largestCheckpoint), path);
+    return readCheckpoint(folder, step);
   } catch (error) {
     if (error instanceof LockstepError) return error.message;
     throw error;
@@ -192,13 +201,13 @@ function validSteps(folder: string, count: number): number[] {
   const valid: number[] = [];
   for (const step of storedSteps(folder)) {
     if (valid.length === count) break;
-    if (typeof readCheckpoint(join(folder, nameOf(step))) !== 'string') valid.push(step);
+    if (typeof tryCheckpoint(folder, step) !== 'string') valid.push(step);
   }
   return valid;
 }
 
 /** The steps of all checkpoints of a folder, valid or not, the newest first. */
-function storedSteps(folder: string): number[] {
+export function storedSteps(folder: string): number[] {
   try {
     return readdirSync(folder)
       .flatMap((name) => stepOf(name) ?? [])

@@ -6,7 +6,8 @@ export interface CongestionHost {
   /** More than this on its way to somebody is too much. */
   readonly mostBytes: number;
   readonly timeoutMs: number;
-  following(): readonly Member[];
+  /** Members that the run waits for; who is syncing has to keep up. */
+  ready(): readonly Member[];
   /** There may be room again. */
   goOn(): void;
 }
@@ -46,6 +47,6 @@ export class Congestion {
 
   #clogged(): Member[] {
     const { mostBytes } = this.#host;
-    return this.#host.following().filter(({ link }) => link.bufferedBytes > mostBytes);
+    return this.#host.ready().filter(({ link }) => link.bufferedBytes > mostBytes);
   }
 }

@@ -155,9 +155,9 @@ class Coordinator {
         const isAtStop = every?.kind === 'steps' && this.#team.committed % every.steps === 0;
         if ((isAtStop || this.#isKeepDue) && this.#step < steps) this.#keep();
         // A team that was held up may come back without having done the step.
-        if (onStep !== undefined && outcome.step > step) {
-          const report = this.#ledger.report(step, this.#team.results());
-          if ((await onStep(report)) === false) this.#stoppedBy = 'callback';
+        const { last } = this.#ledger;
+        if (onStep !== undefined && outcome.step > step && last !== null) {
+          if ((await onStep(last)) === false) this.#stoppedBy = 'callback';
         }
       }
     } finally {
@@ -197,6 +197,7 @@ class Coordinator {
       snapshot,
       weightsDigest: weightsDigest(snapshot),
       stateDigest: stateDigest(architecture, state.snapshot, state),
+      chain: state.chain,
       epochs: this.#ledger.epochs,
       steps: committed,
       stepsComputed: committed - this.#run.committed,
@@ -223,6 +224,7 @@ class Coordinator {
       lossSum: this.#ledger.lossSum,
       epochs: this.#ledger.epochs.slice(),
       stopping: this.#stopping,
+      chain: this.#ledger.chain,
     };
   }
 

@@ -2,6 +2,7 @@
 import { evaluationShard } from '../shared/model/memory-plan.ts';
 import type { Frame } from '../shared/wire/frame.ts';
 import { floatsOf } from '../shared/wire/frame.ts';
+import type { Overdue } from './distributed-step.ts';
 import type { Member } from './member.ts';
 
 interface Range {
@@ -16,7 +17,8 @@ export interface EvaluationHost {
   /** Keeps what came of some shards: a loss of each, then the label predicted for each of their samples. */
   keep(range: Range, losses: Float32Array, predictions: Uint8Array): void;
   finished(): void;
-  late(member: Member, what: string): void;
+  /** Members owe something past the deadline, and others wait for them. */
+  late(members: readonly Overdue[]): void;
   violated(member: Member, what: string): void;
   dropped(member: Member, what: string): void;
 }
@@ -27,29 +29,28 @@ export class DistributedEvaluation {
   readonly #samples: number;
   readonly #host: EvaluationHost;
   readonly #owed = new Map<Member, Range[]>();
+  /** Who was given what another had, until the next deadline: they have had less time than the others. */
+  readonly #fresh = new Set<Member>();
   readonly #done: boolean[];
-  #orphans: Range[];
+  #orphans: Range[] = [];
 
   constructor(number: number, samples: number, host: EvaluationHost) {
     this.number = number;
     this.#samples = samples;
     this.#host = host;
-    const count = Math.ceil(samples / evaluationShard);
-    this.#done = new Array<boolean>(count).fill(false);
-    this.#orphans = [{ from: 0, to: count }];
+    this.#done = new Array<boolean>(Math.ceil(samples / evaluationShard)).fill(false);
   }
 
-  get hasOrphans(): boolean {
-    return this.#orphans.length > 0;
+  /** Gives all shards to those who are there. */
+  begin(): void {
+    this.#distribute([{ from: 0, to: this.#done.length }]);
   }
 
-  /** Gives what nobody has to those who are there. */
+  /** Gives what nobody has to those who are there now. */
   adoptOrphans(): void {
-    const ready = this.#host.ready();
-    if (ready.length === 0) return;
     const ranges = this.#orphans;
     this.#orphans = [];
-    for (const range of ranges) this.#distribute(range, ready);
+    for (const member of this.#distribute(ranges)) this.#fresh.add(member);
   }
 
   evaluation(member: Member, { lo: from, hi: to, payload }: Frame): void {
@@ -92,23 +93,39 @@ export class DistributedEvaluation {
   /** At the deadline: who owes something while another has nothing to do is late. */
   expire(): void {
     const ready = this.#host.ready().map(({ member }) => member);
-    const owes = (member: Member) => (this.#owed.get(member) ?? []).length > 0;
-    if (ready.every(owes)) return;
-    for (const member of ready.filter(owes)) this.#host.late(member, 'a part of the evaluation');
+    const owing = ready.filter((member) => (this.#owed.get(member) ?? []).length > 0);
+    const late = owing.filter((member) => !this.#fresh.has(member));
+    this.#fresh.clear();
+    if (late.length === 0 || owing.length === ready.length) return;
+    // All at once: what one of them owes must not go to the next.
+    this.#host.late(late.map((member) => ({ member, what: 'a part of the evaluation' })));
   }
 
-  /** Cuts a range in proportion to speeds. */
-  #distribute({ from, to }: Range, ready: ReturnType<EvaluationHost['ready']>): void {
-    const total = ready.reduce((sum, { speed }) => sum + speed, 0);
-    let before = 0;
-    let begin = from;
-    for (const { member, speed } of ready) {
-      before += speed;
-      const end = from + Math.round(((to - from) * before) / total);
-      if (end === begin) continue;
-      this.#owed.set(member, [...(this.#owed.get(member) ?? []), { from: begin, to: end }]);
-      member.link.send({ type: 'evaluate', step: this.number, from: begin, to: end });
-      begin = end;
+  /** Shares ranges out among the members, and returns those who were given something. */
+  #distribute(ranges: readonly Range[]): Set<Member> {
+    const ready = this.#host.ready();
+    const given = new Set<Member>();
+    if (ready.length === 0) this.#orphans.push(...ranges);
+    for (const range of ready.length === 0 ? [] : ranges) {
+      for (const [member, part] of partsOf(range, ready)) {
+        given.add(member);
+        this.#owed.set(member, [...(this.#owed.get(member) ?? []), part]);
+        member.link.send({ type: 'evaluate', step: this.number, ...part });
+      }
     }
+    return given;
   }
+}
+
+/** A range cut in proportion to speeds; whose part would be empty gets none. */
+function partsOf({ from, to }: Range, ready: ReturnType<EvaluationHost['ready']>): [Member, Range][] {
+  const total = ready.reduce((sum, { speed }) => sum + speed, 0);
+  let before = 0;
+  let begin = from;
+  return ready.flatMap(({ member, speed }): [Member, Range][] => {
+    before += speed;
+    const part = { from: begin, to: from + Math.round(((to - from) * before) / total) };
+    begin = part.to;
+    return part.from === part.to ? [] : [[member, part]];
+  });
 }

@@ -11,7 +11,6 @@ import type { Reduction } from './reduction.ts';
 
 /** What a step asks of its surroundings. */
 export interface StepHost {
-  generation(): number;
   /** The members that take part, and how fast they are, in shards per second (or any unit, if the same for all). */
   ready(): readonly { readonly member: Member; readonly speed: number }[];
   newReduction(exchange: number): Reduction;
@@ -24,13 +23,19 @@ export interface StepHost {
   broadcast(exchange: number, total: Float32Array): void;
   /** The last total is out. */
   finished(): void;
-  /** A member owes something past the deadline, and others wait for it. */
-  late(member: Member, what: string): void;
+  /** Members owe something past the deadline, and others wait for them. */
+  late(members: readonly Overdue[]): void;
   /** A member sent what it must not send. */
   violated(member: Member, what: string): void;
   /** Two workers computed different bits for one node. */
   conflict(member: Member, what: string): void;
   dropped(member: Member, what: string): void;
+}
+
+/** Who owes something for too long, and what. */
+export interface Overdue {
+  readonly member: Member;
+  readonly what: string;
 }
 
 /** What one member has of the step. */
@@ -85,11 +90,6 @@ export class DistributedStep {
     return this.#reductions.map((reduction) => reduction.mergedValues());
   }
 
-  /** True while nobody has some of its nodes. */
-  get hasOrphans(): boolean {
-    return this.#orphans.length > 0;
-  }
-
   /** Gives nodes to a member, which computes them from the step's start. */
   give(member: Member, nodes: readonly TreeNode[]): void {
     if (nodes.length === 0) return;
@@ -100,7 +100,6 @@ export class DistributedStep {
     for (let first = 0; first < nodes.length; first += mostNodes) {
       member.link.send({
         type: 'assign',
-        generation: this.#host.generation(),
         step: this.number,
         nodes: nodes.slice(first, first + mostNodes).map(({ lo, hi }) => [lo, hi]),
       });
@@ -169,12 +168,13 @@ export class DistributedStep {
     const owing = this.#host
       .ready()
       .map(({ member }) => ({ member, owed: this.#missingOf(this.#shares.get(member)) }));
-    if (owing.every(({ owed }) => owed.length > 0)) return;
     const late = owing.filter(
       ({ member, owed }) => owed.length > 0 && this.#shares.get(member)?.isFresh === false,
     );
     for (const share of this.#shares.values()) share.isFresh = false;
-    for (const { member, owed } of late) this.#host.late(member, shardsOf(owed));
+    if (late.length === 0 || owing.every(({ owed }) => owed.length > 0)) return;
+    // All at once: what one of them owes must not go to the next.
+    this.#host.late(late.map(({ member, owed }) => ({ member, what: shardsOf(owed) })));
   }
 
   /**

@@ -9,7 +9,6 @@ import {
   STATUS_CODES,
 } from 'node:http';
 import { createServer as createListener, type Server, type Socket } from 'node:net';
-import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { reasonOf } from '../shared/errors.ts';
@@ -21,8 +20,10 @@ import type { ToCoordinator } from '../shared/wire/messages.ts';
 import { acceptWebSocket, subprotocol, type WebSocket } from '../shared/wire/websocket.ts';
 import { type Refusal, refuseSite, refuseToken } from './admission.ts';
 import { Arrival } from './arrival.ts';
+import { dnsNamesOf } from './certificate.ts';
 import { codeOf } from './durable-file.ts';
 import { listenAt } from './listen.ts';
+import { ownNames } from './own-names.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { Strangers } from './strangers.ts';
 
@@ -31,7 +32,7 @@ export interface DoorOptions {
   readonly token: string;
   /** PEM texts, or null for no TLS. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
-  /** What this machine is called besides its addresses, its own name and where it listens. */
+  /** What this machine is called besides its addresses, its own names, those of its certificate and where it listens. */
   readonly names?: readonly string[];
   /** A worker has come with the right token; what its link tells goes to what is returned. */
   readonly onWorker: (link: ArrivingLink) => LinkEvents<ToCoordinator>;
@@ -73,16 +74,18 @@ class Doorkeeper {
   #lastHasLeft = (): void => {};
   /** The socket of the system below each stream that HTTP sees. */
   readonly #below = new WeakMap<Duplex, Socket>();
+  /** Sockets under TLS that have asked for nothing yet, with their address. */
+  readonly #silent = new Map<Socket, string>();
   /** Reads requests from sockets that it is given; it never listens itself. */
   readonly #http = createHttp({ maxHeaderSize: headersBytes, keepAlive: false, requestTimeout: 0 });
 
   constructor(options: DoorOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    const names = [options.listen.host, hostname(), ...(options.names ?? [])];
-    this.#names = new Set(names.map((name) => name.toLowerCase()));
-    this.#secureContext =
-      options.tls === null ? null : createSecureContext({ ...options.tls, minVersion: 'TLSv1.3' });
+    const { listen, tls, names = [] } = options;
+    const known = [listen.host, ...ownNames(), ...(tls === null ? [] : dnsNamesOf(tls.cert)), ...names];
+    this.#names = new Set(known.map((name) => name.toLowerCase()));
+    this.#secureContext = tls === null ? null : createSecureContext({ ...tls, minVersion: 'TLSv1.3' });
     this.#log = new RefusalLog(this.#clock, options.log);
     this.#strangers = new Strangers(this.#clock, (socket, why) => this.#note(socket, why));
     this.#http.maxRequestsPerSocket = 1;
@@ -105,6 +108,7 @@ class Doorkeeper {
       this.#refuse(socket, { status: 400, line: 'this port speaks TLS; use wss:// and the fingerprint' });
       return;
     }
+    this.#awaitRequest(socket);
     socket.pause();
     socket.unshift(start);
     const secure = new TLSSocket(socket, { isServer: true, secureContext: context ?? undefined });
@@ -116,6 +120,17 @@ class Doorkeeper {
       secure.removeAllListeners('error');
       secure.on('error', () => secure.destroy());
       this.#serve(secure, socket);
+    });
+  }
+
+  /** Whoever finds another certificate than it expects goes without a word; the log has one. */
+  #awaitRequest(socket: Socket): void {
+    this.#silent.set(socket, remoteAddress(socket));
+    socket.once('close', () => {
+      const address = this.#silent.get(socket);
+      this.#silent.delete(socket);
+      if (address === undefined) return;
+      this.#log.write(`${address} closed under TLS without a request: does it expect another certificate?`);
     });
   }
 
@@ -149,6 +164,7 @@ class Doorkeeper {
       stream.destroy();
       return;
     }
+    this.#silent.delete(socket);
     const refusal =
       refuseSite(request.headers, plainHost(socket.localAddress ?? ''), this.#names) ??
       this.#admit(request, stream, socket, head);
@@ -219,11 +235,13 @@ class Doorkeeper {
 
   #note(stream: Duplex, why: string): void {
     const socket = this.#below.get(stream) ?? (stream as Socket);
+    this.#silent.delete(socket);
     this.#log.write(`${remoteAddress(socket)} refused: ${why}`);
   }
 
   async close(listener: Server, reason: string): Promise<void> {
     const stopped = new Promise<void>((resolve) => listener.close(() => resolve()));
+    this.#silent.clear();
     this.#strangers.clear();
     if (this.#arrivals.size > 0) {
       const empty = new Promise<void>((resolve) => {

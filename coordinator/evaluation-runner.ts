@@ -54,12 +54,12 @@ export class EvaluationRunner {
       },
       keep: (range, losses, labels) => this.#keep(range, losses, labels),
       finished,
-      late: (member, what) => judge.late(member, what),
+      late: (members) => judge.late(members),
       violated: (member, what) => judge.violated(member, what),
       dropped: () => judge.dropped(),
     });
     this.#evaluation = evaluation;
-    evaluation.adoptOrphans();
+    evaluation.begin();
     this.#deadline.set(() => evaluation.expire());
   }
 

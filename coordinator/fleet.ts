@@ -22,6 +22,7 @@ import { Planner } from './planner.ts';
 import type { Run } from './prepare.ts';
 import { CoordinatorReplica } from './replica.ts';
 import { Roster, type RosterEvent } from './roster.ts';
+import { SlowJoiners } from './slow-joiners.ts';
 import { StepRunner } from './step-runner.ts';
 import { travelled } from './travelled.ts';
 
@@ -73,6 +74,8 @@ export class Fleet implements Team {
   readonly #evaluations: EvaluationRunner;
   readonly #enoughWorkers: EnoughWorkers;
   readonly #congestion: Congestion;
+  readonly #planner: Planner;
+  readonly #slowJoiners: SlowJoiners;
   /** Tells the frames of this run from those of another. */
   readonly #runNumber = randomInt(2 ** 32 - 1);
   /** Bytes of the largest payload of a frame. */
@@ -93,14 +96,22 @@ export class Fleet implements Team {
     this.#judge = new Judge(this.#roster, stepTimeoutMs, (name, reason) =>
       options.onEvent?.({ kind: 'conflict', name, reason }),
     );
-    const planner = new Planner(clock, this.#roster);
+    this.#planner = new Planner(clock, this.#roster);
     const replica = new CoordinatorReplica(run);
-    const computing = { run, clock, stepTimeoutMs, planner, replica, judge: this.#judge };
+    const computing = { run, clock, stepTimeoutMs, planner: this.#planner, replica, judge: this.#judge };
     this.#replica = replica;
+    const mostBytes = replica.bytes + this.#payloadBytes;
+    this.#slowJoiners = new SlowJoiners({
+      clock,
+      mostBytes,
+      fellBehind: (member, reason) => this.#roster.fellBehind(member, reason),
+      resync: (member, reason) => this.#roster.resync(member, reason),
+    });
     this.#steps = new StepRunner({
       ...computing,
       runNumber: this.#runNumber,
       roster: this.#roster,
+      slowJoiners: this.#slowJoiners,
       profile,
       committed: () => this.#goOn(),
       diverged: (where) => this.#diverge(where),
@@ -116,9 +127,9 @@ export class Fleet implements Team {
     });
     this.#congestion = new Congestion({
       clock,
-      mostBytes: replica.bytes + this.#payloadBytes,
+      mostBytes,
       timeoutMs: stepTimeoutMs,
-      following: () => this.#roster.following,
+      ready: () => this.#roster.ready,
       goOn: () => this.#goOn(),
     });
   }
@@ -217,12 +228,13 @@ export class Fleet implements Team {
     });
   }
 
-  /** Sends all workers home; what the run is still waiting for fails. */
-  close(reason: string): void {
+  /** Sends all workers home, from a run that `failed` or not; what the run is still waiting for fails. */
+  close(reason: string, failed = false): void {
     this.#fail('WORKERS', `the workers were sent home: ${reason}`);
     this.#isClosed = true;
     this.#congestion.stop();
-    this.#roster.close(reason);
+    this.#slowJoiners.stop();
+    this.#roster.close(reason, failed);
   }
 
   // who is there
@@ -238,8 +250,12 @@ export class Fleet implements Team {
       welcome: () => this.#welcome(),
       data: () => datasetPieces(run.plan, run.memory),
       sync: (member) => this.#sync(member),
-      ready: () => this.#resume(),
+      ready: (member) => {
+        this.#slowJoiners.forget(member);
+        this.#resume();
+      },
       lost: (member) => this.#lose(member),
+      forgotten: (workerId) => this.#planner.forget(workerId),
       partial: (member, frame) => {
         this.#steps.partial(member, frame);
         this.#judge.heard(member);
@@ -285,6 +301,7 @@ export class Fleet implements Team {
 
   /** Others take over what a member had. */
   #lose(member: Member): void {
+    this.#slowJoiners.forget(member);
     this.#steps.lose(member);
     this.#evaluations.lose(member);
     this.#goOn();

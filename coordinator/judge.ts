@@ -1,4 +1,5 @@
 /** What becomes of a member that does not what it should. */
+import type { Overdue } from './distributed-step.ts';
 import type { Member } from './member.ts';
 import type { Roster } from './roster.ts';
 
@@ -14,9 +15,15 @@ export class Judge {
     this.#onConflict = onConflict;
   }
 
-  /** It owes something past the deadline, and others wait for it. */
-  late(member: Member, what: string): void {
-    this.#roster.late(member, `it has owed ${what} for ${this.#stepTimeoutMs} ms; others compute it`);
+  /** They owe something past the deadline, and others wait for them. */
+  late(members: readonly Overdue[]): void {
+    const ms = this.#stepTimeoutMs;
+    this.#roster.late(
+      members.map(({ member, what }) => ({
+        member,
+        reason: `it has owed ${what} for ${ms} ms; others compute it`,
+      })),
+    );
   }
 
   /** It sent what it must not send. */

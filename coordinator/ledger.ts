@@ -1,11 +1,13 @@
 /** What a run has done so far: of each step and epoch what is reported, and the sums that later reports need. */
+import { nextDigest } from './chain.ts';
 import type { Run } from './prepare.ts';
 import type { EpochReport, StepReport, TestResult } from './reports.ts';
 
-/** Average losses of an epoch's steps, and the seconds they took. */
+/** Average losses of an epoch's steps, the seconds they took, and the checksums of what they wrote. */
 export interface StepResults {
   readonly losses: Float32Array;
   readonly seconds: Float64Array;
+  readonly checksums: BigUint64Array;
 }
 
 export class Ledger {
@@ -15,6 +17,10 @@ export class Ledger {
   readonly counters: Map<string, bigint>;
   /** Sum of loss · samples over the steps of the epoch that are noted, in step order, binary64; 0 between epochs. */
   lossSum: number;
+  /** The chain's digest after the last step that is noted. */
+  chain: string;
+  /** The report of the last step that was noted here. */
+  last: StepReport | null = null;
   /** Samples of the steps that were noted here. */
   samples = 0;
   readonly #run: Run;
@@ -28,6 +34,7 @@ export class Ledger {
     this.epochs = [...(from?.epochs ?? [])];
     this.counters = new Map(run.counters);
     this.lossSum = from?.lossSum ?? 0;
+    this.chain = run.chain;
     this.#noted = from?.step ?? 0;
     this.#first = this.#noted;
   }
@@ -55,7 +62,9 @@ export class Ledger {
   note(end: number, results: StepResults): StepReport[] {
     const reports: StepReport[] = [];
     for (; this.#noted < end; this.#noted++) {
-      const report = this.report(this.#noted, results);
+      const report = this.#report(this.#noted, results);
+      this.chain = report.digest;
+      this.last = report;
       this.lossSum += report.loss * report.samples;
       this.samples += report.samples;
       for (const [name, count] of this.counters) this.counters.set(name, count + 1n);
@@ -64,14 +73,16 @@ export class Ledger {
     return reports;
   }
 
-  /** The report of a step of the epoch. */
-  report(step: number, { losses, seconds }: StepResults): StepReport {
+  /** The report of a step of the epoch, the first that is not noted. */
+  #report(stepOfEpoch: number, { losses, seconds, checksums }: StepResults): StepReport {
+    const step = this.steps + stepOfEpoch + 1;
     return {
       epoch: this.epoch,
-      step: this.steps + step + 1,
-      samples: this.#samplesUntil(step + 1) - this.#samplesUntil(step),
-      loss: losses[step],
-      seconds: seconds[step],
+      step,
+      samples: this.#samplesUntil(stepOfEpoch + 1) - this.#samplesUntil(stepOfEpoch),
+      loss: losses[stepOfEpoch],
+      seconds: seconds[stepOfEpoch],
+      digest: nextDigest(this.chain, step, checksums[stepOfEpoch]),
     };
   }
 

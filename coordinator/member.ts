@@ -8,7 +8,7 @@ import { arithmeticVersion } from '../shared/recipe/recipe.ts';
 import { version } from '../shared/version.ts';
 import type { Frame } from '../shared/wire/frame.ts';
 import { Heartbeat } from '../shared/wire/heartbeat.ts';
-import { chunkBytes, protocolVersion } from '../shared/wire/limits.ts';
+import { chunkBytes, protocolVersion, reasonLength } from '../shared/wire/limits.ts';
 import type { ArrivingLink, Clock, LinkEvents } from '../shared/wire/link.ts';
 import type { Hello, ToCoordinator } from '../shared/wire/messages.ts';
 
@@ -17,10 +17,11 @@ import type { Hello, ToCoordinator } from '../shared/wire/messages.ts';
  * - `preparing`: welcomed; it gets data and memory
  * - `syncing`: a replica is on its way to it, and every total since
  * - `ready`: it has the replica and takes part
+ * - `behind`: its connection could not take the replica and the totals since; it gets a new replica once there is room
  * - `late`: it missed a deadline and gets no more totals; once it answers it gets a new replica
  * - `gone`
  */
-export type MemberState = 'greeting' | 'preparing' | 'syncing' | 'ready' | 'late' | 'gone';
+export type MemberState = 'greeting' | 'preparing' | 'syncing' | 'behind' | 'ready' | 'late' | 'gone';
 
 /** What the fleet is told of a member. */
 export interface MemberEvents {
@@ -51,11 +52,10 @@ export interface Welcoming {
 
 export interface Refusal {
   readonly refusal: string;
-  readonly retry: boolean;
 }
 
 /** Data for workers that have none waits in the connection up to so many bytes. */
-const dataAheadBytes = 4 * chunkBytes;
+export const dataAheadBytes = 4 * chunkBytes;
 
 export class Member implements LinkEvents<ToCoordinator> {
   state: MemberState = 'greeting';
@@ -68,6 +68,8 @@ export class Member implements LinkEvents<ToCoordinator> {
   hasJoined = false;
   /** SHA-256 of the replica that was sent last, and the step it is before. */
   sent: { readonly step: number; readonly sha256: string } | null = null;
+  /** Total gradients that were sent over this connection. */
+  totals = 0;
   /** How often its replica was not the one that all others have. */
   wrongReplicas = 0;
   readonly #events: MemberEvents;
@@ -76,6 +78,7 @@ export class Member implements LinkEvents<ToCoordinator> {
   /** Replicas that were sent, and whether it says that it has the last one. */
   #replicas = 0;
   #hasReplica = false;
+  #hasFetched = false;
 
   constructor(link: ArrivingLink, clock: Clock, events: MemberEvents) {
     this.link = link;
@@ -92,17 +95,18 @@ export class Member implements LinkEvents<ToCoordinator> {
     this.#heartbeat.heard();
     if (this.state === 'greeting') {
       if (message.type === 'hello') this.#greet(message);
-      else this.refuse(`sent ${message.type} before its hello`, false);
+      else this.refuse(`sent ${message.type} before its hello`);
       return;
     }
     switch (message.type) {
       case 'heartbeat':
         break;
       case 'hello':
-        this.refuse('said hello twice', false);
+        this.refuse('said hello twice');
         break;
       case 'fetch':
         if (this.#isPreparing('fetch')) this.#sendData();
+        this.#hasFetched = true;
         break;
       case 'join':
         if (this.#isPreparing('join')) this.#events.join(this);
@@ -138,8 +142,8 @@ export class Member implements LinkEvents<ToCoordinator> {
   }
 
   /** Sends the worker away with a reason. */
-  refuse(reason: string, retry: boolean): void {
-    this.link.send({ type: 'refuse', reason: reason.slice(0, 1024), retry });
+  refuse(reason: string): void {
+    this.link.send({ type: 'refuse', reason: fitting(reason) });
     this.#end(reason, false);
   }
 
@@ -149,10 +153,15 @@ export class Member implements LinkEvents<ToCoordinator> {
     this.#end(reason, false);
   }
 
-  /** Tells it that the run is over. */
-  dismiss(reason: string): void {
-    this.link.send({ type: 'end', reason });
+  /** Tells it that the run is over, or that it `failed`. */
+  dismiss(reason: string, failed = false): void {
+    this.link.send({ type: 'end', reason: fitting(reason), failed });
     this.#end(reason, true);
+  }
+
+  /** Tells it that its replica does not count any more; a new one must follow. */
+  resync(reason: string): void {
+    this.link.send({ type: 'resync', reason: fitting(reason) });
   }
 
   /** Sends a replica; every total of the steps from `step` on must follow. */
@@ -168,9 +177,11 @@ export class Member implements LinkEvents<ToCoordinator> {
   }
 
   /** True while data and replica may be asked for, which is once and over the bulk connection; else it is sent away. */
-  #isPreparing(request: string): boolean {
-    if (this.state === 'preparing' && this.link.hasBulk) return true;
-    this.refuse(`sent ${request} ${this.link.hasBulk ? 'out of turn' : 'before its bulk connection'}`, false);
+  #isPreparing(request: 'fetch' | 'join'): boolean {
+    const isTwice = request === 'fetch' && this.#hasFetched;
+    if (this.state === 'preparing' && this.link.hasBulk && !isTwice) return true;
+    const how = isTwice ? 'twice' : this.link.hasBulk ? 'out of turn' : 'before its bulk connection';
+    this.refuse(`sent ${request} ${how}`);
     return false;
   }
 
@@ -191,7 +202,7 @@ export class Member implements LinkEvents<ToCoordinator> {
     this.name = hello.name;
     const answer = mismatch(hello) ?? this.#events.hello(this, hello);
     if ('refusal' in answer) {
-      this.refuse(answer.refusal, answer.retry);
+      this.refuse(answer.refusal);
       return;
     }
     const { name, run, recipe, samples, payloadBytes } = answer;
@@ -224,13 +235,17 @@ export class Member implements LinkEvents<ToCoordinator> {
   }
 }
 
+/** As much of a reason as a message may hold; some of them quote what others sent. */
+function fitting(reason: string): string {
+  return reason.slice(0, reasonLength).toWellFormed();
+}
+
 /** Why a worker cannot be one of us, whatever the recipe. */
 function mismatch(hello: Hello): Refusal | null {
   const refuse = (what: string, got: number, expected: number): Refusal => ({
     refusal:
       `the worker has ${what} version ${got} (Lockstep ${hello.version}), the coordinator ${expected} ` +
       `(Lockstep ${version}); install the same version on both`,
-    retry: false,
   });
   if (hello.protocol !== protocolVersion) return refuse('protocol', hello.protocol, protocolVersion);
   if (hello.arithmetic !== arithmeticVersion)
@@ -240,7 +255,6 @@ function mismatch(hello: Hello): Refusal | null {
     refusal:
       `the worker's kernels (${hello.kernels}) give ${hello.answer.slice(0, 12)}… on the known computation, expected ` +
       `${knownAnswer.slice(0, 12)}…; start it with other --kernels`,
-    retry: false,
   };
 }
 

@@ -32,6 +32,11 @@ export class Planner {
     this.#meter.observe(idOf(member), step, shards, seconds);
   }
 
+  /** What a worker did says nothing any more about how fast it is. */
+  forget(workerId: string): void {
+    this.#meter.forget(workerId);
+  }
+
   /** Those who take part, with their speed in shards per second. */
   ready(): { member: Member; speed: number }[] {
     const members = this.#roster.ready;
@@ -69,7 +74,7 @@ export class Planner {
 
   #measured(member: Member): PlannedWorker {
     const workerId = idOf(member);
-    const { threads } = this.#roster.accountOf(member);
+    const threads = member.hello?.threads ?? 1;
     return { workerId, threads, shardsPerSecond: this.#meter.shardsPerSecond(workerId, this.#step) };
   }
 }

@@ -15,6 +15,7 @@ import {
   resetRunningStats,
   restoreSnapshot,
   type Snapshot,
+  takeSnapshot,
   weightsDigest,
 } from '../shared/model/snapshot.ts';
 import { epochShape, type Recipe } from '../shared/recipe/recipe.ts';
@@ -40,6 +41,8 @@ export interface Run {
   /** Where it goes on from, null where it begins; and the steps that were done before. */
   readonly from: RunState | null;
   readonly committed: number;
+  /** The chain's digest before the first step here (chain.ts). */
+  readonly chain: string;
 }
 
 export interface RunOptions {
@@ -90,7 +93,14 @@ export async function prepareRun(options: RunOptions): Promise<Run> {
     counters,
     from,
     committed,
+    chain: from?.chain ?? firstDigest(parts, counters),
   };
+}
+
+/** A run's chain begins with the model that it begins with. */
+function firstDigest({ architecture, plan, memory }: Parts, counters: Run['counters']): string {
+  const flat = new Float32Array(memory.buffer, plan.replicas[0].flat, architecture.flatSize);
+  return weightsDigest(takeSnapshot(architecture, flat, counters));
 }
 
 type Parts = Pick<Run, 'recipe' | 'architecture' | 'plan' | 'memory' | 'kernels'>;

@@ -56,6 +56,11 @@ export class CoordinatorReplica {
     return loss;
   }
 
+  /** The checksum of what the last update wrote. */
+  get updateChecksum(): bigint {
+    return this.#training.model.checksum;
+  }
+
   /** Evaluates shards of the test set here, all if nothing is said; losses and predictions are in memory afterwards. */
   evaluate(shards?: { readonly from: number; readonly to: number }): void {
     this.#training.evaluate('test', this.committed, () => {}, shards);

@@ -15,6 +15,8 @@ export interface StepReport {
   /** Average loss of the step's samples before its update. */
   readonly loss: number;
   readonly seconds: number;
+  /** The chain's digest after this step (chain.ts): equal digests, equal steps until here. In hexadecimal. */
+  readonly digest: string;
 }
 
 export interface EpochReport {
@@ -80,6 +82,8 @@ export interface Outcome {
   readonly snapshot: Snapshot;
   readonly weightsDigest: string;
   readonly stateDigest: string;
+  /** The chain's last digest (chain.ts). */
+  readonly chain: string;
   readonly epochs: readonly EpochReport[];
   /** Steps done since the run began, and those of them that were computed here. */
   readonly steps: number;

@@ -5,14 +5,24 @@
 import type { Frame } from '../shared/wire/frame.ts';
 import type { ArrivingLink, Clock } from '../shared/wire/link.ts';
 import type { Hello } from '../shared/wire/messages.ts';
-import { Traffic } from '../shared/wire/traffic.ts';
+import { type Account, Accounts } from './accounts.ts';
 import { Member, type Refusal, type Welcoming } from './member.ts';
 
 /** What happens to the workers, for whoever shows or logs it. */
 export type RosterEvent =
   | { readonly kind: 'joined'; readonly threads: number; readonly kernels: string; readonly isBack: boolean }
+  /** It was late or out of step, and has the replica again. */
+  | { readonly kind: 'back' }
   | {
-      readonly kind: 'left' | 'died' | 'late' | 'replaced' | 'refused' | 'thrown out' | 'out of step';
+      readonly kind:
+        | 'left'
+        | 'died'
+        | 'late'
+        | 'behind'
+        | 'replaced'
+        | 'refused'
+        | 'thrown out'
+        | 'out of step';
       readonly reason: string;
     };
 
@@ -24,7 +34,9 @@ export interface RosterHost {
   /** It wants a replica. */
   sync(member: Member): void;
   /** Somebody is ready to take part. */
-  ready(): void;
+  ready(member: Member): void;
+  /** A worker has been gone for so long, or others are so many, that what it did is not kept apart any more. */
+  forgotten(workerId: string): void;
   /** Somebody takes part no more, for now or for good: others compute what it has. */
   lost(member: Member): void;
   partial(member: Member, frame: Frame): void;
@@ -33,21 +45,14 @@ export interface RosterHost {
   onEvent(event: RosterEvent, member: Member): void;
 }
 
-/** What a worker, by its id, did in the whole run, however often it came and went. */
-export interface Account {
-  readonly name: string;
-  threads: number;
-  shards: number;
-  seconds: number;
-  /** Total gradients that it was sent, and gradients that it sent. */
-  steps: number;
-  gradients: number;
-  /** What went over its connections; null while it never left this process. */
-  traffic: Traffic | null;
+/** Who takes no part for a while, and why. */
+interface Paused {
+  readonly member: Member;
+  readonly reason: string;
 }
 
 /** A worker whose replica is wrong more often than this has broken memory. */
-const mostWrongReplicas = 3;
+export const mostWrongReplicas = 3;
 
 export class Roster {
   joins = 0;
@@ -58,12 +63,13 @@ export class Roster {
   readonly #clock: Clock;
   readonly #host: RosterHost;
   readonly #members = new Set<Member>();
-  readonly #accounts = new Map<string, Account>();
+  readonly #accounts: Accounts;
   #isClosed = false;
 
   constructor(clock: Clock, host: RosterHost) {
     this.#clock = clock;
     this.#host = host;
+    this.#accounts = new Accounts((workerId) => host.forgotten(workerId));
   }
 
   /** All that are connected, welcome or not yet. */
@@ -81,20 +87,9 @@ export class Roster {
     return [...this.#members].filter(({ state }) => state === 'ready');
   }
 
-  /** What each worker did in the whole run, in the order in which they came. */
+  /** What each worker that took part did in the whole run, in the order in which they came. */
   accounts(): Account[] {
-    const now = new Map([...this.#accounts].map(([id, account]) => [id, { ...account }]));
-    for (const { hello, link } of this.#members) {
-      const account = now.get(hello?.workerId ?? '');
-      if (account !== undefined) account.traffic = sumOf(account.traffic, link.traffic);
-    }
-    return [...now.values()];
-  }
-
-  accountOf(member: Member): Account {
-    const account = this.#accounts.get(member.hello?.workerId ?? '');
-    if (account === undefined) throw new Error(`${member.name} has no account before its hello`);
-    return account;
+    return this.#accounts.all();
   }
 
   /** A worker is at the door; the link is to tell the member what comes. */
@@ -118,15 +113,18 @@ export class Roster {
 
   /** Adds what a worker did in a step that is committed. */
   credit(member: Member, did: Pick<Account, 'shards' | 'gradients' | 'seconds'>): void {
-    const account = this.accountOf(member);
-    account.shards += did.shards;
-    account.gradients += did.gradients;
-    account.seconds += did.seconds;
+    this.#accounts.credit(member, did);
   }
 
-  /** It owes something that others wait for; until it answers it takes no part. */
-  late(member: Member, reason: string): void {
-    this.#pause(member, 'late', reason);
+  /** They owe something that others wait for; until they answer they take no part, none of them. */
+  late(members: readonly Paused[]): void {
+    this.#pause('late', members);
+  }
+
+  /** Its connection does not take what is sent to it; it gets no more of it. */
+  fellBehind(member: Member, reason: string): void {
+    member.state = 'behind';
+    this.#host.onEvent({ kind: 'behind', reason }, member);
   }
 
   /** It has another replica than all others, and gets a new one, but not for ever. */
@@ -136,49 +134,44 @@ export class Roster {
       this.throwOut(member, `${reason}, for the ${member.wrongReplicas}th time`);
       return;
     }
-    this.#pause(member, 'out of step', reason);
+    this.#pause('out of step', [{ member, reason }]);
     this.resync(member, reason);
   }
 
   /** Gives a member that was left behind a new replica. */
   resync(member: Member, reason: string): void {
-    member.link.send({ type: 'resync', reason });
+    member.resync(reason);
     this.#host.sync(member);
   }
 
   /** It did what it must not do, and is not wanted any more. */
   throwOut(member: Member, reason: string): void {
     this.#host.onEvent({ kind: 'thrown out', reason }, member);
-    member.refuse(reason, false);
+    member.refuse(reason);
   }
 
-  /** Sends all workers home. */
-  close(reason: string): void {
+  /** Sends all workers home, from a run that `failed` or not. */
+  close(reason: string, failed = false): void {
     this.#isClosed = true;
-    for (const member of [...this.#members]) member.dismiss(reason);
+    for (const member of [...this.#members]) member.dismiss(reason, failed);
   }
 
   #greet(member: Member, hello: Hello): Welcoming | Refusal {
-    if (this.#isClosed) return { refusal: 'the run is over', retry: false };
+    if (this.#isClosed) return { refusal: 'the run is over' };
     for (const other of [...this.#members]) {
       if (other === member || other.hello?.workerId !== hello.workerId) continue;
       // The same worker over a new connection: whatever still comes over the old one does not count.
       this.#host.onEvent({ kind: 'replaced', reason: 'it came back over another connection' }, other);
       other.drop('replaced by a new connection of the same worker');
     }
-    let account = this.#accounts.get(hello.workerId);
-    if (account === undefined) {
-      const name = this.#uniqueName(hello.name);
-      const nothing = { shards: 0, seconds: 0, steps: 0, gradients: 0, traffic: null };
-      account = { name, threads: hello.threads, ...nothing };
-      this.#accounts.set(hello.workerId, account);
-    }
-    account.threads = hello.threads;
-    return { ...this.#host.welcome(), name: account.name };
+    const name = this.#accounts.of(hello)?.name ?? this.#uniqueName(member, hello.name);
+    return { ...this.#host.welcome(), name };
   }
 
-  #uniqueName(name: string): string {
-    const taken = new Set([...this.#accounts.values()].map((account) => account.name));
+  /** A name that neither another member has nor one that took part. */
+  #uniqueName(member: Member, name: string): string {
+    const others = this.members.filter((other) => other !== member);
+    const taken = new Set([...this.#accounts.names, ...others.map((other) => other.name)]);
     let unique = name;
     for (let i = 2; taken.has(unique); i++) unique = `${name}-${i}`;
     return unique;
@@ -190,18 +183,21 @@ export class Roster {
     if (!member.hasJoined) {
       member.hasJoined = true;
       this.joins += 1;
-      const { threads, shards } = this.accountOf(member);
-      const kernels = member.hello?.kernels ?? '';
-      this.#host.onEvent({ kind: 'joined', threads, kernels, isBack: shards > 0 }, member);
+      const { threads = 1, kernels = '' } = member.hello ?? {};
+      const isBack = member.hello !== null && this.#accounts.of(member.hello) !== undefined;
+      this.#accounts.open(member);
+      this.#host.onEvent({ kind: 'joined', threads, kernels, isBack }, member);
+    } else {
+      this.#host.onEvent({ kind: 'back' }, member);
     }
-    this.#host.ready();
+    this.#host.ready(member);
   }
 
-  #pause(member: Member, kind: 'late' | 'out of step', reason: string): void {
-    member.state = 'late';
+  #pause(kind: 'late' | 'out of step', members: readonly Paused[]): void {
+    for (const { member } of members) member.state = 'late';
     this.generation += 1;
-    this.#host.onEvent({ kind, reason }, member);
-    this.#host.lost(member);
+    for (const { member, reason } of members) this.#host.onEvent({ kind, reason }, member);
+    for (const { member } of members) this.#host.lost(member);
   }
 
   #gone(member: Member, reason: string, isLeaving: boolean): void {
@@ -210,21 +206,11 @@ export class Roster {
       if (!this.#isClosed) this.#host.onEvent({ kind: 'refused', reason }, member);
       return;
     }
-    const account = this.accountOf(member);
-    account.traffic = sumOf(account.traffic, member.link.traffic);
+    this.#accounts.close(member);
     if (this.#isClosed) return;
     if (member.hasJoined) this.generation += 1;
     if (member.hasJoined && !isLeaving) this.deaths += 1;
     this.#host.onEvent({ kind: isLeaving ? 'left' : 'died', reason }, member);
     this.#host.lost(member);
   }
-}
-
-/** A new sum of what went over connections; null for none. */
-function sumOf(past: Traffic | null, more: Traffic | undefined): Traffic | null {
-  if (more === undefined) return past;
-  const sum = new Traffic();
-  if (past !== null) sum.add(past);
-  sum.add(more);
-  return sum;
 }

@@ -9,4 +9,6 @@ export interface RunState extends TrainingState {
   readonly epochs: readonly EpochReport[];
   /** Null where the recipe does not stop early. */
   readonly stopping: StoppingState | null;
+  /** The chain's digest after the last step (chain.ts), in hexadecimal. */
+  readonly chain: string;
 }

@@ -50,7 +50,7 @@ export class SpeedMeter {
     return Math.min(growth ** idleSteps / measured.average, Number.MAX_VALUE);
   }
 
-  /** Forgets a worker that is gone. */
+  /** Forgets a worker that has been gone for long. */
   forget(workerId: string): void {
     this.#workers.delete(workerId);
   }

@@ -8,9 +8,10 @@ import { checksumSteps } from '../shared/replica.ts';
 import type { Frame } from '../shared/wire/frame.ts';
 import type { Clock } from '../shared/wire/link.ts';
 import { Deadline } from './deadline.ts';
-import { DistributedStep } from './distributed-step.ts';
+import { DistributedStep, type Overdue } from './distributed-step.ts';
 import type { FleetPhase, FleetProfile } from './fleet-profile.ts';
 import type { Judge } from './judge.ts';
+import type { StepResults } from './ledger.ts';
 import type { Member } from './member.ts';
 import { type Batch, Merger, mergerBytes } from './merger.ts';
 import type { Planner } from './planner.ts';
@@ -19,6 +20,7 @@ import { Reduction } from './reduction.ts';
 import type { CoordinatorReplica } from './replica.ts';
 import { RetiredTotals } from './retired-totals.ts';
 import type { Roster } from './roster.ts';
+import type { SlowJoiners } from './slow-joiners.ts';
 
 export interface StepRunnerOptions {
   readonly run: Run;
@@ -27,6 +29,7 @@ export interface StepRunnerOptions {
   readonly clock: Clock;
   readonly stepTimeoutMs: number;
   readonly roster: Roster;
+  readonly slowJoiners: SlowJoiners;
   readonly planner: Planner;
   readonly replica: CoordinatorReplica;
   readonly judge: Judge;
@@ -40,7 +43,7 @@ export interface StepRunnerOptions {
 }
 
 /** Finished steps that a late worker still owes something of are kept for comparison, at most so many. */
-const mostOverdueSteps = 2;
+export const mostOverdueSteps = 2;
 
 export class StepRunner {
   /** Shards that were given to another worker because one died or was late. */
@@ -51,7 +54,7 @@ export class StepRunner {
   readonly #layouts: readonly PartialLayout[];
   readonly #mergers: readonly Merger[];
   readonly #retired: RetiredTotals;
-  readonly #results: { readonly losses: Float32Array; readonly seconds: Float64Array };
+  readonly #results: StepResults;
   #step: DistributedStep | null = null;
   /** Number of the current step in its epoch. */
   #stepOfEpoch = 0;
@@ -72,6 +75,7 @@ export class StepRunner {
     this.#results = {
       losses: new Float32Array(memory.buffer, plan.stepLosses, plan.stepCount),
       seconds: new Float64Array(memory.buffer, plan.stepSeconds, plan.stepCount),
+      checksums: new BigUint64Array(memory.buffer, plan.stepChecksums, plan.stepCount),
     };
   }
 
@@ -85,8 +89,8 @@ export class StepRunner {
     return 4 * this.#layouts[this.#layouts.length - 1].floats;
   }
 
-  /** Losses and seconds of the epoch's steps. */
-  get results() {
+  /** Losses, seconds and checksums of the epoch's steps. */
+  get results(): StepResults {
     return this.#results;
   }
 
@@ -97,20 +101,19 @@ export class StepRunner {
 
   /** Begins a step of the epoch with all that take part. */
   begin(stepOfEpoch: number): void {
-    const { run, replica, clock, roster, planner, judge } = this.#options;
+    const { run, replica, clock, planner, judge } = this.#options;
     const { batchSize, shardSize, epochSamples } = run.setup.sizes;
     const rows = Math.min(batchSize, epochSamples - stepOfEpoch * batchSize);
     this.#stepOfEpoch = stepOfEpoch;
     this.#startMs = clock.nowMs();
     const step: DistributedStep = new DistributedStep(replica.committed, this.#layouts, {
-      generation: () => roster.generation,
       ready: () => planner.ready(),
       newReduction: (exchange) => this.#newReduction(exchange, { rows, shardSize }),
       isGood: (exchange, total, isKnownFinite) => this.#isGood(exchange, total, isKnownFinite),
       broadcast: (exchange, total) => this.#broadcast(exchange, total),
       finished: () => this.#commit(step),
       conflict: (member, what) => judge.conflict(member, what),
-      late: (member, what) => this.#late(member, what),
+      late: (members) => this.#late(members),
       violated: (member, what) => judge.violated(member, what),
       dropped: () => judge.dropped(),
     });
@@ -147,11 +150,11 @@ export class StepRunner {
     else this.#options.judge.dropped();
   }
 
-  #late(member: Member, what: string): void {
+  #late(members: readonly Overdue[]): void {
     if (this.#step !== null && !this.#overdue.includes(this.#step)) {
       this.#overdue = [...this.#overdue, this.#step].slice(-mostOverdueSteps);
     }
-    this.#options.judge.late(member, what);
+    this.#options.judge.late(members);
   }
 
   #newReduction(exchange: number, batch: Batch): Reduction {
@@ -163,17 +166,19 @@ export class StepRunner {
   }
 
   #broadcast(exchange: number, total: Float32Array): void {
-    const { roster } = this.#options;
+    const { roster, slowJoiners } = this.#options;
     // A late member's connection may still hold totals of the time before.
     if (roster.members.every(({ link }) => link.bufferedBytes === 0)) this.#retired.recycle();
     this.#timed('sending', () => {
-      for (const member of roster.following) this.#sendTotal(member, exchange, total);
+      for (const member of roster.following) {
+        if (slowJoiners.keepsUp(member)) this.#sendTotal(member, exchange, total);
+      }
     });
   }
 
   #sendTotal(member: Member, exchange: number, total: Float32Array): void {
-    const { runNumber, roster, replica } = this.#options;
-    if (this.#isLast(exchange)) roster.accountOf(member).steps += 1;
+    const { runNumber, replica } = this.#options;
+    if (this.#isLast(exchange)) member.totals += 1;
     const { buffer, byteOffset, byteLength } = total;
     const place = { exchange, lo: 0, hi: 0, panel: 0, microseconds: 0 };
     member.link.sendFrame(
@@ -212,11 +217,12 @@ export class StepRunner {
     }
     this.abandon();
     this.#results.losses[stepOfEpoch] = loss;
+    this.#results.checksums[stepOfEpoch] = replica.updateChecksum;
     this.#results.seconds[stepOfEpoch] = (clock.nowMs() - this.#startMs) / 1000;
     this.shardsRecomputed += step.shardsRecomputed;
     for (const [member, share] of step.shares) {
       roster.credit(member, share);
-      planner.observe(member, step.number, share.shards, share.seconds);
+      if (member.state !== 'gone') planner.observe(member, step.number, share.shards, share.seconds);
     }
     this.#overdue = this.#overdue.filter(({ shares }) =>
       [...shares.keys()].some(({ state }) => state === 'late'),

@@ -43,7 +43,8 @@ async function main(args: readonly string[]): Promise<number> {
   if (given === undefined) throw noCommand(words[0], args);
   const flags = flagsOf(given);
   checkFlags(given, flags, values, args);
-  return await given.run(checkArgument(given, words.slice(1)), new FlagValues(flags, values, process.env));
+  const [argument, ...more] = checkArguments(given, words.slice(1));
+  return await given.run(argument, new FlagValues(flags, values, process.env), more);
 }
 
 /** yargs parses, dispatches and completes; the checks and the help are ours, to be in our words. */
@@ -138,15 +139,20 @@ function unknownFlag(given: string, known: readonly string[], command = ''): Loc
   return usageError(`unknown flag ${quoted(given)}${hint || ` (lockstep ${command}--help)`}`);
 }
 
-function checkArgument(command: Command, words: readonly string[]): string | undefined {
-  const { name, argument } = command;
+/** As many as the command takes. @throws LockstepError (USAGE) */
+function checkArguments(command: Command, words: readonly string[]): readonly string[] {
+  const { name, argument, more } = command;
   const expected = `expected lockstep ${usageOf(command)}`;
-  if (words.length > 1)
-    throw usageError(`${name}: got one argument too many, ${quoted(words[1])}, ${expected}`);
-  if (words[0] === '' || (argument.needed && words.length === 0)) {
-    throw usageError(`${name}: got no ${argument.value}, ${expected}`);
+  const most = more === undefined ? 1 : more.many ? words.length : 2;
+  if (words.length > most) {
+    throw usageError(`${name}: got one argument too many, ${quoted(words[most])}, ${expected}`);
   }
-  return words[0];
+  const needed = [...(argument.needed ? [argument.value] : []), ...(more === undefined ? [] : [more.value])];
+  const missing = needed[words.length] ?? (words.includes('') ? needed[words.indexOf('')] : undefined);
+  if (missing !== undefined || words.includes('')) {
+    throw usageError(`${name}: got no ${missing ?? more?.value ?? argument.value}, ${expected}`);
+  }
+  return words;
 }
 
 /** A flag as it stands on the command line: yargs takes `-epochs` apart into letters. */

@@ -1,5 +1,12 @@
 /** Checks of the library's options: callers without TypeScript get the same clear errors as users of flags. */
+import type { MemorySplit } from '../shared/data/dataset.ts';
 import { quoted, suggestion, usageError } from '../shared/errors.ts';
+
+/** Images, each (28, 28) bytes, and their labels 0 … 9, to train on and to test with. */
+export interface DataInMemory {
+  readonly train: MemorySplit;
+  readonly test: MemorySplit;
+}
 
 export type OptionKind = 'any' | 'text' | 'function' | 'signal';
 
@@ -34,6 +41,12 @@ export function checkChoice(value: string, choices: readonly string[], where: st
   throw usageError(
     `${where}: got ${quoted(value)}${suggestion(value, choices) || `, expected ${choices.join(' or ')}`}`,
   );
+}
+
+/** @throws LockstepError (USAGE) for anything but an integer ≥ 0 */
+export function checkCount(value: unknown, where: string): void {
+  if (Number.isSafeInteger(value) && Number(value) >= 0) return;
+  throw usageError(`${where}: got ${shown(value)}, expected an integer ≥ 0`);
 }
 
 /** Checks data in memory as far as its type says. @throws LockstepError (USAGE) */

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { newestCheckpoint } from '../coordinator/checkpoints.ts';
 import { isFinished } from '../coordinator/early-stopping.ts';
 import { RunLock } from '../coordinator/run-lock.ts';
+import { readRunRecipe } from '../coordinator/run-recipe.ts';
 import type { RunState } from '../coordinator/run-state.ts';
-import { readRegularFile, shownPath } from '../shared/data/regular-file.ts';
-import { dataError, reasonOf, usageError } from '../shared/errors.ts';
+import { shownPath } from '../shared/data/regular-file.ts';
+import { dataError, usageError } from '../shared/errors.ts';
 import { canonicalJson, type Recipe } from '../shared/recipe/recipe.ts';
-import { draftRecipe, finishRecipe } from '../shared/recipe/resolve.ts';
 import { rememberStart } from './environment.ts';
 import { type KeepSettings, parseKeepSettings } from './keep-settings.ts';
 import { runFiles } from './run-keeper.ts';
@@ -29,9 +29,6 @@ export interface ResumedRun {
   readonly lock: RunLock | null;
 }
 
-/** Recipe files have a few hundred bytes. */
-const largestRecipe = 65_536;
-
 /**
  * Opens a run's folder to go on with it; its lock is the caller's to release.
  * @param label what the folder was given as, for messages
@@ -40,7 +37,7 @@ const largestRecipe = 65_536;
  */
 export async function openResumed(folder: string, label: string): Promise<ResumedRun> {
   checkFolder(folder, label);
-  const recipe = readRecipe(folder, label);
+  const recipe = readRunRecipe(folder, label);
   const found = look(folder, recipe);
   const { data, keep } = rememberStart(folder);
   const where = join(folder, 'environment.json');
@@ -68,23 +65,6 @@ function checkFolder(folder: string, label: string): void {
         ? `${shownPath(folder)} has no ${runFiles.recipe}`
         : `${shownPath(folder)} is no folder`;
   throw usageError(`${label}: ${got}, expected the folder of a run, as train writes it`);
-}
-
-/** @throws LockstepError (DATA) */
-function readRecipe(folder: string, label: string): Recipe {
-  const path = join(folder, runFiles.recipe);
-  const bytes = readRegularFile(path, largestRecipe);
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    const draft = draftRecipe(JSON.parse(text), (key) => key);
-    if (draft.dataset === null) throw new Error('it names no dataset');
-    return finishRecipe(draft, draft.dataset);
-  } catch (error) {
-    throw dataError(
-      `${label}: the recipe in ${shownPath(path)} cannot be used (${reasonOf(error)}); put back the one that the run began with`,
-      error,
-    );
-  }
 }
 
 /** @throws LockstepError (DATA) when the newest checkpoint is another run's */

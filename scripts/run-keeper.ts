@@ -1,10 +1,11 @@
 /**
- * Keeps a run in its folder: the recipe, where it was started, the log, checkpoints, the best model and the last. All
+ * Keeps a run in its folder: the recipe, where it was started, the log, the chain, checkpoints, the best model and the last. All
  * that is large is written beside training.
  */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import * as files from 'node:fs/promises';
 import { join } from 'node:path';
+import { ChainFile } from '../coordinator/chain-file.ts';
 import { encodeCheckpoint } from '../coordinator/checkpoint.ts';
 import { Checkpoints } from '../coordinator/checkpoints.ts';
 import { targetOfTemporary, writeDurably } from '../coordinator/durable-file.ts';
@@ -26,6 +27,7 @@ import { TrainedModel } from './model.ts';
 export const runFiles = {
   recipe: 'recipe.json',
   log: 'log.jsonl',
+  chain: 'chain',
   checkpoints: 'checkpoints',
   model: 'model.safetensors',
   best: 'best.safetensors',
@@ -50,6 +52,7 @@ export class RunKeeper implements Keeping {
   readonly #monitor: KeepSettings['monitor'];
   readonly #alarm: (error: LockstepError) => void;
   readonly #log: RunLog;
+  readonly #chain: ChainFile;
   readonly #checkpoints: Checkpoints;
   /** The best epoch so far, and what is to be written of it. */
   #best: EpochReport | null = null;
@@ -70,6 +73,7 @@ export class RunKeeper implements Keeping {
     this.#alarm = alarm;
     this.#checkpoints = checkpoints;
     this.#log = openLog(folder, run, alarm);
+    this.#chain = new ChainFile(join(folder, runFiles.chain), run, alarm);
     for (const report of run.from?.epochs ?? []) this.#judge(report);
   }
 
@@ -94,7 +98,7 @@ export class RunKeeper implements Keeping {
   get isComplete(): boolean {
     const { saved } = this.#checkpoints;
     const isKept = this.#last === null || saved?.step === stepsOf(this.#run, this.#last);
-    return isKept && !this.#isBestLost && !this.#log.failed;
+    return isKept && !this.#isBestLost && !this.#log.failed && !this.#chain.failed;
   }
 
   /** Steps of the newest checkpoint that was written here, null before the first. */
@@ -104,6 +108,7 @@ export class RunKeeper implements Keeping {
 
   steps(reports: readonly StepReport[]): void {
     this.#log.steps(reports);
+    this.#chain.steps(reports);
   }
 
   epoch(report: EpochReport): void {
@@ -135,6 +140,7 @@ export class RunKeeper implements Keeping {
   async close(): Promise<void> {
     await this.#writing;
     this.#log.close();
+    this.#chain.close();
     this.#lock.release();
   }
 
@@ -153,7 +159,7 @@ export class RunKeeper implements Keeping {
       this.#bestModel = null;
       // A checkpoint without the lines before it could not be gone on from with a whole log. While this is waited for,
       // the team is at work again.
-      await this.#log.sync();
+      await Promise.all([this.#log.sync(), this.#chain.sync()]);
       // Before the checkpoint that knows of it: what goes on from there need not write it again.
       if (best !== null) await this.#writeBest(best);
       const { architecture, recipe } = this.#run;

@@ -6,6 +6,8 @@ export interface Summary {
   readonly recipeId: string;
   readonly weightsDigest: string;
   readonly stateDigest: string;
+  /** The last digest of the chain of step digests: equal chains, equal steps. */
+  readonly chain: string;
   /** Epochs and steps done. */
   readonly epochs: number;
   readonly steps: number;
@@ -44,6 +46,7 @@ export function summarise(
     recipeId: outcome.recipeId,
     weightsDigest: outcome.weightsDigest,
     stateDigest: outcome.stateDigest,
+    chain: outcome.chain,
     epochs: outcome.epochs.length,
     steps: outcome.steps,
     trainLoss: outcome.epochs.map(({ loss }) => loss),

@@ -6,11 +6,11 @@ import { type KernelChoice, kernelChoices } from '../shared/kernels/load.ts';
 import { type RecipeFields, recipeKeys } from '../shared/recipe/resolve.ts';
 import { type BestBy, type KeepTexts, parseKeepSettings, resumedKeepSettings } from './keep-settings.ts';
 import { TrainedModel } from './model.ts';
-import { checkChoice, checkData, checkOptions, type OptionKind } from './options.ts';
+import { checkChoice, checkData, checkOptions, type DataInMemory, type OptionKind } from './options.ts';
 import { type BuiltInRecipe, builtInFields } from './recipes/built-in.ts';
 import { openResumed } from './resumed-run.ts';
 import { RunOutputs } from './run-outputs.ts';
-import { type DataInMemory, finishedResult, type TrainResult, trainFields } from './training.ts';
+import { finishedResult, type TrainResult, trainFields } from './training.ts';
 
 type OptionalFields = {
   readonly [Key in Exclude<keyof RecipeFields, 'data'>]?: RecipeFields[Key] | undefined;

@@ -5,15 +5,9 @@ import { resultOf } from '../coordinator/early-stopping.ts';
 import { prepareRun } from '../coordinator/prepare.ts';
 import type { Hooks, Outcome } from '../coordinator/reports.ts';
 import type { RunState } from '../coordinator/run-state.ts';
-import {
-  classCount,
-  imageShape,
-  type MemorySplit,
-  memoryDataset,
-  openDataset,
-} from '../shared/data/dataset.ts';
+import { classCount, imageShape, memoryDataset, openDataset } from '../shared/data/dataset.ts';
 import { knownDatasets } from '../shared/data/known-datasets.ts';
-import { quoted, reasonOf, usageError } from '../shared/errors.ts';
+import { LockstepError, quoted, reasonOf, usageError } from '../shared/errors.ts';
 import { type KernelChoice, loadKernels } from '../shared/kernels/load.ts';
 import { parseArchitecture } from '../shared/model/architecture.ts';
 import { stateDigest, weightsDigest } from '../shared/model/snapshot.ts';
@@ -23,16 +17,11 @@ import { checkSamples, type Draft, draftRecipe, type Label } from '../shared/rec
 import { architectureOf } from '../shared/recipe/stored.ts';
 import { checkThreads, Team } from '../worker/team.ts';
 import { TrainedModel } from './model.ts';
+import type { DataInMemory } from './options.ts';
 import { firstDifference } from './resumed-run.ts';
 import type { RunOutputs } from './run-outputs.ts';
 import { type Summary, summarise } from './summary.ts';
 import type { WorkersSettings } from './workers.ts';
-
-/** Images, each (28, 28) bytes, and their labels 0 … 9, to train on and to test with. */
-export interface DataInMemory {
-  readonly train: MemorySplit;
-  readonly test: MemorySplit;
-}
 
 export interface TrainResult {
   readonly model: TrainedModel;
@@ -108,7 +97,8 @@ async function trainToEnd(fields: unknown, settings: RunSettings, startMs: numbe
       const came = { ...outcome, joins: outcome.joins - own };
       return result(came, { threads, workers: outcome.work.length - own });
     } catch (error) {
-      await open.close(`the run failed: ${reasonOf(error)}`);
+      const isStopped = error instanceof LockstepError && error.code === 'INTERRUPTED';
+      await open.close(`the run ${isStopped ? 'was stopped' : 'failed'}: ${reasonOf(error)}`, !isStopped);
       throw error;
     }
   }
@@ -145,6 +135,7 @@ export function finishedResult(
     snapshot,
     weightsDigest: weightsDigest(snapshot),
     stateDigest: stateDigest(architectureOf(recipe.model, 'model'), state.snapshot, state),
+    chain: state.chain,
     epochs: state.epochs,
     steps,
     stepsComputed: 0,

@@ -16,6 +16,8 @@ import { coordinatorUrl, type Invitation, thisProcess } from './invitation.ts';
 
 export interface WorkersSettings {
   readonly listen: ListenAddress;
+  /** What this machine is called besides what it knows itself. */
+  readonly names?: readonly string[];
   /** Null to make one. */
   readonly token: string | null;
   /** To be used instead of a new one. */
@@ -38,8 +40,8 @@ export interface WorkersSettings {
 
 export interface OpenWorkers {
   readonly fleet: Fleet;
-  /** Sends everybody home and shuts the door; the first reason counts. */
-  close(reason: string): Promise<void>;
+  /** Sends everybody home, from a run that `failed` or not, and shuts the door; the first reason counts. */
+  close(reason: string, failed?: boolean): Promise<void>;
 }
 
 /**
@@ -53,7 +55,7 @@ export async function openWorkers(
 ): Promise<OpenWorkers> {
   checkRecipe(run);
   collectFramesLate();
-  const { listen, threads, tls, log = () => {} } = settings;
+  const { listen, threads, tls, names = [], log = () => {} } = settings;
   const own = threads > 0 ? 1 : 0;
   let ownIsReady = (): void => {};
   const ownReady = new Promise<void>((resolve) => {
@@ -74,20 +76,20 @@ export async function openWorkers(
   const token = settings.token ?? settings.keptToken ?? randomBytes(16).toString('hex');
   let door: Door | null = null;
   let local: Promise<unknown> | null = null;
-  const shut = async (reason: string): Promise<void> => {
-    fleet.close(reason);
+  const shut = async (reason: string, failed = false): Promise<void> => {
+    fleet.close(reason, failed);
     await local;
     await door?.close(reason);
   };
   try {
-    door = await openDoor({ listen, token, tls, log, onWorker: (link) => fleet.arrive(link) });
+    door = await openDoor({ listen, names, token, tls, log, onWorker: (link) => fleet.arrive(link) });
     if (own > 0) {
       const working = workHere(fleet, kernels, threads);
       local = working.catch(() => {}); // it has left with its reason, like any other worker
       await Promise.race([ownReady, working]);
     }
   } catch (error) {
-    await shut('the run failed');
+    await shut('the run failed', true);
     throw error;
   }
   settings.onOpen?.({
@@ -99,8 +101,8 @@ export async function openWorkers(
   let closing: Promise<void> | null = null;
   return {
     fleet,
-    close: (reason) => {
-      closing ??= shut(reason);
+    close: (reason, failed) => {
+      closing ??= shut(reason, failed);
       return closing;
     },
   };

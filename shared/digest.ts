@@ -8,6 +8,6 @@ export function sha256(...parts: readonly (Uint8Array | string)[]): string {
 }
 
 /** The bytes of an array of numbers; every platform that Node runs on is little-endian, as the contract asks. */
-export function bytesOf(array: Float32Array | BigInt64Array | BigUint64Array | Float64Array): Uint8Array {
+export function bytesOf(array: ArrayBufferView): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -10,9 +10,9 @@ export type ErrorCode =
   | 'TEAM' // threads were lost and could not be replaced
   | 'WORKERS' // too few workers for too long, or none that could be trusted
   | 'CONNECTION' // the coordinator cannot be reached, or the port not opened; later it may be
-  | 'REFUSED' // who answers does not want this worker, or is not whom it was told to trust
+  | 'REFUSED' // who answers does not want this worker, is not whom it was told to trust, or makes no sense
+  | 'RUN' // a run in another process failed: the one that was worked for, or one that was started to compare
   | 'PEER' // another library that the benchmark runs failed, or did not answer
-  | 'RUN' // a run that was started to compare it with others failed
   | 'INTERRUPTED'; // the run was stopped from outside
 
 /** Exit code of the command line for each error code (130 and 143 come with the signal). */
@@ -25,8 +25,8 @@ const exitCodes: Record<ErrorCode, number> = {
   WORKERS: 1,
   CONNECTION: 1,
   REFUSED: 1,
-  PEER: 1,
   RUN: 1,
+  PEER: 1,
   INTERRUPTED: 130,
 };
 

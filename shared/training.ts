@@ -66,8 +66,11 @@ export interface Progress {
   readonly committed: number;
   /** Called before a step by everyone, with its number in the epoch. */
   begin(step: number): void;
-  /** Called once a step is done everywhere and its result is good; returns whether to go on. */
-  commit(step: number, loss: number, shards: number): boolean;
+  /**
+   * Called once a step is done everywhere and its result is good, with the batch's average loss and the checksum of the
+   * update (good on rank 0), and this thread's shards; returns whether to go on.
+   */
+  commit(step: number, loss: number, checksum: bigint, shards: number): boolean;
 }
 
 export class Training {
@@ -120,7 +123,8 @@ export class Training {
       // Everything was reported before the step's last barrier, so all threads see the same here.
       if (this.nonFinite.found()) return;
       const { firstShard, endShard } = this.#span;
-      if (!progress.commit(step, this.model.batchLoss, endShard - firstShard)) return;
+      const checksum = this.#rank === 0 ? this.model.checksum : 0n;
+      if (!progress.commit(step, this.model.batchLoss, checksum, endShard - firstShard)) return;
     }
   }
 

@@ -79,6 +79,7 @@ const ownWordCount = 32;
 export interface StepResults {
   readonly losses: Float32Array;
   readonly seconds: Float64Array;
+  readonly checksums: BigUint64Array;
 }
 
 export class Control {
@@ -133,12 +134,13 @@ export class Control {
     return new Uint32Array(this.#memory.buffer, exchangePlaceOf(this.#plan).nodes, 2 * mostNodes);
   }
 
-  /** Average losses of the epoch's steps, and the seconds they took. */
+  /** Average losses of the epoch's steps, the seconds they took, and the checksums of their updates. */
   results(): StepResults {
     const count = this.#plan.stepCount;
     return {
       losses: new Float32Array(this.#memory.buffer, this.#plan.stepLosses, count),
       seconds: new Float64Array(this.#memory.buffer, this.#plan.stepSeconds, count),
+      checksums: new BigUint64Array(this.#memory.buffer, this.#plan.stepChecksums, count),
     };
   }
 

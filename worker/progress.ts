@@ -10,6 +10,7 @@ export class TeamProgress implements Progress {
   readonly #busySeconds: Float64Array;
   readonly #losses: Float32Array;
   readonly #seconds: Float64Array;
+  readonly #checksums: BigUint64Array;
   /** This thread's own count: rank 0 publishes it while the others may already be in the next step. */
   #committed = 0;
   #step = 0;
@@ -23,9 +24,10 @@ export class TeamProgress implements Progress {
     this.#alive = control.own(rank, own.alive);
     this.#shards = control.own(rank, own.shards);
     this.#busySeconds = control.busySeconds(rank);
-    const { losses, seconds } = control.results();
+    const { losses, seconds, checksums } = control.results();
     this.#losses = losses;
     this.#seconds = seconds;
+    this.#checksums = checksums;
   }
 
   get committed(): number {
@@ -57,7 +59,7 @@ export class TeamProgress implements Progress {
     }
   }
 
-  commit(step: number, loss: number, shards: number): boolean {
+  commit(step: number, loss: number, checksum: bigint, shards: number): boolean {
     const elapsedMs = performance.now() - this.#stepStartMs;
     this.#busySeconds[0] += (elapsedMs - this.#waitedMs) / 1000;
     Atomics.add(this.#words, this.#shards, shards);
@@ -65,6 +67,7 @@ export class TeamProgress implements Progress {
     if (this.#rank === 0) {
       this.#losses[step] = loss;
       this.#seconds[step] = elapsedMs / 1000;
+      this.#checksums[step] = checksum;
       Atomics.store(this.#words, words.committed, this.#committed);
     }
     return step + 1 < Atomics.load(this.#words, words.limit);

@@ -5,8 +5,8 @@
 import { exchangePlaceOf, outboxSlots } from '../shared/model/memory-plan.ts';
 import type { TreeNode } from '../shared/reduction/tree.ts';
 import type { Setup } from '../shared/training.ts';
+import type { Crew } from './crew.ts';
 import { SegmentedStep } from './segmented-step.ts';
-import type { Crew } from './session.ts';
 import type { WorkerMemory } from './worker-memory.ts';
 
 /** Multiply-adds of a step that all but the exact kernels make in a fraction of a heartbeat, on a slow core too. */

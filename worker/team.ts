@@ -1,6 +1,6 @@
 /**
  * The team of one process as the coordinator sees it: it trains steps, evaluates, and says who did what. How its
- * threads live and die is in members.ts.
+ * threads live and die is in team-threads.ts.
  */
 import { checkNumber } from '../shared/calls.ts';
 import { LockstepError } from '../shared/errors.ts';
@@ -15,14 +15,14 @@ import type { Replica } from '../shared/reduction/span.ts';
 import type { TreeNode } from '../shared/reduction/tree.ts';
 import { planSetup, type Setup, type StepsOutcome, Training, type WorkAccount } from '../shared/training.ts';
 import { Control, kinds, own, type StepResults, words } from './control.ts';
-import { Members, type MembersOptions } from './members.ts';
 import { type PhaseSeconds, phaseSeconds } from './profile.ts';
+import { TeamThreads, type TeamThreadsOptions } from './team-threads.ts';
 
-export interface TeamOptions extends MembersOptions {
+export interface TeamOptions extends TeamThreadsOptions {
   /** Steps that were done before; the replica after them must be in memory where it lay then. */
   readonly committed?: number;
   /** A thread that has not moved for so long is ended and replaced. */
-  readonly stepTimeoutMs?: number;
+  readonly threadTimeoutMs?: number;
 }
 
 /** A thread that does nothing for this long, beside the time that its work may honestly take, hangs. */
@@ -49,8 +49,8 @@ export class Team {
   readonly #options: TeamOptions;
   readonly #control: Control;
   readonly #words: Int32Array;
-  readonly #members: Members;
-  readonly #stepTimeoutMs: number;
+  readonly #threads: TeamThreads;
+  readonly #threadTimeoutMs: number;
   readonly #results: StepResults;
   /** Tree nodes of the step that goes from exchange to exchange. */
   #held: TreeNode[] = [];
@@ -62,8 +62,8 @@ export class Team {
     this.#control = new Control(options.memory, this.plan);
     this.#words = this.#control.words;
     this.#results = this.#control.results();
-    this.#stepTimeoutMs = options.stepTimeoutMs ?? stepTimeoutMs(options.setup);
-    this.#members = new Members(options, this.#control, 2 * this.#stepTimeoutMs);
+    this.#threadTimeoutMs = options.threadTimeoutMs ?? threadTimeoutMs(options.setup);
+    this.#threads = new TeamThreads(options, this.#control, 2 * this.#threadTimeoutMs);
   }
 
   /**
@@ -73,7 +73,7 @@ export class Team {
   static async start(options: TeamOptions): Promise<Team> {
     const team = new Team(options);
     team.resumeAt(options.committed ?? 0);
-    await team.#members.start();
+    await team.#threads.start();
     return team;
   }
 
@@ -87,7 +87,7 @@ export class Team {
 
   /** Threads that died and were replaced. */
   get deaths(): number {
-    return this.#members.deaths;
+    return this.#threads.deaths;
   }
 
   /** Steps committed since the training began; its parity tells which replica is current. */
@@ -105,7 +105,7 @@ export class Team {
     return this.plan.replicas[this.committed % 2];
   }
 
-  /** Average losses of the epoch's steps and the seconds they took, good below `step`. */
+  /** Average losses of the epoch's steps, the seconds they took and the checksums of their updates, good below `step`. */
   results(): StepResults {
     return this.#results;
   }
@@ -231,7 +231,7 @@ export class Team {
 
   /** Ends the threads; safe to call again, and after any failure. */
   async close(): Promise<void> {
-    await this.#members.end();
+    await this.#threads.end();
   }
 
   /**
@@ -243,8 +243,8 @@ export class Team {
     let lastStep = -1;
     for (;;) {
       const kind = prepare(attempts > 0);
-      this.#members.give(kind);
-      const failures = await this.#members.settle(this.#stepTimeoutMs);
+      this.#threads.give(kind);
+      const failures = await this.#threads.settle(this.#threadTimeoutMs);
       if (failures.length === 0) return;
       const step = this.step;
       attempts = step === lastStep ? attempts + 1 : 1;
@@ -256,7 +256,7 @@ export class Team {
         );
       }
       if (kind === kinds.train) this.shardsRecomputed += this.#shardsOf(step);
-      await this.#members.replaceDead();
+      await this.#threads.replaceDead();
     }
   }
 
@@ -268,7 +268,7 @@ export class Team {
 }
 
 /** Three products of the batch with every weight, between two barriers if it must be. */
-function stepTimeoutMs(setup: Setup): number {
+function threadTimeoutMs(setup: Setup): number {
   const { batchSize, epochSamples } = setup.sizes;
   const { flatSize } = planSetup(setup).architecture;
   const multiplyAdds = 3 * Math.min(batchSize, epochSamples) * flatSize;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { quoted, usageError } from '../shared/errors.ts';
-import { addressText, isLoopback } from '../shared/wire/address.ts';
+import { addressText, hostOf, isLoopback } from '../shared/wire/address.ts';
 import { fingerprintOf, parseFingerprint } from '../shared/wire/fingerprint.ts';
 import { openWebSocket } from '../shared/wire/websocket.ts';
 import type { Connection } from '../shared/wire/websocket-link.ts';
@@ -22,7 +22,7 @@ export class Way {
   constructor(options: { url: string; fingerprint: string | null; isInsecure?: boolean; timeoutMs: number }) {
     this.#url = parseCoordinatorUrl(options.url, options.isInsecure ?? false);
     this.#isSecure = this.#url.protocol === 'wss:';
-    this.#host = this.#url.hostname.replace(/^\[(.*)\]$/, '$1');
+    this.#host = hostOf(this.#url);
     this.#port = Number(this.#url.port || (this.#isSecure ? 443 : 80)); // which the URL leaves out
     this.#fingerprint = options.fingerprint === null ? null : parseFingerprint(options.fingerprint);
     if (this.#fingerprint !== null && !this.#isSecure)
@@ -119,7 +119,7 @@ export function parseCoordinatorUrl(text: string, isInsecure: boolean): URL {
     throw usageError(
       `URL: got more than a host and a port, expected ${likeThis}; a token goes in LOCKSTEP_TOKEN`,
     );
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const host = hostOf(url);
   if (url.protocol === 'ws:' && !isLoopback(host) && !isInsecure)
     throw wrong(
       'wss:// beyond this machine; with --insecure the token and all else would travel in the open',

@@ -1,15 +1,15 @@
 /** Where a worker's data comes from: its own copy where the content is the same, else the coordinator, once. */
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DatasetSource, datasetId, openDataset, type SplitDigests } from '../shared/data/dataset.ts';
-import { idxDigest, idxHeader } from '../shared/data/idx.ts';
+import { datasetId, openDataset, type SplitDigests, type SplitName } from '../shared/data/dataset.ts';
+import { idxDigest } from '../shared/data/idx.ts';
 import { knownDatasets } from '../shared/data/known-datasets.ts';
+import { shownPath } from '../shared/data/regular-file.ts';
 import { dataError, LockstepError, reasonOf } from '../shared/errors.ts';
 import { datasetPieces, loadDataset, splitViews } from '../shared/load-data.ts';
 import { bytesOfPieces, type Pieces, writePieces } from '../shared/pieces.ts';
 import { chunkBytes } from '../shared/wire/limits.ts';
-import type { DataSink } from './session.ts';
+import { keepData, keptData, type SplitViews } from './data-cache.ts';
+import type { DataSink } from './data-intake.ts';
 import type { WorkerMemory } from './worker-memory.ts';
 
 export interface DataPlaces {
@@ -22,49 +22,83 @@ export interface DataPlaces {
 /** So many bytes of so many came from the coordinator. */
 export type DataProgress = (bytes: number, total: number) => void;
 
-/** Whether the data was on this machine, was kept from an earlier run, or came from the coordinator. */
-export type DataOrigin = 'own' | 'cached' | 'fetched';
+/**
+ * Where the data was: `own` on this machine, `cached` what an earlier run left here, `fetched` at the coordinator, `kept`
+ * there too, and now here for the next time.
+ */
+export type DataOrigin = 'own' | 'cached' | 'fetched' | 'kept';
 
 /**
  * Brings the data of a recipe into a worker's memory.
  * @param fetch asks the coordinator for it
+ * @param warn told in a line when the data that the user gave is not the recipe's, or what came cannot be kept
  * @throws LockstepError (DATA) when what the coordinator sends is not the data of the recipe
  */
 export async function bringData(
   memory: WorkerMemory,
-  { data, cache }: DataPlaces,
+  places: DataPlaces,
   fetch: (sink: DataSink) => Promise<void>,
   warn: (line: string) => void,
   progress: DataProgress = () => {},
 ): Promise<DataOrigin> {
+  const { data } = places;
+  const problem = data === null ? null : await load(data, memory);
+  if (data !== null && problem === null) return 'own';
+  const origin = await bringOther(memory, places.cache, fetch, warn, progress);
+  if (data !== null)
+    warn(`the data ${shownPath(data)} is not used: ${problem}; it came ${wordsFor[origin]} instead`);
+  return origin;
+}
+
+const wordsFor: Readonly<Record<DataOrigin, string>> = {
+  own: 'from another copy here',
+  cached: 'from what an earlier run left here',
+  fetched: 'from the coordinator',
+  kept: 'from the coordinator',
+};
+
+/** Brings the data from anywhere but where the user said. */
+async function bringOther(
+  memory: WorkerMemory,
+  cache: string | null,
+  fetch: (sink: DataSink) => Promise<void>,
+  warn: (line: string) => void,
+  progress: DataProgress,
+): Promise<DataOrigin> {
   const { dataset } = memory.recipe;
-  const cached = cache === null ? null : join(cache, dataset);
-  const own = [...(data === null ? [] : [data]), ...knownDatasets.map(({ name }) => name)];
-  if (cached !== null && existsSync(cached) && (await holds(cached, memory))) return 'cached';
-  for (const name of own) if (await holds(name, memory)) return 'own';
+  const cached = cache === null ? null : keptData(cache, dataset);
+  if (cached !== null && (await load(cached, memory)) === null) return 'cached';
+  for (const { name } of knownDatasets) if ((await load(name, memory)) === null) return 'own';
   await fetch(new Sink(memory, progress));
-  const digests = (split: 'train' | 'test'): SplitDigests => {
-    const { images, labels } = viewsOf(memory, split);
-    return { images: idxDigest('images', images), labels: idxDigest('labels', labels) };
-  };
-  const got = datasetId(digests('train'), digests('test'));
+  const splits = { train: viewsOf(memory, 'train'), test: viewsOf(memory, 'test') };
+  const got = datasetId(digestsOf(splits.train), digestsOf(splits.test));
   if (got !== dataset) {
     throw dataError(`the coordinator sent data with SHA-256 ${got}, its recipe says ${dataset}`);
   }
-  if (cached !== null) keep(cached, memory, warn);
-  return 'fetched';
+  if (cache === null) return 'fetched';
+  try {
+    keepData(cache, dataset, splits, Date.now());
+    return 'kept';
+  } catch (error) {
+    // A worker computes without, too.
+    warn(`cannot keep the data in ${join(cache, dataset)}: ${reasonOf(error)}`);
+    return 'fetched';
+  }
 }
 
-/** Loads a data set if it is the recipe's. One that is broken or not there is none. */
-async function holds(name: string, memory: WorkerMemory): Promise<boolean> {
+/** Loads a data set; returns null, or why it is not the recipe's. */
+async function load(name: string, memory: WorkerMemory): Promise<string | null> {
+  const { dataset } = memory.recipe;
   const { samples } = memory.setup.sizes;
-  let source: DatasetSource;
   try {
-    source = openDataset(name);
-    if (source.samples.train !== samples.train || source.samples.test !== samples.test) return false;
-    return (await loadDataset(source, memory.training.plan, memory.memory)) === memory.recipe.dataset;
+    const source = openDataset(name);
+    const { train, test } = source.samples;
+    if (train !== samples.train || test !== samples.test)
+      return `it has ${train} + ${test} samples, the recipe's ${samples.train} + ${samples.test} (SHA-256 ${dataset})`;
+    const got = await loadDataset(source, memory.training.plan, memory.memory);
+    return got === dataset ? null : `it has SHA-256 ${got}, the recipe's ${dataset}`;
   } catch (error) {
-    if (error instanceof LockstepError) return false;
+    if (error instanceof LockstepError) return error.message;
     throw error;
   }
 }
@@ -98,30 +132,10 @@ class Sink implements DataSink {
   }
 }
 
-function viewsOf({ training, memory }: WorkerMemory, split: 'train' | 'test') {
+function viewsOf({ training, memory }: WorkerMemory, split: SplitName): SplitViews {
   return splitViews(training.plan[split], memory);
 }
 
-/** Keeps data as four IDX files in a folder that appears when it is whole. A worker computes without, too. */
-function keep(folder: string, memory: WorkerMemory, warn: (line: string) => void): void {
-  const temporary = `${folder}.${createHash('sha256').update(`${process.pid}`).digest('hex').slice(0, 8)}`;
-  try {
-    mkdirSync(temporary, { recursive: true });
-    for (const [split, prefix] of [
-      ['train', 'train'],
-      ['test', 't10k'],
-    ] as const) {
-      const { images, labels } = viewsOf(memory, split);
-      const write = (name: string, header: Uint8Array, bytes: Uint8Array) =>
-        writeFileSync(join(temporary, `${prefix}-${name}-ubyte`), Buffer.concat([header, bytes]));
-      write('images-idx3', idxHeader('images', labels.length), images);
-      write('labels-idx1', idxHeader('labels', labels.length), labels);
-    }
-    rmSync(folder, { recursive: true, force: true }); // what is there was not the data
-    renameSync(temporary, folder);
-  } catch (error) {
-    if (existsSync(temporary)) rmSync(temporary, { recursive: true, force: true });
-    // Another worker of this machine may have kept it in the same moment.
-    if (!existsSync(folder)) warn(`cannot keep the data in ${folder}: ${reasonOf(error)}`);
-  }
+function digestsOf({ images, labels }: SplitViews): SplitDigests {
+  return { images: idxDigest('images', images), labels: idxDigest('labels', labels) };
 }

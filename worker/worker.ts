@@ -12,6 +12,7 @@ import { protocolVersion } from '../shared/wire/limits.ts';
 import { type LinkEvents, systemClock, type WorkerLink } from '../shared/wire/link.ts';
 import type { Hello, ToWorker } from '../shared/wire/messages.ts';
 import { backoffMs } from './backoff.ts';
+import { Patience } from './patience.ts';
 import { Session, type SessionEnd, type SessionEvent } from './session.ts';
 import type { DataOrigin, DataPlaces } from './worker-data.ts';
 import { Workshop } from './workshop.ts';
@@ -28,7 +29,7 @@ export interface WorkerOptions {
   /** What the kernels give on the known computation. */
   readonly answer: string;
   readonly data: DataPlaces;
-  /** How long to try where nobody answers: at first, and after a connection was lost. */
+  /** How long to try where nobody answers at first, and to take part again after a connection was lost. */
   readonly connectTimeoutMs: number;
   readonly rejoinTimeoutMs: number;
   /** Leaves when it is aborted. */
@@ -41,13 +42,14 @@ export type WorkerEvent =
   | { readonly kind: 'data'; readonly from: DataOrigin }
   /** Of data from the coordinator. */
   | { readonly kind: 'progress'; readonly bytes: number; readonly total: number }
-  | { readonly kind: 'lost'; readonly reason: string }
+  /** It tries to come back for so many seconds, 0 if not at all. */
+  | { readonly kind: 'lost'; readonly reason: string; readonly seconds: number }
   | { readonly kind: 'retrying'; readonly reason: string; readonly seconds: number }
   | { readonly kind: 'warning'; readonly line: string };
 
 /**
  * Works for a coordinator until its run is over, and returns why it ended.
- * @throws LockstepError: CONNECTION when the coordinator cannot be reached for too long; REFUSED; DATA, TEAM
+ * @throws LockstepError: CONNECTION when it cannot take part for too long; REFUSED; RUN when the run failed; DATA, TEAM
  */
 export async function work(options: WorkerOptions): Promise<string> {
   collectFramesLate();
@@ -68,47 +70,70 @@ export async function work(options: WorkerOptions): Promise<string> {
     threads: options.threads,
     kernels: options.kernels.set,
   };
-  let patienceMs = options.connectTimeoutMs;
-  /** Sessions in a row that were lost before the worker could take part. */
-  let vainSessions = 0;
+  const { connectTimeoutMs, rejoinTimeoutMs, signal } = options;
+  const limits = { connectMs: connectTimeoutMs, rejoinMs: rejoinTimeoutMs };
+  const patience = new Patience(systemClock.nowMs(), limits);
   const onEvent = (event: WorkerEvent): void => {
-    if (event.kind === 'ready') vainSessions = 0;
+    if (event.kind === 'ready') patience.tookPart();
     options.onEvent?.(event);
   };
   try {
     for (;;) {
       const relay = new Relay();
-      if (vainSessions > 0) await pause(backoffMs(vainSessions - 1, Math.random()), options.signal);
-      const link = await persist(options, relay, patienceMs);
+      const link = await persist(options, relay, patience);
       if (link === null) return 'interrupted';
-      vainSessions += 1;
       const end = await live(link, relay, hello, workshop, { ...options, onEvent });
-      if (end.kind === 'over' || end.kind === 'left') return end.reason;
-      if (end.kind === 'failed') throw end.error;
-      if (end.kind === 'refused' && !end.retry)
-        throw new LockstepError('REFUSED', `the coordinator refused this worker: ${end.reason}`);
-      options.onEvent?.({ kind: 'lost', reason: end.reason });
-      patienceMs = options.rejoinTimeoutMs;
+      if (isFinal(end, link)) return end.reason;
+      if (signal?.aborted) return 'interrupted';
+      const nowMs = systemClock.nowMs();
+      const waitMs = patience.lost(nowMs, Math.random());
+      const isHopeless = patience.leftMs(nowMs + waitMs) === 0;
+      onEvent({ kind: 'lost', reason: end.reason, seconds: isHopeless ? 0 : patience.leftMs(nowMs) / 1000 });
+      if (isHopeless) throw givenUp(link, end.reason, rejoinTimeoutMs);
+      await pause(waitMs, signal);
     }
   } finally {
     await workshop.close();
   }
 }
 
-/** Connects, again and again for so long. Null if the signal came first. */
+/** Whether the worker has done its part; otherwise it comes back. @throws what went wrong for good */
+function isFinal(end: SessionEnd, { address }: WorkerLink): boolean {
+  switch (end.kind) {
+    case 'over':
+    case 'left':
+      return true;
+    case 'broken':
+      throw new LockstepError('RUN', `coordinator ${address}: ${end.reason}`);
+    case 'failed':
+      throw end.error;
+    case 'refused':
+      throw new LockstepError('REFUSED', `the coordinator refused this worker: ${end.reason}`);
+    case 'lost':
+      return false;
+    default:
+      return end satisfies never;
+  }
+}
+
+function givenUp({ address }: WorkerLink, reason: string, rejoinMs: number): LockstepError {
+  const tried = rejoinMs === 0 ? 'not tried again' : `tried again for ${rejoinMs / 1000} s`;
+  return new LockstepError('CONNECTION', `coordinator ${address}: ${reason}; ${tried} (--rejoin)`);
+}
+
+/** Connects, again and again as long as there is patience. Null if the signal came first. */
 async function persist(
   { connect, signal, onEvent }: WorkerOptions,
   relay: Relay,
-  patienceMs: number,
+  patience: Patience,
 ): Promise<WorkerLink | null> {
-  const startMs = systemClock.nowMs();
   for (let attempt = 0; signal?.aborted !== true; attempt++) {
     try {
       return await unless(signal, connect(relay));
     } catch (error) {
       const waitMs = backoffMs(attempt, Math.random());
       const isHopeless = !(error instanceof LockstepError) || error.code !== 'CONNECTION';
-      if (isHopeless || systemClock.nowMs() + waitMs - startMs > patienceMs) throw error;
+      if (isHopeless || patience.leftMs(systemClock.nowMs() + waitMs) === 0) throw error;
       onEvent?.({ kind: 'retrying', reason: error.message, seconds: waitMs / 1000 });
       await pause(waitMs, signal);
     }
@@ -153,8 +178,8 @@ async function live(
   const session = new Session(link, {
     clock: systemClock,
     hello,
-    payloadBytes: (welcome) => workshop.payloadBytes(welcome),
-    prepare: (welcome, fetch) => workshop.prepare(welcome, fetch),
+    payloadBytes: (job) => workshop.payloadBytes(job),
+    prepare: (job, fetch) => workshop.prepare(job, fetch),
     ...(onEvent && { onEvent }),
   });
   relay.passTo(session);

@@ -1,9 +1,10 @@
 /** What a worker works with: the memory and the team of a recipe, kept from one session to the next. */
 import type { LoadedKernels } from '../shared/kernels/load.ts';
-import type { Recipe } from '../shared/recipe/recipe.ts';
+import { canonicalJson } from '../shared/recipe/recipe.ts';
 import { largestPayloadBytes, setupOf } from '../shared/setup.ts';
-import type { Welcome } from '../shared/wire/messages.ts';
-import type { Crew, DataSink, Prepared } from './session.ts';
+import type { Crew, Prepared } from './crew.ts';
+import type { DataSink } from './data-intake.ts';
+import type { Job } from './job.ts';
 import { canComputeAlone, SoloCrew } from './solo-crew.ts';
 import { Team } from './team.ts';
 import { bringData, type DataOrigin, type DataPlaces, type DataProgress } from './worker-data.ts';
@@ -31,8 +32,8 @@ export class Workshop {
   }
 
   /** Bytes of the largest payload of a frame of a recipe. */
-  payloadBytes({ recipe, samples }: Welcome): number {
-    return largestPayloadBytes(setupOf(readRecipe(recipe), samples, { threads: this.#options.threads }));
+  payloadBytes({ recipe, samples }: Job): number {
+    return largestPayloadBytes(setupOf(recipe, samples, { threads: this.#options.threads }));
   }
 
   /**
@@ -40,12 +41,12 @@ export class Workshop {
    * @param fetch asks the coordinator for the data
    * @throws LockstepError (USAGE, DATA, TEAM)
    */
-  async prepare({ recipe, samples }: Welcome, fetch: (sink: DataSink) => Promise<void>): Promise<Prepared> {
-    const key = JSON.stringify([recipe, samples]);
+  async prepare({ recipe, samples }: Job, fetch: (sink: DataSink) => Promise<void>): Promise<Prepared> {
+    const key = JSON.stringify([canonicalJson(recipe), samples.train, samples.test]);
     if (this.#prepared?.key === key) return this.#prepared;
     await this.close();
     const { threads, kernels, data, onData, onWarning, onProgress } = this.#options;
-    const memory = new WorkerMemory({ recipe: readRecipe(recipe), samples, kernels, threads });
+    const memory = new WorkerMemory({ recipe, samples, kernels, threads });
     onData(await bringData(memory, data, fetch, onWarning, onProgress));
     const crew = canComputeAlone(memory.setup, memory.flatSize, kernels.set)
       ? new SoloCrew(memory)
@@ -60,9 +61,4 @@ export class Workshop {
     this.#prepared = null;
     await prepared?.crew.close();
   }
-}
-
-/** The recipe of a welcome. The coordinator has checked it; a worker trusts the one whose token it has. */
-function readRecipe(json: string): Recipe {
-  return JSON.parse(json) as Recipe;
 }

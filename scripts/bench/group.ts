@@ -2,13 +2,13 @@
 import type { DatasetSource } from '../../shared/data/dataset.ts';
 import type { Draft } from '../../shared/recipe/resolve.ts';
 import type { PhaseSeconds } from '../../worker/profile.ts';
+import { plural } from '../commands/screen.ts';
 import { flopsOf } from './flops.ts';
 import { interleave } from './interleave.ts';
 import { benchSamples, type Configuration, Measurement } from './measure.ts';
 import { WorkersMeasurement } from './measure-workers.ts';
 import { PeerSides } from './peer-sides.ts';
 import { type BenchPlan, type BenchRecipe, shapesOf } from './plan.ts';
-import { plural } from './plural.ts';
 import { measureProducts } from './products.ts';
 import {
   type FailedPeer,

@@ -1,8 +1,8 @@
 /** The tables of a benchmark, for 80 columns. */
 import { phases } from '../../worker/profile.ts';
+import { plural } from '../commands/screen.ts';
 import { wrapped } from '../commands/wrap.ts';
 import type { MissingPeer } from './peers/peers.ts';
-import { plural } from './plural.ts';
 import type { BenchResult, GroupResult, Limits, PeerResult } from './results.ts';
 import { type Column, table } from './table.ts';
 import type { WorkersStep } from './workers-step.ts';

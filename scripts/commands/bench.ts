@@ -8,12 +8,11 @@ import { machineHere, runBench } from '../bench/bench.ts';
 import { defaultKernels, loadSets } from '../bench/kernel-sets.ts';
 import { findPeers } from '../bench/peers/peers.ts';
 import { type BenchPlan, benchRecipe, estimateSeconds } from '../bench/plan.ts';
-import { plural } from '../bench/plural.ts';
 import { headLines, limitLines, missingLines, recipeLines } from '../bench/report.ts';
 import { FlagValues } from './flag-values.ts';
 import { defaultPeersFolder } from './flags.ts';
 import { chooseRecipe } from './recipe-fields.ts';
-import { clock, Screen } from './screen.ts';
+import { clock, plural, Screen } from './screen.ts';
 import { onSignals } from './signals.ts';
 import { wrapped } from './wrap.ts';
 
@@ -89,8 +88,8 @@ function readPlan(argument: string | undefined, flags: FlagValues): Omit<BenchPl
     threads: (threads ?? defaultThreads(availableParallelism())).sort((a, b) => a - b),
     workers: readWorkers(flags),
     kernels: kernels === undefined ? defaultKernels() : loadSets(kernels.split(','), flags.label('kernels')),
-    rounds: readNumber(flags, 'rounds', { kind: 'integer', min: 1, max: 1000 }) ?? defaultRounds,
-    seconds: readNumber(flags, 'seconds', { kind: 'number', above: 0, max: 600 }) ?? defaultSeconds,
+    rounds: flags.number('rounds', { kind: 'integer', min: 1, max: 1000 }) ?? defaultRounds,
+    seconds: flags.number('seconds', { kind: 'number', above: 0, max: 600 }) ?? defaultSeconds,
   };
 }
 
@@ -128,15 +127,6 @@ function readList(
     ?.split(',')
     .map((text) => read(text.trim(), flags.label(name)));
   return items && [...new Set(items)];
-}
-
-function readNumber(
-  flags: FlagValues,
-  name: string,
-  range: Parameters<typeof checkNumber>[1],
-): number | undefined {
-  const text = flags.text(name);
-  return text === undefined ? undefined : checkNumber(parseNumber(text), range, flags.label(name), text);
 }
 
 /** What is going to be measured, and how long that will take. */

@@ -4,9 +4,12 @@ import type { Flag } from './flag.ts';
 import type { FlagValues } from './flag-values.ts';
 import {
   benchFlags,
+  compareFlags,
   coordinatorRunFlags,
   evaluateFlags,
+  exportFlags,
   inspectFlags,
+  predictFlags,
   recipeFlags,
   runFlags,
   trainListenFlags,
@@ -17,8 +20,10 @@ import { listenFlags } from './network-flags.ts';
 
 export interface Command {
   readonly name: string;
-  /** The one argument beside flags. */
+  /** The first argument beside flags. */
   readonly argument: { readonly value: string; readonly needed: boolean };
+  /** What has to follow it: one argument, or any number from one on. */
+  readonly more?: { readonly value: string; readonly many: boolean };
   /** For the list of commands. */
   readonly summary: string;
   /** For the command's own help: what it does. */
@@ -27,7 +32,7 @@ export interface Command {
   /** Command lines. */
   readonly examples: readonly string[];
   /** Runs it and returns the exit code. The module is loaded only now, so that help is quick. */
-  run(argument: string | undefined, flags: FlagValues): Promise<number>;
+  run(argument: string | undefined, flags: FlagValues, more: readonly string[]): Promise<number>;
 }
 
 export const commands: readonly Command[] = [
@@ -89,10 +94,67 @@ export const commands: readonly Command[] = [
     argument: { value: 'MODEL', needed: true },
     summary: 'loss, accuracy, confusion matrix on the test set',
     about:
-      'Evaluates a model on the test set. MODEL is a safetensors file that Lockstep wrote, or a run folder.',
+      'Evaluates a model on the test set: loss and accuracy, precision and recall of each class, and the mistakes that ' +
+      'it is surest of. MODEL is a safetensors file that Lockstep wrote, a checkpoint, or a run folder.',
     groups: [{ title: 'Flags:', flags: evaluateFlags }],
-    examples: ['lockstep evaluate model.safetensors', 'lockstep evaluate runs/2026-11-23-mnist-1a74ee33'],
+    examples: [
+      'lockstep evaluate model.safetensors',
+      'lockstep evaluate runs/2026-11-23-mnist-1a74ee33 --worst 10',
+      'lockstep evaluate model.safetensors --split train --json',
+    ],
     run: async (argument = '', flags) => (await import('./evaluate.ts')).evaluateCommand(argument, flags),
+  },
+  {
+    name: 'predict',
+    argument: { value: 'MODEL', needed: true },
+    more: { value: 'IMAGE', many: true },
+    summary: 'label and probabilities of images',
+    about:
+      'Says what images show. MODEL is a safetensors file that Lockstep wrote, a checkpoint, or a run folder. IMAGE is a ' +
+      'PNG of any size and kind, an IDX file (plain or .gz) or raw bytes, 28×28 each. What is dark on light is turned ' +
+      'round; what is drawn on a PNG that is not 28×28 is centred and scaled as the digits of MNIST were.',
+    groups: [{ title: 'Flags:', flags: predictFlags }],
+    examples: [
+      'lockstep predict model.safetensors seven.png',
+      'lockstep predict runs/2026-11-23-mnist-1a74ee33 *.png --json',
+      'lockstep predict model.safetensors t10k-images-idx3-ubyte --first 20',
+    ],
+    run: async (argument = '', flags, more) =>
+      (await import('./predict.ts')).predictCommand(argument, more, flags),
+  },
+  {
+    name: 'export',
+    argument: { value: 'MODEL', needed: true },
+    more: { value: 'FILE', many: false },
+    summary: 'a model as ONNX or safetensors',
+    about:
+      'Writes a model for other programs. FILE ends in .onnx or .safetensors. ONNX (opset 17) takes images as float32 ' +
+      '(batch, 1, 28, 28), the bytes 0 to 255 as they are, and gives probabilities and label. MODEL is a safetensors ' +
+      'file that Lockstep wrote, a checkpoint, or a run folder.',
+    groups: [{ title: 'Flags:', flags: exportFlags }],
+    examples: [
+      'lockstep export model.safetensors model.onnx',
+      'lockstep export runs/2026-11-23-mnist-1a74ee33 digits.onnx',
+    ],
+    run: async (argument = '', flags, more) =>
+      (await import('./export.ts')).exportCommand(argument, more[0], flags),
+  },
+  {
+    name: 'compare',
+    argument: { value: 'RUN', needed: true },
+    more: { value: 'RUN', many: false },
+    summary: 'the first step and value in which two runs differ',
+    about:
+      'Compares two runs by their folders; both may still be going on. If their recipes are the same, it finds the first ' +
+      'step after which their bits differ, computes that step again here, which tells who is at fault, and shows what ' +
+      'differs, as far as checkpoints allow. Exit code 0: the same as far as both go, 3: different.',
+    groups: [{ title: 'Flags:', flags: compareFlags }],
+    examples: [
+      'lockstep compare runs/here runs/there',
+      'lockstep compare runs/here runs/there --no-rerun --json',
+    ],
+    run: async (argument = '', flags, more) =>
+      (await import('./compare.ts')).compareCommand(argument, more[0], flags),
   },
   {
     name: 'verify',
@@ -112,8 +174,10 @@ export const commands: readonly Command[] = [
   {
     name: 'inspect',
     argument: { value: 'FILE', needed: true },
-    summary: 'what is in a model, run or recipe',
-    about: 'Shows what is in a model, a run folder, or a recipe (mnist, note, or a JSON file).',
+    summary: 'what is in a model, checkpoint, run or recipe',
+    about:
+      'Shows what is in a model, a checkpoint, a run folder, a recipe (mnist, note, or a JSON file), or any other ' +
+      'safetensors file: layers, shapes, parameters, where the weights came from, how far a run is.',
     groups: [{ title: 'Flags:', flags: inspectFlags }],
     examples: ['lockstep inspect note', 'lockstep inspect model.safetensors --json'],
     run: async (argument = '', flags) => (await import('./inspect.ts')).inspectCommand(argument, flags),
@@ -140,7 +204,8 @@ export function flagsOf({ groups }: Command): Flag[] {
   return groups.flatMap(({ flags }) => flags);
 }
 
-/** `evaluate MODEL`, `train [RECIPE]`. */
-export function usageOf({ name, argument }: Command): string {
-  return `${name} ${argument.needed ? argument.value : `[${argument.value}]`}`;
+/** `evaluate MODEL`, `train [RECIPE]`, `predict MODEL IMAGE…`. */
+export function usageOf({ name, argument, more }: Command): string {
+  const rest = more === undefined ? '' : ` ${more.value}${more.many ? '…' : ''}`;
+  return `${name} ${argument.needed ? argument.value : `[${argument.value}]`}${rest}`;
 }

@@ -1,53 +1,109 @@
-/** `lockstep evaluate MODEL`: loss, accuracy and confusion matrix on the test set. */
-import type { Evaluation } from '../../coordinator/evaluation.ts';
+/** `lockstep evaluate MODEL`: loss, accuracy, confusion matrix, and the worst mistakes. */
 import { kernelChoices } from '../../shared/kernels/load.ts';
 import { recipeId } from '../../shared/recipe/recipe.ts';
-import { evaluate } from '../index.ts';
+import { type EvaluationReport, evaluate, type Mistake, splits } from '../evaluate.ts';
 import { loadModel } from '../model.ts';
+import { modelPath } from '../model-path.ts';
+import { brailleColumns, brailleLines } from './braille.ts';
 import type { FlagValues } from './flag-values.ts';
-import { modelPath } from './model-path.ts';
 import { grouped, percent, Screen } from './screen.ts';
+
+const defaultWorst = 5;
+const mostWorst = 1000;
 
 /** Runs the command and returns its exit code. @throws LockstepError */
 export async function evaluateCommand(argument: string, flags: FlagValues): Promise<number> {
   const json = flags.isOn('json');
   const screen = new Screen(json ? process.stderr : process.stdout, flags.isOn('quiet'));
   const kernels = flags.choice('kernels', kernelChoices) ?? 'auto';
+  const split = flags.choice('split', splits) ?? 'test';
+  const worst = flags.number('worst', { kind: 'integer', min: 0, max: mostWorst }) ?? defaultWorst;
   const path = modelPath(argument, 'evaluate');
   const model = loadModel(path);
   const data = flags.text('data') ?? 'mnist';
-  const result = await evaluate(model, { data, kernels });
+  const result = await evaluate(model, { data, split, kernels, worst });
   screen.line(`model           ${path}`);
   screen.line(`weights digest  ${model.weightsDigest}`);
-  screen.line(`test samples    ${grouped(result.samples)} of ${data}`);
-  screen.line(`test loss       ${result.loss.toFixed(4)}`);
-  screen.line(`test accuracy   ${percent(result.accuracy)} (${grouped(result.correct)} right)`);
+  screen.line(`${`${split} samples`.padEnd(15)} ${grouped(result.samples)} of ${data}`);
+  screen.line(`${`${split} loss`.padEnd(15)} ${result.loss.toFixed(4)}`);
+  screen.line(
+    `${`${split} accuracy`.padEnd(15)} ${percent(result.accuracy)} (${grouped(result.correct)} right)`,
+  );
   screen.line();
   for (const line of confusionLines(result)) screen.line(line);
+  for (const line of mistakeLines(result, screen.columns)) screen.line(line);
   if (json) {
-    const { samples, loss: testLoss, accuracy: testAccuracy, correct, confusion } = result;
-    const { weightsDigest, recipe } = model;
+    const { loss: testLoss, accuracy: testAccuracy, badShard: _, ...rest } = result;
     const object = {
-      weightsDigest,
-      recipeId: recipeId(recipe),
-      samples,
+      weightsDigest: model.weightsDigest,
+      recipeId: recipeId(model.recipe),
+      split,
       testLoss,
       testAccuracy,
-      correct,
-      confusion,
+      ...rest,
+      worst: result.worst.map(({ image: _, ...mistake }) => mistake),
     };
     process.stdout.write(`${JSON.stringify(object)}\n`);
   }
   return 0;
 }
 
-function confusionLines({ confusion }: Evaluation): string[] {
-  const cell = (text: string | number) => String(text).padStart(6);
+/** A row a label, a column a prediction, with recall beside and precision below. */
+function confusionLines({ confusion, classes }: EvaluationReport): string[] {
+  const width = 1 + Math.max(4, ...confusion.flat().map((count) => String(count).length));
+  const line = (title: string, cells: readonly (string | number)[], end: string) =>
+    `${title.padEnd(9)}${cells.map((cell) => String(cell).padStart(width)).join('')}${end}`.trimEnd();
+  const ending = (recall: string, support: string) => recall.padStart(9) + support.padStart(9);
   return [
-    `label \\ predicted${confusion.map((_, label) => cell(label).slice(label === 0 ? 1 : 0)).join('')}`,
-    ...confusion.map(
-      (row, label) =>
-        `${String(label).padStart(16)}${row.map((count) => cell(count === 0 ? '·' : count)).join('')}`,
+    line(
+      'label',
+      classes.map(({ label }) => label),
+      ending('recall %', 'samples'),
+    ),
+    ...confusion.map((row, label) =>
+      line(
+        String(label).padStart(5),
+        row.map((count) => (count === 0 ? '·' : count)),
+        ending(share(classes[label].recall), grouped(classes[label].support)),
+      ),
+    ),
+    line(
+      'precision',
+      classes.map(({ precision }) => share(precision)),
+      ' %',
     ),
   ];
+}
+
+/** In percent, in four characters; a dot where there is nothing to take a share of. */
+function share(part: number | null): string {
+  if (part === null) return '·';
+  return part === 1 ? '100' : Math.min(99.9, 100 * part).toFixed(1);
+}
+
+/** Pictures of the mistakes, as many side by side as fit, each below its number and what it was taken for. */
+function mistakeLines({ worst }: EvaluationReport, columns: number): string[] {
+  const gap = '  ';
+  const atOnce = Math.max(
+    1,
+    Math.floor((Math.min(columns, 80) + gap.length) / (brailleColumns + gap.length)),
+  );
+  const lines: string[] = [];
+  for (let from = 0; from < worst.length; from += atOnce) {
+    const pictures = worst.slice(from, from + atOnce).map(mistakePicture);
+    lines.push('');
+    for (let row = 0; row < pictures[0].length; row++) {
+      lines.push(
+        pictures
+          .map((picture) => picture[row].padEnd(brailleColumns))
+          .join(gap)
+          .trimEnd(),
+      );
+    }
+  }
+  return worst.length === 0 ? [] : ['', 'The mistakes that it is surest of:', ...lines.slice(1)];
+}
+
+function mistakePicture({ sample, label, prediction, probability, image }: Mistake): string[] {
+  return [`sample ${sample}`, `${label} as ${prediction}, ${share(probability)} %`, ...brailleLines(image)];
 }

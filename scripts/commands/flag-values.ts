@@ -1,4 +1,5 @@
 /** The values that were given for a command's flags, and where each came from. */
+import { checkNumber, parseNumber } from '../../shared/calls.ts';
 import { quoted, suggestion, usageError } from '../../shared/errors.ts';
 import type { Flag } from './flag.ts';
 import { allFlagNames, nameOf, variableOf } from './flags.ts';
@@ -71,6 +72,12 @@ export class FlagValues {
     if (['true', '1'].includes(given.value)) return true;
     if (['false', '0'].includes(given.value)) return false;
     throw usageError(`${given.label}: got ${quoted(given.value)}, expected 1 or 0`);
+  }
+
+  /** A number within a range, or undefined. @throws LockstepError (USAGE) for any other */
+  number(name: string, range: Parameters<typeof checkNumber>[1]): number | undefined {
+    const text = this.text(name);
+    return text === undefined ? undefined : checkNumber(parseNumber(text), range, this.label(name), text);
   }
 
   /** One of some values, or undefined. @throws LockstepError (USAGE) for any other */

@@ -215,6 +215,55 @@ export const evaluateFlags: readonly Flag[] = [
     help: 'mnist, fashion-mnist, or a folder with the four IDX files, plain or .gz',
     otherwise: 'mnist',
   },
+  { name: 'split', kind: 'text', value: 'NAME', help: 'test, or train: all samples', otherwise: 'test' },
+  {
+    name: 'worst',
+    kind: 'number',
+    value: 'N',
+    help: 'so many of the mistakes that the model is surest of',
+    otherwise: '5',
+  },
+  ...kernelFlags,
+  ...outputFlags,
+];
+
+export const predictFlags: readonly Flag[] = [
+  {
+    name: 'first',
+    kind: 'number',
+    value: 'N',
+    help: 'so many images of each file',
+    otherwise: 'all, at most 10,000',
+  },
+  {
+    name: 'fit',
+    kind: 'text',
+    value: 'HOW',
+    help: 'how a PNG becomes 28×28: digit centres what is drawn as MNIST does, whole keeps its border',
+    otherwise: 'digit',
+  },
+  ...kernelFlags,
+  ...outputFlags,
+];
+
+export const exportFlags: readonly Flag[] = outputFlags;
+
+export const compareFlags: readonly Flag[] = [
+  { name: 'no-rerun', kind: 'switch', help: 'only find the step; compute nothing again' },
+  {
+    name: 'data',
+    kind: 'text',
+    value: 'NAME|DIR',
+    help: 'what was trained on: mnist, fashion-mnist, or a folder with the four IDX files, plain or .gz',
+    otherwise: 'as one of the runs says',
+  },
+  {
+    name: 'init',
+    kind: 'text',
+    value: 'FILE',
+    help: 'the model that training began with, if it began with one',
+  },
+  { ...threadsFlag, help: '1 to 1024', otherwise: 'the cores available' },
   ...kernelFlags,
   ...outputFlags,
 ];
@@ -298,7 +347,17 @@ export const benchFlags: readonly Flag[] = [
 /** The name of every flag of every command. */
 export const allFlagNames: readonly string[] = [
   ...new Set(
-    [recipeFlags, runFlags, listenFlags, workerFlags, evaluateFlags, verifyFlags, benchFlags]
+    [
+      recipeFlags,
+      runFlags,
+      listenFlags,
+      workerFlags,
+      evaluateFlags,
+      predictFlags,
+      compareFlags,
+      verifyFlags,
+      benchFlags,
+    ]
       .flat()
       .map(({ name }) => name),
   ),

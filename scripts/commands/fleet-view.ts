@@ -1,9 +1,11 @@
 /** What a coordinator shows of its workers: how to start them, and a line for each that comes or goes. */
 import type { FleetEvent } from '../../coordinator/fleet.ts';
+import { hostOf, isLoopback } from '../../shared/wire/address.ts';
 import type { Invitation } from '../invitation.ts';
 import { thisProcess } from '../invitation.ts';
 import type { Listening } from './listening.ts';
-import { clock, grouped, type Screen } from './screen.ts';
+import { clock, plural, type Screen } from './screen.ts';
+import { shellWord } from './shell-word.ts';
 import type { TrainView } from './train-view.ts';
 
 export class FleetView {
@@ -25,7 +27,7 @@ export class FleetView {
   invite(invitation: Invitation): void {
     const { isTokenNew } = invitation;
     const { stateFolder, isInTheOpen } = this.#listening;
-    const where = /\/\/(127\.|localhost|\[::1\])/.test(invitation.url) ? 'this machine' : 'other machines';
+    const where = isLoopback(hostOf(new URL(invitation.url))) ? 'this machine' : 'other machines';
     const token = isTokenNew ? '' : ', with LOCKSTEP_TOKEN set as it is here';
     this.#screen.line(`Workers may join now. To start one on ${where}${token}:`);
     this.#screen.line();
@@ -61,6 +63,9 @@ export class FleetView {
             `${event.kernels} kernels${this.#count(event.workers)}`,
         );
         break;
+      case 'back':
+        line(`${whoIs(event)} is back${this.#count(event.workers)}`);
+        break;
       case 'thrown out':
       case 'replaced':
         // Its end is told next, with those who are left.
@@ -74,6 +79,7 @@ export class FleetView {
       }
       case 'left':
       case 'late':
+      case 'behind':
       case 'out of step':
       case 'refused':
         line(
@@ -117,7 +123,7 @@ export function commandLines(
 ): string[] {
   const words = [
     ...(isTokenNew ? [`LOCKSTEP_TOKEN=${token}`] : []),
-    `npm exec --no -- lockstep worker ${url}`,
+    `npm exec --no -- lockstep worker ${shellWord(url)}`,
     ...(isInsecure ? ['--insecure'] : []),
     ...(fingerprint === null ? [] : ['--fingerprint', fingerprint]),
   ];
@@ -130,8 +136,4 @@ export function commandLines(
     else lines.push(lines.length === 0 ? word : `  ${word}`);
   }
   return lines.map((line, i) => (i < lines.length - 1 ? `${line} \\` : line));
-}
-
-function plural(count: number, noun: string): string {
-  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
 }

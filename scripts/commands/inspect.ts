@@ -1,79 +1,133 @@
-/** `lockstep inspect FILE`: what is in a model, a recipe or a run folder. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { classCount, imageShape } from '../../shared/data/dataset.ts';
-import { shownPath } from '../../shared/data/regular-file.ts';
-import { suggestion, usageError } from '../../shared/errors.ts';
-import { type Architecture, parseArchitecture } from '../../shared/model/architecture.ts';
+/** `lockstep inspect FILE`: what is in a model, a checkpoint, a run folder, a recipe, or any safetensors file. */
+import { datasetId } from '../../shared/data/dataset.ts';
+import { knownDatasets } from '../../shared/data/known-datasets.ts';
+import { oneLine, quoted } from '../../shared/errors.ts';
+import type { Architecture } from '../../shared/model/architecture.ts';
+import type { SafetensorsFile } from '../../shared/model/safetensors.ts';
 import { isTrained, valueCount } from '../../shared/model/tensors.ts';
-import { canonicalJson, recipeId } from '../../shared/recipe/recipe.ts';
-import { draftRecipe, recipeKeys } from '../../shared/recipe/resolve.ts';
-import { loadModel } from '../model.ts';
-import { builtInRecipes } from '../recipes/built-in.ts';
+import { recipeId } from '../../shared/recipe/recipe.ts';
+import { recipeKeys } from '../../shared/recipe/resolve.ts';
+import { digestOf } from '../recipes/digests.ts';
+import { type Contents, type EpochFacts, readContents } from './contents.ts';
 import type { FlagValues } from './flag-values.ts';
-import { isFolder } from './model-path.ts';
-import { chooseRecipe } from './recipe-fields.ts';
-import { grouped, Screen } from './screen.ts';
+import { grouped, percent, Screen } from './screen.ts';
+
+type Facts = readonly (readonly [name: string, value: string])[];
+
+/** The last ones are shown; JSON has all. */
+const shownEpochs = 10;
+const shownTensors = 100;
 
 /** Runs the command and returns its exit code. @throws LockstepError */
 export function inspectCommand(path: string, flags: FlagValues): number {
   const json = flags.isOn('json');
   const screen = new Screen(json ? process.stderr : process.stdout, flags.isOn('quiet'));
-  const found = describe(path, flags);
-  for (const [name, value] of found.facts) screen.line(`${name.padEnd(15)} ${value}`);
-  screen.line();
-  for (const line of layerLines(found.architecture)) screen.line(line);
-  screen.line();
-  for (const [key, value] of recipeRows(found.recipe)) screen.line(`${key.padEnd(18)} ${value}`);
+  const found = readContents(path, flags);
+  const facts = factsOf(found);
+  for (const [name, value] of facts) screen.line(`${name.padEnd(15)} ${value}`);
+  for (const section of sectionsOf(found)) {
+    screen.line();
+    for (const line of section) screen.line(line);
+  }
   if (json) {
-    const facts = Object.fromEntries(found.facts.map(([name, value]) => [camelCase(name), value]));
-    process.stdout.write(
-      `${JSON.stringify({ ...facts, recipe: found.recipe, layers: layerFacts(found.architecture) })}\n`,
-    );
+    const named = facts.filter(([name]) => name !== '');
+    const object = { kind: found.kind, ...Object.fromEntries(named.map(camelCased)), ...details(found) };
+    process.stdout.write(`${JSON.stringify(object)}\n`);
   }
   return 0;
 }
 
-interface Description {
-  readonly facts: readonly (readonly [string, string])[];
-  readonly recipe: Readonly<Record<string, unknown>>;
-  readonly architecture: Architecture;
+/** What stands above: where it is, what it is, where it came from. */
+function factsOf(found: Contents): Facts {
+  const { file, run } = found;
+  const place: Facts = run === null ? [] : [['run', run.folder]];
+  switch (found.kind) {
+    case 'recipe':
+      return [...place, ['recipe', file], ...(run === null ? [] : [['model', 'none yet'] as const])];
+    case 'foreign':
+      return [...place, ['model', file], ['written by', 'another program']];
+    case 'model':
+    case 'checkpoint':
+      return [...place, ...weightFacts(found)];
+    default:
+      return found satisfies never;
+  }
 }
 
-function describe(path: string, flags: FlagValues): Description {
-  const file = fileOf(path);
-  if (!file.endsWith('.json') && existsSync(file)) {
-    const model = loadModel(file);
-    const facts = [
-      ['model', file],
-      ['weights digest', model.weightsDigest],
-      ['recipe id', recipeId(model.recipe)],
-    ] as const;
-    return { facts, recipe: JSON.parse(canonicalJson(model.recipe)), architecture: model.architecture };
-  }
-  const { fields, label } = chooseRecipe(file, flags);
-  const draft = draftRecipe(fields, label);
-  return {
-    facts: [['recipe', file]],
-    recipe: { ...draft },
-    architecture: parseArchitecture(draft.model, imageShape, classCount, label('model')),
-  };
+function weightFacts({
+  kind,
+  file,
+  run,
+  model,
+  metadata,
+  checkpoint,
+}: Extract<Contents, { model: unknown }>): Facts {
+  const { recipe, weightsDigest } = model;
+  const isPublished = kind === 'model' && digestOf(recipeId(recipe)) === weightsDigest;
+  const { init, seed } = recipe;
+  return [
+    [kind, file],
+    ['weights digest', weightsDigest],
+    ...(isPublished ? [['', 'the published digest: the same bits as everywhere'] as const] : []),
+    ...(checkpoint === null ? [] : positionFacts(checkpoint, metadata)),
+    ...(run === null || run.checkpoints === 0 ? [] : [['checkpoints', String(run.checkpoints)] as const]),
+    ['recipe id', recipeId(recipe)],
+    ['written by', `Lockstep ${oneLine(metadata.lockstep ?? 'of an unknown version')}`],
+    ['training data', dataName(recipe.dataset)],
+    ['started from', init.startsWith('sha256:') ? `the weights ${init}` : `${init}, seed ${seed}`],
+  ];
 }
 
-/** A run folder's model, or its recipe while it has none. */
-function fileOf(path: string): string {
-  if (isFolder(path)) {
-    const file = ['model.safetensors', 'recipe.json'].find((name) => existsSync(join(path, name)));
-    if (file !== undefined) return join(path, file);
-    throw usageError(
-      `inspect: ${shownPath(path)} has neither a model.safetensors nor a recipe.json, expected the folder of a run`,
-    );
-  }
-  if (existsSync(path) || Object.hasOwn(builtInRecipes, path)) return path;
-  const known = Object.keys(builtInRecipes);
-  throw usageError(
-    `inspect: there is no ${shownPath(path)}${suggestion(path, known) || `, expected a model, a run folder, ${known.join(', ')} or a recipe in JSON`}`,
+/** Where a checkpoint's run was. */
+function positionFacts(
+  { recipe, state }: NonNullable<Extract<Contents, { model: unknown }>['checkpoint']>,
+  metadata: SafetensorsFile['metadata'],
+): Facts {
+  const { epoch, step, stopping } = state;
+  const into = step === 0 ? '' : `, and ${grouped(step)} steps of the next`;
+  const best = stopping?.best;
+  return [
+    ['state digest', metadata.stateDigest],
+    ['position', `${grouped(epoch)} of ${grouped(recipe.epochs)} epochs${into}`],
+    ...(best ? [['best so far', `${best.value} after epoch ${best.epoch}`] as const] : []),
+  ];
+}
+
+/** The name of a known data set, or the SHA-256 that identifies it. */
+function dataName(id: string): string {
+  const known = knownDatasets.find(
+    ({ digests }) => digests !== undefined && datasetId(digests.train, digests.test) === id,
   );
+  return known === undefined ? id : known.name;
+}
+
+/** Blocks of lines, with an empty line before each. */
+function sectionsOf(found: Contents): string[][] {
+  if (found.kind === 'foreign')
+    return [startLines(found.file), tensorLines(found.stored), metadataLines(found.stored)].filter(isFilled);
+  const { architecture, recipe, epochs } = found;
+  // A SHA-256 has just room in 80 columns beside a shorter column of names.
+  const rows = recipeRows(recipe).map(
+    ([key, value]) => `${key.padEnd(Math.min(17, 79 - value.length))} ${value}`,
+  );
+  return [layerLines(architecture), rows, epochLines(epochs)].filter(isFilled);
+}
+
+/** What JSON has beside the facts. */
+function details(found: Contents): object {
+  if (found.kind === 'foreign') {
+    const { tensors, metadata } = found.stored;
+    return {
+      tensors: [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
+      metadata,
+    };
+  }
+  const { recipe, architecture, epochs } = found;
+  const position =
+    found.kind === 'checkpoint' && found.checkpoint !== null
+      ? { cursor: { epoch: found.checkpoint.state.epoch, step: found.checkpoint.state.step } }
+      : {};
+  return { recipe, layers: layerFacts(architecture), epochs, ...position };
 }
 
 function layerFacts({ layers }: Architecture) {
@@ -103,8 +157,56 @@ function layerLines(architecture: Architecture): string[] {
   ];
 }
 
+function epochLines(epochs: readonly EpochFacts[]): string[] {
+  if (epochs.length === 0) return [];
+  const last = epochs.slice(-shownEpochs);
+  const left = epochs.length - last.length;
+  return [
+    'epoch    loss  test loss  test accuracy  seconds',
+    ...(left === 0 ? [] : [`${grouped(left)} before`]),
+    ...last.map(
+      ({ epoch, loss, testLoss, testAccuracy, seconds }) =>
+        `${String(epoch).padStart(5)}  ${loss.toFixed(4)}  ${testLoss.toFixed(4).padStart(9)}` +
+        `  ${percent(testAccuracy).padStart(13)}  ${seconds.toFixed(1).padStart(7)}`,
+    ),
+  ];
+}
+
+function startLines(file: string): string[] {
+  return [
+    'It has no recipe, so its layers are not known. To start a training from it:',
+    `lockstep train --model LAYERS --init ${file}`,
+  ];
+}
+
+function tensorLines({ tensors }: SafetensorsFile): string[] {
+  const rows = [...tensors].map(([name, { dtype, shape }]) => [
+    oneLine(name),
+    dtype,
+    `(${shape.join(', ')})`,
+  ]);
+  const width = Math.max(6, ...rows.map(([name]) => name.length));
+  const total = [...tensors.values()].reduce((sum, { values }) => sum + values.length, 0);
+  return [
+    `${'tensor'.padEnd(width)}  type  shape`,
+    ...rows
+      .slice(0, shownTensors)
+      .map(([name, dtype, shape]) => `${name.padEnd(width)}  ${dtype.padEnd(4)}  ${shape}`),
+    ...(rows.length > shownTensors
+      ? [`and ${grouped(rows.length - shownTensors)} more (--json has all)`]
+      : []),
+    `${grouped(total)} values in ${grouped(rows.length)} tensors`,
+  ];
+}
+
+function metadataLines({ metadata }: SafetensorsFile): string[] {
+  return Object.entries(metadata).map(
+    ([key, text]) => `${oneLine(key).padEnd(18)} ${quoted(text).slice(1, -1)}`,
+  );
+}
+
 /** In the order of the fields' importance, the same for a recipe and for what it became. */
-function recipeRows(recipe: Description['recipe']): [key: string, value: string][] {
+function recipeRows(recipe: Readonly<Record<string, unknown>>): [key: string, value: string][] {
   return recipeKeys.flatMap((key): [string, string][] => {
     const value = recipe[key];
     if (key === 'trainSamples') return [[key, value === null ? 'all' : String(value)]];
@@ -112,6 +214,10 @@ function recipeRows(recipe: Description['recipe']): [key: string, value: string]
   });
 }
 
-function camelCase(name: string): string {
-  return name.replace(/ (\w)/g, (_, letter: string) => letter.toUpperCase());
+function isFilled(lines: readonly string[]): boolean {
+  return lines.length > 0;
+}
+
+function camelCased([name, value]: Facts[number]): [string, string] {
+  return [name.replace(/ (\w)/g, (_, letter: string) => letter.toUpperCase()), value];
 }

@@ -1,12 +1,15 @@
 /** From flags to a coordinator with its door open: where, for whom, and for how long. */
+import { statSync } from 'node:fs';
 import { checkNumber, parseNumber } from '../../shared/calls.ts';
-import { usageError } from '../../shared/errors.ts';
+import { shownPath } from '../../shared/data/regular-file.ts';
+import { reasonOf, usageError } from '../../shared/errors.ts';
 import { isLoopback, type ListenAddress, parseListen } from '../../shared/wire/address.ts';
 import { mostThreads } from '../../worker/team.ts';
 import type { WorkersSettings } from '../workers.ts';
 import { durationMs } from './duration.ts';
 import type { FlagValues } from './flag-values.ts';
 import { stateFolder } from './folders.ts';
+import { readHostNames } from './host-names.ts';
 import { listenFlags } from './network-flags.ts';
 import { readToken } from './token.ts';
 
@@ -40,6 +43,7 @@ export async function readListening(
   }
   const listen = parseListen(flags.text('listen') ?? defaultListen, flags.label('listen'));
   const threads = readCount(flags, 'threads', 0, mostThreads) ?? defaultThreads;
+  const names = readHostNames(flags);
   const token = readToken(flags);
   if (token === null && keptToken === null && flags.isOn('quiet')) {
     throw usageError(
@@ -48,13 +52,14 @@ export async function readListening(
   }
   return {
     listen,
+    names,
     token,
     keptToken,
     threads,
     ...readCounts(flags, threads),
     workerTimeoutMs: durationMs(flags, 'worker-timeout', defaultWorkerTimeoutMs, 1),
     stepTimeoutMs: durationMs(flags, 'step-timeout', defaultStepTimeoutMs, 1),
-    ...(await readSecurity(flags, listen)),
+    ...(await readSecurity(flags, listen, names)),
   };
 }
 
@@ -83,6 +88,7 @@ function readCount(flags: FlagValues, name: string, min: number, max = Number.MA
 async function readSecurity(
   flags: FlagValues,
   { host }: ListenAddress,
+  names: readonly string[],
 ): Promise<Pick<Listening, 'tls' | 'stateFolder' | 'isInTheOpen'>> {
   const { chooseTransportSecurity } = await import('../../coordinator/transport-security.ts');
   const security = chooseTransportSecurity({
@@ -94,8 +100,21 @@ async function readSecurity(
   if (security.kind === 'plain') return { tls: null, stateFolder: null, isInTheOpen: !isLoopback(host) };
   const { loadIdentity, ownIdentity } = await import('../../coordinator/certificate.ts');
   if (security.kind === 'files') {
+    checkIsFile(flags.label('cert'), security.cert);
+    checkIsFile(flags.label('key'), security.key);
     return { tls: loadIdentity(security), stateFolder: null, isInTheOpen: false };
   }
   const folder = stateFolder(process.env);
-  return { tls: await ownIdentity(folder), stateFolder: folder, isInTheOpen: false };
+  return { tls: await ownIdentity(folder, names), stateFolder: folder, isInTheOpen: false };
+}
+
+/** @throws LockstepError (USAGE) */
+function checkIsFile(label: string, path: string): void {
+  const expected = `${label}: got ${shownPath(path)}, expected a file in PEM`;
+  try {
+    if (statSync(path).isFile()) return;
+  } catch (cause) {
+    throw usageError(`${expected} (${reasonOf(cause)})`, cause);
+  }
+  throw usageError(`${expected}, not a folder or a device`);
 }

@@ -17,6 +17,12 @@ export const listenFlags: readonly Flag[] = [
     otherwise: '127.0.0.1:7077',
   },
   {
+    name: 'host-name',
+    kind: 'text',
+    value: 'NAME,…',
+    help: 'what workers call this machine, if neither by its address nor by its own name',
+  },
+  {
     name: 'workers',
     kind: 'number',
     value: 'N',

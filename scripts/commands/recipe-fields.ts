@@ -9,12 +9,12 @@ import type { Snapshot } from '../../shared/model/snapshot.ts';
 import { weightsDigest } from '../../shared/model/snapshot.ts';
 import { draftRecipe, type Label } from '../../shared/recipe/resolve.ts';
 import { readInitial } from '../model.ts';
+import { isFolder, modelPath } from '../model-path.ts';
 import { builtInFields, builtInRecipes } from '../recipes/built-in.ts';
 import type { ResumedRun } from '../resumed-run.ts';
 import { runFiles } from '../run-keeper.ts';
 import type { FlagValues } from './flag-values.ts';
 import { recipeFlags } from './flags.ts';
-import { isFolder, modelPath } from './model-path.ts';
 
 export interface RecipeChoice {
   /** For the run folder's name: the built-in's name, the file's, or `custom`. */

@@ -75,6 +75,11 @@ export function grouped(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
+/** `1 round`, `1,000 rounds`. */
+export function plural(count: number, noun: string): string {
+  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 export function percent(share: number): string {
   return `${(100 * share).toFixed(2)} %`;
 }

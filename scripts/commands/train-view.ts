@@ -6,7 +6,9 @@ import { version } from '../../shared/version.ts';
 import { digestOf } from '../recipes/digests.ts';
 import type { Summary } from '../summary.ts';
 import { travelOf, travelText } from '../travel.ts';
-import { clock, grouped, percent, type Screen } from './screen.ts';
+import { clock, grouped, percent, plural, type Screen } from './screen.ts';
+import { shellWord } from './shell-word.ts';
+import { wrapped } from './wrap.ts';
 
 /** The line that moves is drawn this often. */
 const drawMs = 100;
@@ -55,8 +57,9 @@ export class TrainView {
       `Lockstep ${version}: recipe ${this.#screen.style('bold', recipeName)} ${recipeId(recipe).slice(0, 8)}, ` +
         `${grouped(run.samples.length)} samples, ${grouped(run.steps)} steps an epoch`,
     );
-    const who = threads === 0 ? 'coordinator without threads of its own' : plural(threads, 'thread');
-    this.#screen.line(`${who}, ${kernels.set} kernels: ${kernels.reason}`);
+    const who = threads === 0 ? 'no threads here' : plural(threads, 'thread');
+    const about = `${who}, ${kernels.set} kernels: ${kernels.reason}`;
+    for (const line of wrapped(about, this.#screen.columns)) this.#screen.line(line);
     for (const note of notes) this.#screen.line(note);
     this.#screen.line();
     if (this.#screen.isLive) this.#timer = setInterval(() => this.#draw(), drawMs);
@@ -109,9 +112,10 @@ export class TrainView {
     if (work.length > (summary.workers > 0 ? 0 : 1) && summary.stepsComputed > 0)
       row('shards', sharesOf(work, noun));
     if (summary.workers > 0) row('workers', `${grouped(summary.workers)}, ${plural(summary.joins, 'join')}`);
-    if (deaths > 0 || summary.shardsRecomputed > 0) {
-      row('lost', `${plural(deaths, noun)}, ${plural(summary.shardsRecomputed, 'shard')} computed again`);
-    }
+    const shards = plural(summary.shardsRecomputed, 'shard');
+    if (deaths > 0) row('lost', `${plural(deaths, noun)}, ${shards} computed again`);
+    else if (summary.shardsRecomputed > 0)
+      row('computed again', `${shards}, of workers that left or were late`);
     const travel = travelText(travelOf(work));
     if (travel !== null) {
       row('up', travel.up);
@@ -192,16 +196,6 @@ function sharesOf(work: Summary['work'], noun: string): string {
   return `${share(Math.min(...counts))} to ${share(Math.max(...counts))} by each of ${work.length} ${noun}s`;
 }
 
-function plural(count: number, noun: string): string {
-  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 function commandText(words: readonly string[]): string {
   return `npm exec --no -- lockstep ${words.map(shellWord).join(' ')}`;
-}
-
-/** One word of a shell's command line. */
-function shellWord(word: string): string {
-  if (/^[\w./=,:@+-]+$/.test(word)) return word;
-  return /["$`\\!]/.test(word) ? `'${word.replaceAll("'", `'\\''`)}'` : `"${word}"`;
 }

@@ -1,27 +1,29 @@
 /** What a worker shows: where it is, what it has, what it computes, and why it ends. */
 import { epochShape, type Recipe, recipeId } from '../../shared/recipe/recipe.ts';
 import { version } from '../../shared/version.ts';
-import type { Welcome } from '../../shared/wire/messages.ts';
+import type { Job } from '../../worker/job.ts';
 import type { WorkerEvent } from '../../worker/worker.ts';
 import { nameOf, publishedDigests } from '../recipes/digests.ts';
-import { clock, grouped, percent, type Screen } from './screen.ts';
+import { clock, grouped, percent, plural, type Screen } from './screen.ts';
 import type { WorkerPlan } from './worker.ts';
+import { wrapped } from './wrap.ts';
 
 /** The line that moves is drawn this often, and its speed is that of the last turns. */
 const drawMs = 250;
 const speedTurns = 8;
 
-/** The run that it works for. */
-interface Job {
+/** The run that it works for, and the samples and steps of an epoch. */
+interface ShownRun {
   readonly recipe: Recipe;
-  /** Steps of an epoch. */
+  readonly samples: number;
   readonly steps: number;
 }
 
 const origins = {
   own: 'own copy',
   cached: 'kept from an earlier run',
-  fetched: 'from the coordinator, kept for the next time',
+  fetched: 'from the coordinator',
+  kept: 'from the coordinator, kept for the next time',
 } as const;
 
 export class WorkerView {
@@ -30,7 +32,7 @@ export class WorkerView {
   readonly #screen: Screen;
   readonly #plan: WorkerPlan;
   #timer: NodeJS.Timeout | undefined;
-  #job: Job | null = null;
+  #run: ShownRun | null = null;
   /** Steps that all have done, and what this worker did of the current epoch. */
   #step = 0;
   #epoch = { shards: 0, all: 0, sinceMs: 0 };
@@ -50,9 +52,9 @@ export class WorkerView {
 
   start(): void {
     const { threads, kernels, address } = this.#plan;
-    this.#screen.line(
-      `Lockstep ${version}: worker, ${plural(threads, 'thread')}, ${kernels.set} kernels: ${kernels.reason}`,
-    );
+    this.#screen.line(`Lockstep ${version}: worker, ${plural(threads, 'thread')}`);
+    const about = `${kernels.set} kernels: ${kernels.reason}`;
+    for (const line of wrapped(about, this.#screen.columns)) this.#screen.line(line);
     this.#say(`connecting to ${address}`);
     if (this.#screen.isLive) this.#timer = setInterval(() => this.#draw(), drawMs);
   }
@@ -60,7 +62,7 @@ export class WorkerView {
   event(event: WorkerEvent): void {
     switch (event.kind) {
       case 'welcomed':
-        this.#welcome(event.name, event.welcome);
+        this.#welcome(event.name, event.job);
         break;
       case 'fetching':
         this.#say('fetching the data from the coordinator');
@@ -84,8 +86,8 @@ export class WorkerView {
         this.#computed(event.step, event.shards);
         break;
       case 'lost':
-        this.#job = null;
-        this.#say(`connection lost: ${event.reason}; trying again for ${clock(this.#plan.rejoinMs / 1000)}`);
+        this.#run = null;
+        this.#say(`connection lost: ${event.reason}${again(event.seconds)}`);
         break;
       case 'retrying':
         if (!this.#isRetrying) this.#screen.line(event.reason);
@@ -100,10 +102,12 @@ export class WorkerView {
     }
   }
 
-  finish(reason: string): void {
+  /** @param reason why it ended; null where that is an error, which is shown elsewhere */
+  finish(reason: string | null): void {
     this.stop();
     const { shards, steps, sessions } = this.account;
-    this.#screen.line(`over: ${reason}`);
+    if (reason !== null) this.#screen.line(`over: ${reason}`);
+    if (reason === null && sessions === 0) return;
     const came = sessions > 1 ? `, ${sessions} sessions` : '';
     this.#screen.line(`${plural(shards, 'shard')} in ${plural(steps, 'step')} computed here${came}`);
   }
@@ -114,36 +118,35 @@ export class WorkerView {
     this.#screen.status('');
   }
 
-  #welcome(name: string, { recipe: json, samples }: Welcome): void {
-    const recipe = JSON.parse(json) as Recipe;
-    const { steps } = epochShape(recipe, samples.train);
+  #welcome(name: string, { recipe, samples }: Job): void {
+    const run = { recipe, ...epochShape(recipe, samples.train) };
     this.account.name = name;
     this.account.sessions += 1;
     this.#isRetrying = false;
-    this.#job = { recipe, steps };
+    this.#run = run;
     this.#screen.line(`connected to ${this.#plan.way.url} as ${name}`);
     const id = recipeId(recipe);
     const known = publishedDigests.find((published) => published.recipeId === id);
     this.#screen.line(`recipe  ${known === undefined ? '' : `${nameOf(known)} `}${id.slice(0, 8)}`);
     this.#screen.line(`model   ${recipe.model}`);
     this.#screen.line(
-      `steps   ${plural(recipe.epochs, 'epoch')} of ${grouped(steps)}, ` +
-        `${plural(shardsOf(recipe), 'shard')} of ${recipe.shardSize} samples each`,
+      `steps   ${plural(recipe.epochs, 'epoch')} of ${grouped(run.steps)}, ` +
+        `${plural(shardsOf(run, 0), 'shard')} of ${recipe.shardSize} samples each`,
     );
     this.#status = 'looking for the data';
   }
 
   #computed(step: number, shards: number): void {
-    const { recipe, steps } = this.#job ?? {};
-    if (recipe === undefined || steps === undefined) return;
+    const run = this.#run;
+    if (run === null) return;
     this.#step = step + 1;
     this.account.shards += shards;
     this.account.steps += shards > 0 ? 1 : 0;
-    this.#samples += shards * recipe.shardSize;
+    this.#samples += shards * run.recipe.shardSize;
     this.#epoch.shards += shards;
-    this.#epoch.all += shardsOf(recipe);
+    this.#epoch.all += shardsOf(run, step);
     this.#share = shards;
-    if (this.#step % steps === 0) this.#endEpoch(this.#step / steps, recipe);
+    if (this.#step % run.steps === 0) this.#endEpoch(this.#step / run.steps, run.recipe);
   }
 
   #endEpoch(epoch: number, { epochs, shardSize }: Recipe): void {
@@ -179,22 +182,24 @@ export class WorkerView {
 
   /** `epoch 3/10 step 57/469 shards 4/8` */
   #place(share: number): string {
-    if (this.#job === null) return this.#status;
-    const { recipe, steps } = this.#job;
+    if (this.#run === null) return this.#status;
+    const { recipe, steps } = this.#run;
     const epoch = Math.floor(this.#step / steps) + 1;
-    return `epoch ${epoch}/${recipe.epochs} step ${this.#step % steps}/${steps} shards ${share}/${shardsOf(recipe)}`;
+    const shards = `${share}/${shardsOf(this.#run, this.#step - 1)}`;
+    return `epoch ${epoch}/${recipe.epochs} step ${this.#step % steps}/${steps} shards ${shards}`;
   }
 }
 
-/** Shards of a whole batch. */
-function shardsOf({ batchSize, shardSize }: Recipe): number {
-  return Math.ceil(batchSize / shardSize);
+/** Shards of a step, counted from 0 over all epochs; the last batch of an epoch may be short. */
+function shardsOf({ recipe: { batchSize, shardSize }, samples, steps }: ShownRun, step: number): number {
+  const batch = Math.min(batchSize, samples - (step % steps) * batchSize);
+  return Math.ceil(batch / shardSize);
+}
+
+function again(seconds: number): string {
+  return seconds === 0 ? '' : `; trying again for ${clock(seconds)}`;
 }
 
 function megabytes(bytes: number): string {
   return (bytes / 1e6).toFixed(1);
-}
-
-function plural(count: number, noun: string): string {
-  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -64,6 +64,9 @@ export async function workerCommand(url: string, flags: FlagValues): Promise<num
       process.stdout.write(`${JSON.stringify(result)}\n`);
     }
     return signals.exitCode();
+  } catch (error) {
+    view.finish(null);
+    throw error;
   } finally {
     view.stop();
     signals.release();

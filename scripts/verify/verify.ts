@@ -17,7 +17,7 @@ export interface WayResult {
   readonly isSame: boolean;
 }
 
-export type Digests = Pick<Summary, 'recipeId' | 'weightsDigest' | 'stateDigest'>;
+export type Digests = Pick<Summary, 'recipeId' | 'weightsDigest' | 'stateDigest' | 'chain'>;
 
 export interface Verdict {
   readonly results: readonly WayResult[];
@@ -47,10 +47,11 @@ export async function verify(
     tell.begin(way);
     const result = await go(way, subject, program, (digests) => {
       first ??= digests;
-      const { recipeId, stateDigest } = first;
+      const { recipeId, stateDigest, chain } = first;
       return (
         digests.weightsDigest === expectedOf(first) &&
         digests.stateDigest === stateDigest &&
+        digests.chain === chain &&
         digests.recipeId === recipeId
       );
     });
@@ -76,8 +77,8 @@ async function go(
   const startMs = performance.now();
   const seconds = () => (performance.now() - startMs) / 1000;
   try {
-    const { recipeId, weightsDigest, stateDigest, kernels } = await runWay(way, subject, program);
-    const digests = { recipeId, weightsDigest, stateDigest };
+    const { recipeId, weightsDigest, stateDigest, chain, kernels } = await runWay(way, subject, program);
+    const digests = { recipeId, weightsDigest, stateDigest, chain };
     return { way, kernels, seconds: seconds(), digests, failure: null, isSame: isSame(digests) };
   } catch (error) {
     if (!(error instanceof LockstepError)) throw error;

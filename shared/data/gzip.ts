@@ -8,7 +8,7 @@ import { type RegularFile, readAt, readStart, shownPath } from './regular-file.t
 const chunkBytes = 65_536;
 
 /** How much of a gzip file is looked at for its first bytes; gzip's own header with a name is below 300. */
-const startBytes = 4096;
+const startBytes = 1024;
 
 /** Deflate's utmost is a match of 258 bytes in 2 bits (RFC 1951): a byte never unpacks to more than this. */
 const maxExpansion = 1032;
@@ -21,7 +21,7 @@ export function isGzip(start: Uint8Array): boolean {
 }
 
 /**
- * The first unpacked bytes of a gzip file, between none and about 4 MB of them. Throws a data error when the
+ * The first unpacked bytes of a gzip file, between none and about 1 MB of them. Throws a data error when the
  * file is corrupt near its start; a truncation is found by `gunzipChunks` only.
  */
 export function gunzipStart(file: RegularFile): Uint8Array {

@@ -73,6 +73,34 @@ export async function readIdx(idx: IdxFile, destination: Uint8Array): Promise<st
   }
 }
 
+/** Tells an IDX file of bytes, of whatever dimensions, by its first three bytes. */
+export function isIdx(start: Uint8Array): boolean {
+  return start.length >= 4 && start[0] === 0 && start[1] === 0 && start[2] === 8;
+}
+
+/**
+ * Reads the first samples, `count` or as many as there are, one behind the other. Only if that is all of them is the
+ * rest of the file looked at. Throws as `readIdx` does.
+ */
+export async function readFirstSamples(idx: IdxFile, count: number): Promise<Uint8Array> {
+  const bytes = Math.min(count, idx.dims[0]) * sampleBytes(idx.kind);
+  const samples = new Uint8Array(bytes);
+  if (bytes === idx.payloadBytes) {
+    await readIdx(idx, samples);
+    return samples;
+  }
+  const file = openRegularFile(idx.path);
+  try {
+    const { isGzip: packed, idx: now } = checkedIdx(file, idx.kind);
+    if (now.payloadBytes !== idx.payloadBytes) throw changed(idx);
+    if (packed) await readGzipStart(file, idx, samples);
+    else readPlain(file, idx, samples);
+    return samples;
+  } finally {
+    closeSync(file.fd);
+  }
+}
+
 /** The SHA-256, in hex, that an IDX file with this payload has. `payload` is only read. */
 export function idxDigest(kind: IdxKind, payload: Uint8Array): string {
   const hash = createHash('sha256').update(idxHeader(kind, payload.length / sampleBytes(kind)));
@@ -174,6 +202,22 @@ async function readGzip(file: RegularFile, idx: IdxFile, destination: Uint8Array
     destination.set(chunk.subarray(header), Math.max(0, offset - skipped));
   });
   return hash.digest('hex');
+}
+
+/** Unpacks until the destination is full, and not further. */
+async function readGzipStart(file: RegularFile, idx: IdxFile, destination: Uint8Array): Promise<void> {
+  const skipped = headerBytes(idx.kind);
+  const enough = new Error('the destination is full');
+  try {
+    await gunzipChunks(file, skipped + idx.payloadBytes, (chunk, offset) => {
+      const header = Math.max(0, Math.min(chunk.length, skipped - offset));
+      const at = Math.max(0, offset - skipped);
+      destination.set(chunk.subarray(header, header + destination.length - at), at);
+      if (offset + chunk.length >= skipped + destination.length) throw enough;
+    });
+  } catch (error) {
+    if (error !== enough) throw error;
+  }
 }
 
 function changed(idx: IdxFile): LockstepError {

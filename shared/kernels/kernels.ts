@@ -56,7 +56,7 @@ export interface Kernels {
 
   /**
    * What {@link denseWeightGradient} over all shards and then {@link sgd} give, tile by tile, so that no gradient is
-   * stored. `w`, `v`, `newW` and `newV` are the places of float `from`. Returns 1 if a new value is not finite.
+   * stored. `w`, `v`, `newW`, `newV` and `position` are those of float `from`. Returns 1 if a new value is not finite.
    */
   denseWeightUpdate(
     x: number,
@@ -75,6 +75,8 @@ export interface Kernels {
     newV: number,
     rule: number,
     stack: number,
+    position: number,
+    checksum: number,
   ): number;
 
   /** The column sums of dY, columns `from … to` (multiples of 16), in the order of {@link denseWeightGradient}. */
@@ -234,7 +236,9 @@ export interface Kernels {
   /** The first largest of each row of logits (rows, classes) as a byte. */
   argmax(logits: number, stride: number, classes: number, rows: number, out: number): void;
 
-  // update (update.ts); count is a multiple of 16; each returns 1 if it wrote a value that is not finite, else 0
+  // update (update.ts); count is a multiple of 16; each returns 1 if it wrote a value that is not finite, else 0.
+  // What they write is added to the 64-bit sum at byte offset `checksum` (see twin/checksum.ts); `position` is where the
+  // first value stands in the flat vector. Where a value is not finite the sum is good for nothing.
 
   /**
    * One step of stochastic gradient descent, the new values beside the old, in PyTorch's order:
@@ -242,7 +246,17 @@ export interface Kernels {
    * `rule` holds four floats: rate, momentum, decay, and 1 for nesterov or 0. Where decay is 0 its term is left out;
    * where momentum is 0, d = g and no velocity is read or written.
    */
-  sgd(w: number, g: number, v: number, newW: number, newV: number, count: number, rule: number): number;
+  sgd(
+    w: number,
+    g: number,
+    v: number,
+    newW: number,
+    newV: number,
+    count: number,
+    rule: number,
+    position: number,
+    checksum: number,
+  ): number;
 
   /** out = momentum · old + (1 − momentum) · (value ÷ divisor). */
   movingAverage(
@@ -252,6 +266,8 @@ export interface Kernels {
     count: number,
     momentum: number,
     divisor: number,
+    position: number,
+    checksum: number,
   ): number;
 
   /** 1 if any of `count` floats (any number) is NaN or infinite, else 0. */

@@ -9,6 +9,9 @@ import { flatSize, placeTensors, type Tensor } from './tensors.ts';
 
 const layerKinds: Readonly<Record<string, LayerKind>> = { dense, sigmoid, relu, tanh, affine, batchnorm };
 
+/** What a model's text may be made of. */
+export const layerNames: readonly string[] = Object.keys(layerKinds);
+
 const layerOptions = Object.fromEntries(
   Object.entries(layerKinds).map(([name, kind]) => [name, kind.options]),
 );

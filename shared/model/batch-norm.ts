@@ -145,7 +145,7 @@ class BatchNorm implements Layer {
   }
 
   apply(span: Span, { tensor, from, to }: Segment): number {
-    const { kernels, optimizer, options, gradient } = this.#place;
+    const { kernels, optimizer, options, gradient, checksum } = this.#place;
     const at = 4 * (tensor.offset + from);
     const total = gradient + at;
     if (isTrained(tensor.role)) return optimizer.update(span, at, total, to - from);
@@ -160,6 +160,8 @@ class BatchNorm implements Layer {
       to - from,
       momentum,
       divisor,
+      tensor.offset + from,
+      checksum,
     );
   }
 

@@ -144,7 +144,7 @@ class Dense implements Layer {
   }
 
   update(span: Span, segment: Segment): number {
-    const { kernels, optimizer, input, outputGradient: dy, stack, gradient } = this.#place;
+    const { kernels, optimizer, input, outputGradient: dy, stack, gradient, checksum } = this.#place;
     const { tensor, from, to } = segment;
     const at = 4 * (tensor.offset + from);
     if (tensor.role === 'bias') {
@@ -168,6 +168,8 @@ class Dense implements Layer {
       span.next.state + at,
       optimizer.rule,
       stack,
+      tensor.offset + from,
+      checksum,
     );
   }
 }

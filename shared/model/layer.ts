@@ -86,6 +86,8 @@ export interface LayerPlace {
   readonly own: number;
   /** Scratch of `stackBytes` for merging kernels, this thread's own. */
   readonly stack: number;
+  /** Where this thread's part of the checksum of an update is added up. */
+  readonly checksum: number;
   /** Room for a total gradient as long as the flat vector. */
   readonly gradient: number;
   /** Most shards of a batch. */

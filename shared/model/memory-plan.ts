@@ -51,6 +51,8 @@ export interface ThreadPlace {
   readonly layers: readonly number[];
   /** The total of the batch's losses. */
   readonly loss: number;
+  /** The checksum of what it wrote in an update, 64 bits. */
+  readonly checksum: number;
 }
 
 /** Byte offsets, all multiples of 64. */
@@ -98,9 +100,10 @@ export interface MemoryPlan {
   readonly predictions: number;
   /** Most steps of an epoch. */
   readonly stepCount: number;
-  /** Of each step of an epoch: its average loss (f32), and the seconds it took (f64). */
+  /** Of each step of an epoch: its average loss (f32), the seconds it took (f64), and the checksum of its update (u64). */
   readonly stepLosses: number;
   readonly stepSeconds: number;
+  readonly stepChecksums: number;
 }
 
 /** Samples of a shard in evaluation, for every recipe. */
@@ -182,12 +185,14 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
     stack: take(stackBytes),
     layers: workspaces.map(({ own }) => take(own)),
     loss: take(lossSlotBytes),
+    checksum: take(8),
   }));
   const batchLosses = take(shardCount * lossSlotBytes);
   const evaluationLosses = take(Math.ceil(largestSplit / evaluationShard) * lossSlotBytes);
   const predictions = take(largestSplit);
   const stepLosses = take(4 * stepCount);
   const stepSeconds = take(8 * stepCount);
+  const stepChecksums = take(8 * stepCount);
   const order = take(4 * sizes.epochSamples);
   const train = split(sizes.samples.train);
   const test = split(sizes.samples.test);
@@ -222,6 +227,7 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
     stepCount,
     stepLosses,
     stepSeconds,
+    stepChecksums,
   };
 }
 

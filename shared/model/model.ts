@@ -38,6 +38,7 @@ export class Model {
   readonly #kernels: Kernels;
   readonly #nonFinite: NonFinite;
   readonly #floats: Float32Array;
+  readonly #checksums: BigUint64Array;
   readonly #rank: number;
   #batchLoss = Number.NaN;
   /** What this thread sums, updates and checks of the flat vector. */
@@ -56,9 +57,10 @@ export class Model {
     this.#kernels = kernels;
     this.#nonFinite = nonFinite;
     this.#floats = new Float32Array(memory.buffer);
+    this.#checksums = new BigUint64Array(memory.buffer);
     this.#rank = rank;
     this.#slice = sliceOf(architecture.tensors, rank, size);
-    const optimizer = bindOptimizer(settings.optimizer, kernels, memory, plan.rule);
+    const optimizer = bindOptimizer(settings.optimizer, kernels, memory, plan.rule, own.checksum);
     this.layers = architecture.layers.map((spec, i) =>
       spec.kind.bind({
         kernels,
@@ -73,6 +75,7 @@ export class Model {
         shared: plan.layersShared[i],
         own: own.layers[i],
         stack: own.stack,
+        checksum: own.checksum,
         gradient: plan.gradient,
         shardCount: plan.shardCount,
         rank,
@@ -138,16 +141,27 @@ export class Model {
 
   /** Sums the gradient of this thread's slice and writes the slice's new values beside the old ones. */
   update(span: Span): void {
-    let bad = 0;
-    for (const segment of this.#slice) bad |= this.layers[segment.tensor.layer].update(span, segment);
-    if (bad !== 0) this.#nonFinite.report(this.places.indexOf('update'), null);
+    this.#write((layer, segment) => layer.update(span, segment));
   }
 
   /** What {@link update} does, from a total gradient that was merged elsewhere and received. */
   apply(span: Span): void {
+    this.#write((layer, segment) => layer.apply(span, segment));
+  }
+
+  #write(write: (layer: Layer, segment: Segment) => number): void {
+    const { checksum } = this.#plan.threads[this.#rank];
+    this.#checksums[checksum / 8] = 0n;
     let bad = 0;
-    for (const segment of this.#slice) bad |= this.layers[segment.tensor.layer].apply(span, segment);
+    for (const segment of this.#slice) bad |= write(this.layers[segment.tensor.layer], segment);
     if (bad !== 0) this.#nonFinite.report(this.places.indexOf('update'), null);
+  }
+
+  /** The checksum of everything that the last update wrote, once all threads have written their slices. */
+  get checksum(): bigint {
+    const { threads } = this.#plan;
+    const sum = threads.reduce((sum, { checksum }) => sum + this.#checksums[checksum / 8], 0n);
+    return BigInt.asUintN(64, sum);
   }
 
   /**

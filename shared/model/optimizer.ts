@@ -50,8 +50,17 @@ export interface Optimizer {
   update({ current, next }: Span, at: number, gradient: number, count: number): number;
 }
 
-/** @param rule byte offset of `ruleBytes`; every thread writes the same numbers there */
-export function bindOptimizer(text: string, kernels: Kernels, memory: SharedMemory, rule: number): Optimizer {
+/**
+ * @param rule byte offset of `ruleBytes`; every thread writes the same numbers there
+ * @param checksum byte offset of the thread's part of the checksum of an update
+ */
+export function bindOptimizer(
+  text: string,
+  kernels: Kernels,
+  memory: SharedMemory,
+  rule: number,
+  checksum: number,
+): Optimizer {
   const { lr, momentum, weightDecay, nesterov } = parseOptimizer(text, 'optimizer').options;
   const numbers = [Number(lr), Number(momentum), Number(weightDecay), nesterov ? 1 : 0];
   new Float32Array(memory.buffer, rule, numbers.length).set(numbers);
@@ -66,6 +75,8 @@ export function bindOptimizer(text: string, kernels: Kernels, memory: SharedMemo
         next.state + at,
         count,
         rule,
+        at / 4,
+        checksum,
       ),
   };
 }

@@ -5,14 +5,15 @@
 import { bytesOf } from '../digest.ts';
 import { dataError, quoted, reasonOf } from '../errors.ts';
 import type { Architecture } from './architecture.ts';
+import { type Dtype, dtypes, isDtype, type StoredValues, toFloats } from './dtypes.ts';
 import { isBounded } from './header-scan.ts';
 import { counterNames, type Snapshot } from './snapshot.ts';
 
 /** A tensor of a file. */
 export interface StoredTensor {
-  readonly dtype: 'F32' | 'F64' | 'I64';
+  readonly dtype: Dtype;
   readonly shape: readonly number[];
-  readonly values: Float32Array | Float64Array | BigInt64Array;
+  readonly values: StoredValues;
 }
 
 export interface SafetensorsFile {
@@ -22,15 +23,6 @@ export interface SafetensorsFile {
 
 /** The format's own limit for a header is 100 MB; ours have a few KB. */
 const largestHeader = 2 ** 20;
-const elementBytes = { F32: 4, F64: 8, I64: 8 } as const;
-const arrayTypes: Record<
-  StoredTensor['dtype'],
-  new (
-    memory: ArrayBufferLike,
-    at: number,
-    length: number,
-  ) => StoredTensor['values']
-> = { F32: Float32Array, F64: Float64Array, I64: BigInt64Array };
 
 /** A model's tensors as its file has them: the F32 ones in model order, then the counters. */
 export function modelTensors(
@@ -84,7 +76,7 @@ export function encodeTensors(
 /**
  * Reads a file's bytes; the values are views of them where they are aligned, copies where not.
  * @param path for messages
- * @throws LockstepError (DATA) when the bytes are not a whole safetensors file of F32, F64 and I64 tensors
+ * @throws LockstepError (DATA) when the bytes are not a whole safetensors file
  */
 export function decodeSafetensors(bytes: Uint8Array, path: string): SafetensorsFile {
   const fail = (what: string): never => {
@@ -99,19 +91,24 @@ export function decodeSafetensors(bytes: Uint8Array, path: string): SafetensorsF
     );
   }
   const header = parseHeader(bytes.subarray(8, 8 + headerBytes), fail);
-  const { __metadata__: metadata = {} } = header;
-  const entries = Object.entries(header).filter(([name]) => name !== '__metadata__');
   const data = bytes.subarray(8 + headerBytes);
-  const tensors = new Map(
-    entries.map(([name, entry]) => [name, readTensor(name, entry, data, fail)] as const),
-  );
-  checkCoverage(entries, data.length, fail);
+  const metadata = header.__metadata__ ?? (Object.hasOwn(header, '__metadata__') ? null : {});
   if (!isTexts(metadata)) return fail('__metadata__ is not a table of texts');
+  const tensors = new Map<string, StoredTensor>();
+  const ranges: Range[] = [];
+  // One by one, so that the first bad one of very many is the last that is looked at.
+  for (const name of Object.keys(header)) {
+    if (name === '__metadata__') continue;
+    const entry = header[name];
+    tensors.set(name, readTensor(name, entry, data, fail));
+    ranges.push((entry as Entry).data_offsets);
+  }
+  checkCoverage(ranges, data.length, fail);
   return { tensors, metadata };
 }
 
 /**
- * Picks an architecture's tensors out of a file.
+ * Picks an architecture's tensors out of a file; floats of other widths become binary32.
  * @throws LockstepError (DATA) naming the tensors that are missing, too many, of another shape, or not finite
  */
 export function snapshotFrom(
@@ -132,15 +129,16 @@ export function snapshotFrom(
   const tensors = new Map<string, Float32Array>();
   for (const { name, shape } of architecture.tensors) {
     const stored = file.tensors.get(name);
-    if (!(stored?.values instanceof Float32Array) || stored.shape.join() !== shape.join()) {
+    const values = stored?.shape.join() === shape.join() ? toFloats(stored.dtype, stored.values) : null;
+    if (values === null) {
       throw dataError(
         `${path}: tensor ${name} is ${stored?.dtype} (${stored?.shape.join(', ')}), expected F32 (${shape.join(', ')})`,
       );
     }
-    const bad = stored.values.findIndex((value) => !Number.isFinite(value));
+    const bad = values.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0)
-      throw dataError(`${path}: tensor ${name} has ${stored.values[bad]} at ${bad}, expected finite numbers`);
-    tensors.set(name, stored.values);
+      throw dataError(`${path}: tensor ${name} has ${values[bad]} at ${bad}, expected finite numbers`);
+    tensors.set(name, values);
   }
   const counts = counters.map((name): [string, bigint] => {
     const stored = file.tensors.get(name);
@@ -155,10 +153,17 @@ export function snapshotFrom(
   return { tensors, counters: new Map(counts) };
 }
 
+interface ArrayType {
+  readonly BYTES_PER_ELEMENT: number;
+  new (memory: ArrayBufferLike, at: number, length: number): StoredValues;
+}
+
+type Range = readonly [begin: number, end: number];
+
 interface Entry {
   readonly dtype: StoredTensor['dtype'];
   readonly shape: readonly number[];
-  readonly data_offsets: readonly [number, number];
+  readonly data_offsets: Range;
 }
 
 function parseHeader(bytes: Uint8Array, fail: (what: string) => never): Record<string, unknown> {
@@ -181,10 +186,11 @@ function readTensor(
   fail: (what: string) => never,
 ): StoredTensor {
   if (!isEntry(entry)) {
-    return fail(`tensor ${quoted(name)} is not described by dtype F32, F64 or I64, shape and data_offsets`);
+    return fail(`tensor ${quoted(name)} is not described by a known dtype, shape and data_offsets`);
   }
   const { dtype, shape, data_offsets } = entry;
-  const size = elementBytes[dtype];
+  const arrayType: ArrayType = dtypes[dtype];
+  const size = arrayType.BYTES_PER_ELEMENT;
   const [begin, end] = data_offsets;
   const bytes = shape.reduce((product, length) => product * length, size);
   if (end > data.length || end - begin !== bytes) {
@@ -196,19 +202,13 @@ function readTensor(
   const isAligned = at % size === 0;
   // A Buffer's own slice would not copy.
   const own = isAligned ? data : new Uint8Array(data.subarray(begin, end));
-  const values = new arrayTypes[dtype](own.buffer, isAligned ? at : 0, bytes / size);
+  const values = new arrayType(own.buffer, isAligned ? at : 0, bytes / size);
   return { dtype, shape, values };
 }
 
 /** Every byte of the data belongs to exactly one tensor, as the format asks. */
-function checkCoverage(
-  entries: readonly (readonly [string, unknown])[],
-  dataBytes: number,
-  fail: (what: string) => never,
-): void {
-  const ranges = entries
-    .flatMap(([, entry]) => (isEntry(entry) ? [entry.data_offsets] : []))
-    .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+function checkCoverage(ranges: Range[], dataBytes: number, fail: (what: string) => never): void {
+  ranges.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   let at = 0;
   for (const [begin, end] of ranges) {
     if (begin !== at) fail(`the tensors leave out or share bytes from ${Math.min(at, begin)} on`);
@@ -223,11 +223,7 @@ function isEntry(value: unknown): value is Entry {
   const isCounts = (list: unknown): list is number[] =>
     Array.isArray(list) && list.length <= 8 && list.every((n) => Number.isSafeInteger(n) && n >= 0);
   return (
-    (dtype === 'F32' || dtype === 'F64' || dtype === 'I64') &&
-    isCounts(shape) &&
-    isCounts(offsets) &&
-    offsets.length === 2 &&
-    offsets[0] <= offsets[1]
+    isDtype(dtype) && isCounts(shape) && isCounts(offsets) && offsets.length === 2 && offsets[0] <= offsets[1]
   );
 }
 

@@ -45,6 +45,11 @@ export function remoteAddress({ remoteAddress: host, remotePort: port }: Socket)
   return host === undefined || port === undefined ? '?' : addressText(host, port);
 }
 
+/** The host of a URL; IPv6 without brackets. */
+export function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1');
+}
+
 /** An IPv4 address as it is usually written, where a socket for IPv6 takes both. */
 export function plainHost(host: string): string {
   return host.replace(/^::ffff:(?=\d+\.)/i, '');

@@ -1,7 +1,7 @@
 /** What the wire bears. Every number here has a test; the door and both ends hold to them. */
 
 /** Raised by any change of messages or frames; ends of different versions refuse each other. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** Before a socket has shown the token: for its headers, and all such sockets together. */
 export const headersTimeoutMs = 5_000;
@@ -18,6 +18,8 @@ export const helloTimeoutMs = 5_000;
 /** Control messages: bytes on the wire, before and after the hello; what they may hold. */
 export const helloBytes = 4_096;
 export const controlBytes = 16_384;
+/** Characters of the reason why a worker is refused, gets a new replica, or is sent home. */
+export const reasonLength = 1_024;
 /** Of the canonical JSON of a recipe, which has to fit into a control message. */
 export const recipeBytes = 12_288;
 export const controlDepth = 4;
@@ -32,6 +34,14 @@ export const leastChunkBytes = 256;
 /** For the other end to take what was sent before a connection is closed; and if it broke the rules. */
 export const closeTimeoutMs = 5_000;
 export const expelTimeoutMs = 1_000;
+
+/**
+ * A worker whose connection takes less than a run sends gets so many replicas before it is refused: a new one when the old
+ * one has left, at most so much later, and not at once.
+ */
+export const mostCatchUps = 3;
+export const catchUpTimeoutMs = 60_000;
+export const catchUpPauseMs = 2_000;
 
 /** Both ends say that they are alive this often, and give the other up after so long without a sign. */
 export const heartbeatMs = 2_000;

@@ -1,14 +1,14 @@
 /** The control messages, small and checked by schema; bulk data goes in frames (frame.ts). */
 import { z } from 'zod';
 import { oneLine } from '../errors.ts';
-import { mostNodes, recipeBytes } from './limits.ts';
+import { mostNodes, reasonLength, recipeBytes } from './limits.ts';
 
 const count = z
   .int()
   .min(0)
   .max(2 ** 32 - 1);
-/** Text for people, made harmless for their terminals. */
-const text = (most: number) => z.string().min(1).max(most).overwrite(oneLine);
+/** Text for people, made harmless for their terminals; there is some of it left then. */
+const text = (most: number) => z.string().overwrite(oneLine).min(1).max(most);
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** A node of the reduction tree, `[lo, hi]` for shards lo … hi−1. One check instead of four: a message has up to `mostNodes`. */
@@ -68,14 +68,13 @@ const toWorker = z.discriminatedUnion('type', [
     recipe: z.string().min(1).max(recipeBytes),
     samples: z.strictObject({ train: count, test: count }),
   }),
-  /** The worker is not wanted, now or any more. `retry` says whether to come back. */
-  z.strictObject({ type: z.literal('refuse'), reason: text(1024), retry: z.boolean() }),
+  /** The worker is not wanted, or not any more; it does not come back. */
+  z.strictObject({ type: z.literal('refuse'), reason: text(reasonLength) }),
   /** Its replica is not that of all others or too old; a new one follows. */
-  z.strictObject({ type: z.literal('resync'), reason: text(1024) }),
+  z.strictObject({ type: z.literal('resync'), reason: text(reasonLength) }),
   /** Compute these nodes of this step, too. */
   z.strictObject({
     type: z.literal('assign'),
-    generation: count,
     step: count,
     nodes: z.array(node).min(1).max(mostNodes),
   }),
@@ -83,8 +82,8 @@ const toWorker = z.discriminatedUnion('type', [
   z
     .strictObject({ type: z.literal('evaluate'), step: count, from: count, to: count })
     .refine(({ from, to }) => from < to, 'expected from < to'),
-  /** The run is over. */
-  z.strictObject({ type: z.literal('end'), reason: text(1024) }),
+  /** The run is over: done, stopped by somebody, or `failed`. */
+  z.strictObject({ type: z.literal('end'), reason: text(reasonLength), failed: z.boolean() }),
   z.strictObject({ type: z.literal('heartbeat') }),
 ]);
 

@@ -85,6 +85,7 @@ t.test('others read it: metadata, tensors by name, a data section that begins wi
     stateDigest: stateDigest(architecture, state.snapshot, state),
     cursor: JSON.stringify({ epoch: 3, step: 17, lossSum: state.lossSum }),
     stopping: JSON.stringify({ worse: 1, best: { epoch: 2, value: state.stopping?.best?.value } }),
+    chain: state.chain,
   });
   const trained = ['0.weight', '0.bias', '1.weight', '1.bias', '2.weight', '2.bias'];
   const all = [...trained.slice(0, 4), '1.running_mean', '1.running_var', ...trained.slice(4)];
@@ -216,6 +217,11 @@ const changes: Record<string, [(header: Header) => void, RegExp]> = {
   'a stopping of another kind': [
     ({ __metadata__: m }) => Object.assign(m, { stopping: '{"worse":1,"best":3}' }),
     /its stopping is ".*", expected worse and best/,
+  ],
+  'no chain': [({ __metadata__: m }) => delete m.chain, /its chain is "undefined", expected 64 hex/],
+  'a chain of another kind': [
+    ({ __metadata__: m }) => Object.assign(m, { chain: `${m.chain} ` }),
+    /its chain is "[0-9a-f]+ ", expected 64 hexadecimal digits/,
   ],
   'no best': [
     ({ __metadata__: m }) => Object.assign(m, { stopping: '{"worse":1,"best":null}' }),

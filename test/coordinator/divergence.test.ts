@@ -14,7 +14,7 @@ const base: RecipeFields = { batchSize: 24, shardSize: 5, epochs: 3, optimizer: 
 /** What a training ends with, and the threads that did not live to see it. */
 async function endOf(fields: RecipeFields, threads: number, kernels: KernelSet) {
   // Should threads wait for one that has left already, this makes it short.
-  const { run, team } = await startTraining(fields, { source, threads, kernels, stepTimeoutMs: 2000 });
+  const { run, team } = await startTraining(fields, { source, threads, kernels, threadTimeoutMs: 2000 });
   try {
     await coordinate(run, team, {});
     return { message: `it did not diverge in ${team.committed} steps`, deaths: team.deaths };

@@ -111,6 +111,42 @@ t.test('the bulk connection comes once, when it is expected, with the ticket', a
   t.match(link.ticket, /^[0-9a-f]{32}$/);
 });
 
+t.test('who is welcome and does not open its bulk connection in time is told and cut', async (t) => {
+  const clock = new ManualClock();
+  const door = await testDoor(t, { clock });
+  const raw = (await upgraded(t, door.port)).write(webSocketFrame(encodeMessage(hello)));
+  const { link, told } = await door.arrival(0);
+  await told.until(({ messages }) => messages.length === 1);
+  clock.advance(helloTimeoutMs);
+  link.expectBulk(1_000);
+  clock.advance(helloTimeoutMs - 1);
+  t.same(told.closings, [], 'its time begins with the welcome');
+  clock.advance(1);
+  await soon(() => raw.received.length > 0);
+  t.same(closeFrame(raw.received), { code: 1008, reason: 'no bulk connection within 5000 ms' });
+  clock.advance(expelTimeoutMs);
+  await raw.closed();
+  t.equal(await told.end(), 'no bulk connection within 5000 ms');
+  t.equal(clock.waiting, 0);
+});
+
+t.test('a bulk connection in time ends the deadline, and so does the end', async (t) => {
+  const clock = new ManualClock();
+  const door = await testDoor(t, { clock });
+  const { toldCoordinator } = await linked(t, door);
+  t.equal(clock.waiting, 0);
+  clock.advance(helloTimeoutMs);
+  t.same(toldCoordinator.closings, []);
+  const raw = (await upgraded(t, door.port)).write(webSocketFrame(encodeMessage(hello)));
+  const { link, told } = await door.arrival(1);
+  await told.until(({ messages }) => messages.length === 1);
+  link.expectBulk(1_000);
+  t.equal(clock.waiting, 1);
+  raw.socket.destroy();
+  await told.end();
+  t.equal(clock.waiting, 0);
+});
+
 t.test('a closed door lets all go with the reason, cuts strangers, and leaves nothing', async (t) => {
   const sockets = () => process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP')).length;
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;

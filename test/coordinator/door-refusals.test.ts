@@ -1,6 +1,9 @@
 /** Who is not let in: what it is told, and what the log says. */
+import { once } from 'node:events';
+import { connect as connectTls } from 'node:tls';
 import t from 'tap';
-import { mostStrangers } from '../../shared/wire/limits.ts';
+import { ownIdentity } from '../../coordinator/certificate.ts';
+import { headersBytes, mostStrangers } from '../../shared/wire/limits.ts';
 import { RawSocket, soon, testDoor, token, upgraded, upgradeRequest } from '../helpers/door.ts';
 
 const other = 'not-the-token-at-all';
@@ -59,7 +62,7 @@ const refused: Record<string, [string, number, RegExp]> = {
   'a name that is not ours': [
     upgradeRequest('/control', { Host: 'evil.example' }),
     403,
-    /^Host: got "evil\.example", expected a name or an address of this machine; use one, or tell/,
+    /^Host: got "evil\.example", expected a name or an address of this machine; use one, or start the coordinator with --host-name evil\.example$/,
   ],
   'an address that is not ours': [upgradeRequest('/control', { Host: '192.0.2.1' }), 403, /^Host: got "192/],
   'a host that is none': [upgradeRequest('/control', { Host: 'a b' }), 400, /^Host: got "a b"/],
@@ -120,6 +123,19 @@ t.test('what asks for a page gets a short answer and no more than one', async (t
   t.same(door.arrivals, []);
 });
 
+t.test('headers may be as long as their limit, and not longer', async (t) => {
+  const door = await testDoor(t);
+  const request = (bytes: number) => {
+    const rest = upgradeRequest('/control', { X: '' }).length;
+    return upgradeRequest('/control', { X: 'x'.repeat(bytes - rest) });
+  };
+  // What counts is names and values, and how they are told apart is not exact to the byte.
+  const raw = new RawSocket(t, door.port).write(request(headersBytes - 64));
+  await soon(() => raw.received.length > 0);
+  t.match(raw.received.toString(), /^HTTP\/1\.1 101 /);
+  t.match(await new RawSocket(t, door.port).write(request(headersBytes + 64)).closed(), /^HTTP\/1\.1 431 /);
+});
+
 t.test('a large body is not read', async (t) => {
   const door = await testDoor(t);
   const raw = new RawSocket(t, door.port);
@@ -145,6 +161,26 @@ for (const [what, headers] of Object.entries(welcome)) {
     t.same(door.lines, []);
   });
 }
+
+t.test('names of the certificate let in, also those one level below', async (t) => {
+  const folder = t.testdir();
+  const tls = await ownIdentity(folder, ['trainer.example', '*.gpu.example']);
+  const door = await testDoor(t, { tls });
+  for (const [host, isIn] of [
+    ['trainer.example:7077', true],
+    ['a.gpu.example', true],
+    ['a.b.gpu.example', false],
+    ['gpu.example', false],
+    ['other.example', false],
+  ] as const) {
+    const socket = connectTls({ port: door.port, host: '127.0.0.1', ca: tls.cert, servername: '' });
+    socket.on('error', () => {}); // a reset may follow the answer
+    socket.write(upgradeRequest('/control', { Host: host }));
+    const [answer] = await once(socket, 'data');
+    t.match(String(answer), isIn ? /^HTTP\/1\.1 101 / : /^HTTP\/1\.1 403 /, host);
+    socket.destroy();
+  }
+});
 
 t.test('a token of any printable characters lets in', async (t) => {
   const strange = ' pass wörd: %41 "✓" ';

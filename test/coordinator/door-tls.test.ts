@@ -3,8 +3,18 @@ import { once } from 'node:events';
 import { connect as connectTls } from 'node:tls';
 import t from 'tap';
 import { answerTimeoutMs, headersTimeoutMs } from '../../shared/wire/limits.ts';
+import { connect } from '../../worker/connect.ts';
 import { newIdentity } from '../helpers/certificates.ts';
-import { linked, RawSocket, soon, testDoor, token, upgradeRequest } from '../helpers/door.ts';
+import {
+  linked,
+  RawSocket,
+  soon,
+  Told,
+  testDoor,
+  toConnect,
+  token,
+  upgradeRequest,
+} from '../helpers/door.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 
 const tls = await newIdentity();
@@ -47,6 +57,27 @@ t.test('a handshake that is none, and an old TLS, are refused with a line in the
   t.match(error.code, /^ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION|^ERR_SSL/);
   await soon(() => door.lines.length === 2);
   t.match(door.lines[1], /refused: no TLS connection/);
+});
+
+t.test('who finds another certificate than it expects leaves a line in the log', async (t) => {
+  const door = await testDoor(t, { tls });
+  for (const fingerprint of [`sha256:${'0'.repeat(64)}`, null]) {
+    await t.rejects(connect({ ...toConnect(door, new Told()), fingerprint }), { code: 'REFUSED' });
+  }
+  await soon(() => door.lines.length === 2);
+  for (const line of door.lines) {
+    t.match(
+      line,
+      /^127\.0\.0\.1:\d+ closed under TLS without a request: does it expect another certificate\?$/,
+    );
+  }
+  const { worker } = await linked(t, door, { fingerprint: tls.fingerprint });
+  worker.destroy();
+  const socket = connectTls({ port: door.port, host: '127.0.0.1', ca: tls.cert });
+  socket.on('error', () => {}); // it is cut when the door is closed
+  await once(socket, 'secureConnect');
+  await door.close('the test is over');
+  t.equal(door.lines.length, 2, 'who has asked for something, or is sent away, has none');
 });
 
 t.test('a wrong token gets its line inside of TLS', async (t) => {

@@ -8,7 +8,8 @@ import { jsonLines } from '../helpers/cli.ts';
 import { hasFile } from '../helpers/platform.ts';
 import { refusal } from '../helpers/refusal.ts';
 
-const step = { epoch: 1, step: 2, samples: 12, loss: 0.5, seconds: 0.001 };
+const shownStep = { epoch: 1, step: 2, samples: 12, loss: 0.5, seconds: 0.001 };
+const step = { ...shownStep, digest: 'ab'.repeat(32) };
 const epoch = {
   epoch: 1,
   steps: 2,
@@ -30,7 +31,7 @@ t.test('a line for each step and each epoch, with their fields and no others', (
   log.epoch(epoch);
   log.close();
   const { change, samplesPerSecond, ...shown } = epoch;
-  t.strictSame(jsonLines(path), [{ ...step, step: 1 }, step, shown]);
+  t.strictSame(jsonLines(path), [{ ...shownStep, step: 1 }, shownStep, shown]);
   t.notOk(log.failed);
   new RunLog(path, unexpected).close();
   t.equal(readFileSync(path, 'utf8'), '', 'a log that is there is begun anew');

@@ -1,8 +1,8 @@
 import t from 'tap';
-import { Member, type MemberEvents } from '../../coordinator/member.ts';
+import { dataAheadBytes, Member, type MemberEvents } from '../../coordinator/member.ts';
 import { version } from '../../shared/version.ts';
-import { chunkBytes } from '../../shared/wire/limits.ts';
-import type { Hello, ToCoordinator } from '../../shared/wire/messages.ts';
+import { chunkBytes, reasonLength } from '../../shared/wire/limits.ts';
+import { type Hello, schemas, type ToCoordinator } from '../../shared/wire/messages.ts';
 import { RecordingLink, stillClock } from '../helpers/recording-link.ts';
 import { helloOf } from '../helpers/workers.ts';
 
@@ -69,7 +69,7 @@ t.test('whoever does not fit is refused with the reason, and not asked back', (t
   const wrong: [Partial<Hello>, RegExp][] = [
     [
       { protocol: 99 },
-      /the worker has protocol version 99 .* the coordinator 1 .*; install the same version on both/,
+      /the worker has protocol version 99 .* the coordinator 2 .*; install the same version on both/,
     ],
     [{ arithmetic: 99, version: '9.9.9' }, /arithmetic version 99 \(Lockstep 9\.9\.9\), the coordinator 1 /],
     [
@@ -80,7 +80,7 @@ t.test('whoever does not fit is refused with the reason, and not asked back', (t
   for (const [fields, reason] of wrong) {
     const { link, member, told } = newMember();
     member.message({ ...helloOf(1, 2), ...fields });
-    t.match(link.messages, [{ type: 'refuse', reason, retry: false }]);
+    t.match(link.messages, [{ type: 'refuse', reason }]);
     t.match(link.ended, /^closed: /);
     t.equal(member.state, 'gone');
     t.match(told, [/^gone /]);
@@ -104,6 +104,12 @@ t.test('messages out of turn end the connection', (t) => {
     for (const message of messages) all.member.message(message);
     t.match(all.link.messages.at(-1), { type: 'refuse', reason });
   }
+  const greedy = welcomed({ data: () => [new Uint8Array(9 * chunkBytes)] });
+  for (let i = 0; i < 2; i++) greedy.member.message({ type: 'fetch' });
+  t.match(greedy.link.messages.at(-1), { type: 'refuse', reason: 'sent fetch twice' });
+  t.equal(greedy.link.frames.length, 1, 'and the data is not sent twice');
+  for (let i = 0; i < 9; i++) greedy.link.drain();
+  t.equal(greedy.link.frames.length, 1, 'nor on');
   const without = newMember();
   without.member.message(helloOf(1, 2));
   without.member.message({ type: 'fetch' });
@@ -117,6 +123,7 @@ t.test('data goes out in chunks, and waits while the connection is full', (t) =>
   const { link, member } = welcomed({ data: () => [images, labels] });
   member.message({ type: 'fetch' });
   t.equal(link.frames.length, 1, 'the next one waits until there is room');
+  t.same(link.limits, [dataAheadBytes]);
   for (let i = 0; i < 10; i++) link.drain();
   t.same(
     link.frames.map(({ type, panel, payload }) => [type, panel, payload.length]),
@@ -177,6 +184,27 @@ t.test('frames of another run, of a wrong kind, or after the end are counted and
   t.end();
 });
 
+t.test('a reason that quotes too much is cut to what a message holds', (t) => {
+  const long = '🙂'.repeat(reasonLength);
+  const fits = { reason: /^(🙂){512}$/u };
+  const refused = welcomed();
+  refused.member.refuse(long);
+  t.match(refused.link.messages.at(-1), { type: 'refuse', ...fits });
+  const behind = welcomed();
+  behind.member.resync(`-${long}`);
+  const { reason } = behind.link.messages.at(-1) as { reason: string };
+  t.equal(reason.length, reasonLength);
+  t.ok(reason.isWellFormed(), 'and no character is cut in two');
+  const dismissed = welcomed();
+  dismissed.member.dismiss(long);
+  t.match(dismissed.link.messages.at(-1), { type: 'end', ...fits });
+  for (const { link } of [refused, behind, dismissed]) {
+    const message = link.messages.at(-1);
+    t.ok(message && schemas.toWorker.safeParse(message).success);
+  }
+  t.end();
+});
+
 t.test('the end is told once, with who wanted it', (t) => {
   const leaving = welcomed();
   leaving.member.message({ type: 'leave', reason: 'interrupted' });
@@ -185,8 +213,12 @@ t.test('the end is told once, with who wanted it', (t) => {
 
   const dismissed = welcomed();
   dismissed.member.dismiss('the run is done');
-  t.match(dismissed.link.messages.at(-1), { type: 'end', reason: 'the run is done' });
+  t.same(dismissed.link.messages.at(-1), { type: 'end', reason: 'the run is done', failed: false });
   t.same(dismissed.told, ['gone "the run is done" true']);
+
+  const failed = welcomed();
+  failed.member.dismiss('x'.repeat(2000), true);
+  t.same(failed.link.messages.at(-1), { type: 'end', reason: 'x'.repeat(1024), failed: true });
 
   const broken = welcomed();
   broken.member.closed('reset');

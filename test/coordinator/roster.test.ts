@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Member } from '../../coordinator/member.ts';
-import { Roster, type RosterEvent } from '../../coordinator/roster.ts';
+import { mostWrongReplicas, Roster, type RosterEvent } from '../../coordinator/roster.ts';
 import { RecordingLink, stillClock } from '../helpers/recording-link.ts';
 import { helloOf } from '../helpers/workers.ts';
 
@@ -15,6 +15,7 @@ function newRoster() {
     data: () => [],
     sync: (member) => member.sync(4, new Uint8Array(4), digest),
     ready: () => {},
+    forgotten: () => {},
     lost: ({ name }) => lost.push(name),
     partial: () => {},
     evaluation: () => {},
@@ -97,7 +98,7 @@ t.test('two workers of one name are told apart', (t) => {
 t.test('a late worker takes no part until it has a new replica', (t) => {
   const { roster, events, lost } = newRoster();
   const { member, link } = arrive(roster, 1);
-  roster.late(member, 'it owes shards 0–3');
+  roster.late([{ member, reason: 'it owes shards 0–3' }]);
   t.same([roster.ready.length, roster.following.length, roster.generation], [0, 0, 2]);
   t.same(lost, ['worker 1']);
   roster.resync(member, 'it was late');
@@ -108,7 +109,57 @@ t.test('a late worker takes no part until it has a new replica', (t) => {
   t.same([roster.ready.length, roster.generation, roster.joins, roster.deaths], [1, 3, 1, 0]);
   t.match(
     events.map(({ kind }) => kind),
-    ['joined', 'late'],
+    ['joined', 'late', 'back'],
+  );
+  t.end();
+});
+
+t.test('all who are late are so before the first of them is told, and it is one new generation', (t) => {
+  const { roster, lost } = newRoster();
+  const [one, two] = [arrive(roster, 1), arrive(roster, 2)];
+  const states: string[] = [];
+  lost.push = (...names) => {
+    states.push(`${names}: ${one.member.state}, ${two.member.state}`);
+    return states.length;
+  };
+  roster.late([
+    { member: one.member, reason: 'it owes shards 0–3' },
+    { member: two.member, reason: 'it owes shards 4–7' },
+  ]);
+  t.same(states, ['worker 1: late, late', 'worker 2: late, late']);
+  t.equal(roster.generation, 3);
+  t.end();
+});
+
+t.test('a replica that is wrong for the fourth time is the last', (t) => {
+  const { roster, events } = newRoster();
+  const { member, link } = arrive(roster, 1);
+  for (let i = 0; i < mostWrongReplicas; i++) {
+    roster.outOfStep(member, 'its replica differs');
+    t.match(link.messages.at(-1), { type: 'resync', reason: 'its replica differs' });
+    confirm(member);
+  }
+  t.equal(roster.ready.length, 1);
+  roster.outOfStep(member, 'its replica differs');
+  t.equal(member.state, 'gone');
+  t.match(link.messages.at(-1), { type: 'refuse', reason: 'its replica differs, for the 4th time' });
+  t.same(
+    events.map(({ kind }) => kind),
+    ['joined', ...Array(mostWrongReplicas).fill(['out of step', 'back']).flat(), 'thrown out', 'died'],
+  );
+  t.end();
+});
+
+t.test('who only says hello has no account, and its name is free again', (t) => {
+  const { roster } = newRoster();
+  const { member } = arrive(roster, 1, { name: 'mara', joins: false });
+  t.same(roster.accounts(), []);
+  t.equal(arrive(roster, 2, { name: 'mara' }).member.name, 'mara-2', 'as long as it is there, it has it');
+  member.closed('reset');
+  arrive(roster, 3, { name: 'mara' });
+  t.same(
+    roster.accounts().map(({ name }) => name),
+    ['mara-2', 'mara'],
   );
   t.end();
 });
@@ -117,7 +168,7 @@ t.test('who is thrown out is told why and not asked back', (t) => {
   const { roster, events } = newRoster();
   const { member, link } = arrive(roster, 1);
   roster.throwOut(member, 'it sent what is not its own');
-  t.match(link.messages.at(-1), { type: 'refuse', reason: 'it sent what is not its own', retry: false });
+  t.match(link.messages.at(-1), { type: 'refuse', reason: 'it sent what is not its own' });
   t.equal(roster.ready.length, 0);
   t.match(
     events.map(({ kind }) => kind),
@@ -132,11 +183,11 @@ t.test('when the run is over all are sent home, and nobody is let in any more', 
   const stranger = new RecordingLink();
   const greeting = roster.arrive(stranger);
   roster.close('the run is done');
-  t.match(link.messages.at(-1), { type: 'end', reason: 'the run is done' });
+  t.match(link.messages.at(-1), { type: 'end', reason: 'the run is done', failed: false });
   t.match(link.ended, 'closed: the run is done');
   t.equal(greeting.state, 'gone', 'who has not said hello is sent home, too');
   const { link: late } = arrive(roster, 2, { joins: false });
-  t.match(late.messages, [{ type: 'refuse', reason: 'the run is over', retry: false }]);
+  t.match(late.messages, [{ type: 'refuse', reason: 'the run is over' }]);
   t.same(
     events.map(({ kind }) => kind),
     ['joined'],

@@ -30,7 +30,7 @@ export function* fuzzInputs(
     if (kind === 0) return joined(bytes.subarray(0, from), bytes.subarray(to));
     if (kind === 1) return joined(bytes.subarray(0, to), bytes.subarray(from));
     if (kind === 2) return joined(bytes.subarray(0, from), pick(samples).subarray(below(20)));
-    const copy = Uint8Array.from(bytes);
+    const copy = new Uint8Array(bytes);
     if (from < copy.length) copy[from] = kind === 3 ? copy[from] ^ (1 << below(8)) : pick(telling);
     return copy;
   };
@@ -48,7 +48,7 @@ export function* fuzzInputs(
 }
 
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  return Uint8Array.from(Buffer.concat([first, second]));
+  return new Uint8Array(Buffer.concat([first, second]));
 }
 
 /**

@@ -117,12 +117,11 @@ export const goldenMessages: readonly Golden[] = [
   },
   {
     to: 'toWorker',
-    message: { type: 'refuse', reason: 'other data', retry: false },
+    message: { type: 'refuse', reason: 'other data' },
     bytes: fromHex(`
-      83
+      82
       a4 74797065 a6 726566757365  # type: "refuse"
       a6 726561736f6e aa 6f746865722064617461  # reason: "other data"
-      a5 7265747279 c2  # retry: false
     `),
   },
   {
@@ -138,7 +137,6 @@ export const goldenMessages: readonly Golden[] = [
     to: 'toWorker',
     message: {
       type: 'assign',
-      generation: 3,
       step: 256,
       nodes: [
         [0, 8],
@@ -147,9 +145,8 @@ export const goldenMessages: readonly Golden[] = [
       ],
     },
     bytes: fromHex(`
-      84
+      83
       a4 74797065 a6 61737369676e  # type: "assign"
-      aa 67656e65726174696f6e 03  # generation: 3
       a4 73746570 cd0100  # step: 256
       a5 6e6f646573 93 920008 92080a 927fcc80  # nodes: [ [0, 8], [8, 10], [127, 128]]
     `),
@@ -167,11 +164,12 @@ export const goldenMessages: readonly Golden[] = [
   },
   {
     to: 'toWorker',
-    message: { type: 'end', reason: 'the run is done' },
+    message: { type: 'end', reason: 'the run is done', failed: false },
     bytes: fromHex(`
-      82
+      83
       a4 74797065 a3 656e64  # type: "end"
       a6 726561736f6e af 7468652072756e20697320646f6e65  # reason: "the run is done"
+      a6 6661696c6564 c2  # failed: false
     `),
   },
   {

@@ -46,6 +46,11 @@ export class RecordingLink implements ArrivingLink {
     this.ended ??= 'destroyed';
   }
 
+  /** What is waited for: at most so many bytes buffered. */
+  get limits(): number[] {
+    return this.#waiting.map(({ bytes }) => bytes);
+  }
+
   /** The other end takes all that was sent. */
   drain(): void {
     this.bufferedBytes = 0;

@@ -90,6 +90,7 @@ export function sampleRun(options: SampleOptions = {}): RunSample {
           : stopping === 'best'
             ? { worse: 1, best: { ...best, snapshot: snapshot() } }
             : { worse: 0, best: null },
+      chain: random().toString(16).padStart(8, '0').repeat(8),
     },
   };
 }

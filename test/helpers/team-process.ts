@@ -17,12 +17,12 @@ export interface TeamProcessReport {
 
 const loop: Failpoint = { rank: 1, step: 1, barrier: 0, action: 'loop' };
 const fatal: Failpoint = { rank: 0, step: 1, barrier: 0, action: 'throw' };
-const cases: Record<string, { failpoints?: Failpoint[]; stepTimeoutMs?: number; epochs: number }> = {
+const cases: Record<string, { failpoints?: Failpoint[]; threadTimeoutMs?: number; epochs: number }> = {
   calm: { epochs: 1 },
-  loop: { failpoints: [loop], stepTimeoutMs: 400, epochs: 1 },
+  loop: { failpoints: [loop], threadTimeoutMs: 400, epochs: 1 },
   fatal: { failpoints: Array.from({ length: 9 }, () => fatal), epochs: 1 },
   /** To be stopped and continued from outside: a barrier's deadline is soon over. */
-  frozen: { stepTimeoutMs: 100, epochs: 20 },
+  frozen: { threadTimeoutMs: 100, epochs: 20 },
 };
 
 const [name, threads] = process.argv.slice(2);

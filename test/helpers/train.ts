@@ -11,7 +11,7 @@ import { Team, type TeamOptions } from '../../worker/team.ts';
 import { randomNumbers } from './reference/random-data.ts';
 
 export interface TrainOptions
-  extends Pick<TeamOptions, 'failpoints' | 'stepTimeoutMs' | 'maxHeapMiB' | 'profile'> {
+  extends Pick<TeamOptions, 'failpoints' | 'threadTimeoutMs' | 'maxHeapMiB' | 'profile'> {
   readonly source: DatasetSource;
   readonly threads?: number;
   readonly kernels?: KernelSet;
@@ -40,7 +40,7 @@ export async function startTraining(
     kernels = 'wasm',
     from = null,
     failpoints,
-    stepTimeoutMs,
+    threadTimeoutMs,
     maxHeapMiB,
     profile,
   }: TrainOptions,
@@ -60,7 +60,7 @@ export async function startTraining(
     memory: run.memory,
     committed: run.committed,
     ...(failpoints === undefined ? {} : { failpoints }),
-    ...(stepTimeoutMs === undefined ? {} : { stepTimeoutMs }),
+    ...(threadTimeoutMs === undefined ? {} : { threadTimeoutMs }),
     ...(maxHeapMiB === undefined ? {} : { maxHeapMiB }),
     ...(profile === undefined ? {} : { profile }),
   });
@@ -85,9 +85,18 @@ export async function train(fields: RecipeFields, options: TrainOptions): Promis
 }
 
 /** All that must be the same, however a recipe was trained. */
-export function bitsOf({ recipeId, weightsDigest, stateDigest, losses, epochs, steps, test }: Trained) {
+export function bitsOf({
+  recipeId,
+  weightsDigest,
+  stateDigest,
+  chain,
+  losses,
+  epochs,
+  steps,
+  test,
+}: Trained) {
   const perEpoch = epochs.map(({ loss, testLoss, testAccuracy }) => ({ loss, testLoss, testAccuracy }));
-  return { recipeId, weightsDigest, stateDigest, losses, perEpoch, steps, test };
+  return { recipeId, weightsDigest, stateDigest, chain, losses, perEpoch, steps, test };
 }
 
 /** The numbers of the samples of the last epoch, in the order in which they were trained on. */

@@ -98,7 +98,7 @@ function joinFleet(
     hello: helloOf(i, threads, set),
     payloadBytes: () => 2 ** 30,
     prepare: async ({ recipe, samples }, fetch) => {
-      const memory = new WorkerMemory({ recipe: JSON.parse(recipe), samples, kernels, threads });
+      const memory = new WorkerMemory({ recipe, samples, kernels, threads });
       await bringData(memory, { data: null, cache: null }, fetch, () => {});
       const crew = await Team.start({ setup: memory.setup, kernels, memory: memory.memory, failpoints });
       onTeam(crew);

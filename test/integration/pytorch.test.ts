@@ -4,11 +4,15 @@
  * Both round to binary32, in other orders, so they may be off by the sum of what each may be off from the exact
  * result: twice the tolerances of reference.test.ts, where they are derived.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
+import { readInitial } from '../../scripts/model.ts';
+import { bytesOf } from '../../shared/digest.ts';
 import { encodeSafetensors } from '../../shared/model/safetensors.ts';
 import { type JudgedRecipe, judgedRecipes, threeNorms } from '../helpers/judged-recipes.ts';
 import { someMnist, tensorErrors, trainForJudge, worstRelative } from '../helpers/judged-training.ts';
-import { DEADLINE_MS, findTorch, trainWithTorch } from '../helpers/torch/judge.ts';
+import { DEADLINE_MS, findTorch, saveWithTorch, trainWithTorch } from '../helpers/torch/judge.ts';
 import type { Trained } from '../helpers/train.ts';
 
 const steps = 50;
@@ -59,6 +63,26 @@ t.test(`PyTorch takes the product's file and trains as the product does, over ${
     t.ok(error <= lossTolerance, `loss: ${error} off, at most ${lossTolerance} allowed`);
     t.equal(trained.test.accuracy, evaluation.correct / test.labels.length, 'as many right predictions');
   });
+});
+
+t.test('a file that PyTorch wrote is one to start from, with floats of 64, 32 and 16 bits', async (t) => {
+  const torch = await findTorch();
+  if (torch.python === null) {
+    t.pass(`PyTorch IS NOT HERE, so NO file of its own was read: ${torch.reason}`);
+    return;
+  }
+  const folder = t.testdir();
+  await saveWithTorch(torch.python, folder);
+  const model = 'dense(16) batchnorm relu dense(10)';
+  for (const dtype of ['F32', 'F64', 'F16', 'BF16']) {
+    const initial = readInitial(join(folder, `${dtype}.safetensors`), model);
+    const ours = Buffer.concat([...initial.tensors.values()].map((values) => bytesOf(values)));
+    t.ok(
+      ours.equals(readFileSync(join(folder, `${dtype}.raw`))),
+      `${dtype}: the bits that PyTorch makes of it`,
+    );
+    t.strictSame([...initial.counters.values()], [1n], 'its count of batches');
+  }
 });
 
 function jobOf({ options, layers, fields }: JudgedRecipe) {

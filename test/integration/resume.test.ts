@@ -22,6 +22,7 @@ const digests = ({
   recipeId,
   weightsDigest,
   stateDigest,
+  chain,
   trainLoss,
   testLoss,
   testAccuracy,
@@ -29,6 +30,7 @@ const digests = ({
   recipeId,
   weightsDigest,
   stateDigest,
+  chain,
   trainLoss,
   testLoss,
   testAccuracy,
@@ -83,7 +85,7 @@ t.test(`kill −9 at a random moment, ${kills} times, each time on another numbe
   t.equal(Number(last.resumedAtStep) + Number(last.stepsComputed), 1200);
   t.strictSame(digests(last), digests(straight), 'the same digests');
   t.strictSame(loggedOf(join(cwd, 'r')), loggedOf(join(cwd, 'whole')), 'the same log');
-  for (const name of ['model.safetensors', 'best.safetensors']) {
+  for (const name of ['chain', 'model.safetensors', 'best.safetensors']) {
     t.ok(readFileSync(join(cwd, 'r', name)).equals(readFileSync(join(cwd, 'whole', name))), name);
   }
   const names = readdirSync(join(cwd, 'r'));

@@ -125,7 +125,7 @@ t.test('4000 short steps with more threads than cores: none goes ahead of anothe
   const alone = await train(fields, { source });
   t.equal(alone.steps, 4000);
   const threads = availableParallelism() + 3;
-  const team = await train(fields, { source, threads, stepTimeoutMs: 5000 });
+  const team = await train(fields, { source, threads, threadTimeoutMs: 5000 });
   t.strictSame(bitsOf(team), bitsOf(alone), `${threads} threads`);
   t.equal(team.deaths, 0, 'no thread waited in vain');
 });

@@ -8,7 +8,7 @@ import { prepareCases } from '../helpers/simulation/recipes.ts';
 import { faultKinds } from '../helpers/simulation/schedule.ts';
 import { type Report, simulate } from '../helpers/simulation/simulation.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(400_000);
 const schedules = 500;
 const cases = await prepareCases();
 

@@ -1,5 +1,6 @@
 /** A whole training by the slow twin of every kernel: plain TypeScript, and still the bits of WebAssembly. */
 import t from 'tap';
+import { nextDigest } from '../../coordinator/chain.ts';
 import { readEvaluation } from '../../coordinator/evaluation.ts';
 import { prepareRun, type Run } from '../../coordinator/prepare.ts';
 import { drawOrder } from '../../shared/data/sampler.ts';
@@ -52,13 +53,21 @@ for (const [name, recipe] of Object.entries(recipes)) {
     t.strictSame(slow.losses, fast.losses, 'the loss of every step');
     t.equal(slow.weightsDigest, fast.weightsDigest);
     t.equal(slow.stateDigest, fast.stateDigest);
-    t.strictSame(slow.test, fast.test, 'the evaluation');
+    t.equal(slow.chain, fast.chain);
+    const { loss, accuracy } = slow.test;
+    t.strictSame({ loss, accuracy }, fast.test, 'the evaluation');
   });
 }
 
 /** One epoch on one thread with the twin's kernels, from the initial values on. */
 function trainWithTwin({ setup, architecture, plan, memory, recipe, samples, steps }: Run) {
   const kernels = twinKernels(memory);
+  const countersAt = (step: number) =>
+    new Map(
+      architecture.layers.flatMap(({ text }, i) =>
+        text.startsWith('batchnorm') ? [[`${i}.num_batches_tracked`, BigInt(step)] as const] : [],
+      ),
+    );
   const flatOf = (replica: number) =>
     new Float32Array(memory.buffer, plan.replicas[replica].flat, architecture.flatSize);
   flatOf(0).fill(Number.NaN);
@@ -70,6 +79,7 @@ function trainWithTwin({ setup, architecture, plan, memory, recipe, samples, ste
   const model = new Model({ ...setup, architecture }, { plan, memory, kernels, nonFinite }, 0, 1);
   const span = newSpan(recipe.shardSize);
   const losses: number[] = [];
+  let chain = weightsDigest(takeSnapshot(architecture, flatOf(0), countersAt(0)));
   for (let step = 0; step < steps; step++) {
     span.firstSample = step * recipe.batchSize;
     span.current = plan.replicas[step % 2];
@@ -77,6 +87,7 @@ function trainWithTwin({ setup, architecture, plan, memory, recipe, samples, ste
     assignSpan(span, Math.min(recipe.batchSize, samples.length - span.firstSample), 0, 1);
     trainStep(model, span, soloGroup());
     losses.push(model.batchLoss);
+    chain = nextDigest(chain, step + 1, model.checksum);
   }
   if (nonFinite.found()) throw new Error('the twin met NaN or infinity');
 
@@ -84,13 +95,11 @@ function trainWithTwin({ setup, architecture, plan, memory, recipe, samples, ste
   for (let shard = 0; shard * evaluationShard < plan.test.samples; shard++) {
     model.evaluate(replica.flat, plan.test, shard);
   }
-  const counters = architecture.layers.flatMap(({ text }, i) =>
-    text.startsWith('batchnorm') ? [[`${i}.num_batches_tracked`, BigInt(steps)] as const] : [],
-  );
-  const snapshot = takeSnapshot(architecture, flatOf(steps % 2), new Map(counters));
+  const snapshot = takeSnapshot(architecture, flatOf(steps % 2), countersAt(steps));
   const optimizer = new Float32Array(memory.buffer, replica.state, architecture.flatSize);
   return {
     losses,
+    chain,
     weightsDigest: weightsDigest(snapshot),
     // The epoch is over, so its sum of losses is none of the state.
     stateDigest: stateDigest(architecture, snapshot, { optimizer, epoch: 1, step: 0, lossSum: 0 }),

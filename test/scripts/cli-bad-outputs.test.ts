@@ -130,6 +130,7 @@ t.test('a place that cannot be written to in the end costs that copy, not the mo
     'place',
     'r',
     'r/best.safetensors',
+    'r/chain',
     'r/checkpoints',
     'r/environment.json',
     'r/log.jsonl',

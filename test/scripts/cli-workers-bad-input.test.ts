@@ -14,6 +14,7 @@ import type { ArrivingLink } from '../../shared/wire/link.ts';
 import type { Hello, ToCoordinator, ToWorker } from '../../shared/wire/messages.ts';
 import { connect } from '../../worker/connect.ts';
 import { type BadCase, holdRefused } from '../helpers/cli.ts';
+import { RawSocket, soon, upgradeRequest } from '../helpers/door.ts';
 import { tinyRecipe, writeTinyData } from '../helpers/tiny-data.ts';
 import { type Launched, launch, launchCoordinator, token } from '../helpers/worker-processes.ts';
 
@@ -36,6 +37,9 @@ const worker = (args: readonly string[], says: RegExp, more: Partial<BadCase> = 
 });
 const here = 'ws://127.0.0.1:1';
 const there = 'wss://10.0.0.7:7077';
+
+const folder = t.testdir({ 'notes.pem': 'no certificate' });
+const pem = join(folder, 'notes.pem');
 
 t.test('flags of a coordinator', (t) =>
   holdRefused(t, {
@@ -93,8 +97,20 @@ t.test('flags of a coordinator', (t) =>
     ),
     'a certificate that is not there': coordinator(
       ['--cert', 'x.pem', '--key', 'x.pem'],
-      /"x\.pem": expected a file that can be read/,
+      /--cert: got "x\.pem", expected a file in PEM \(ENOENT/,
+    ),
+    'a key that is a folder': coordinator(
+      ['--cert', pem, '--key', '.'],
+      /--key: got "\.", expected a file in PEM, not a folder/,
+    ),
+    'a certificate that is none': coordinator(
+      ['--cert', pem, '--key', pem],
+      /notes\.pem": expected a certificate \(/,
       { code: 1 },
+    ),
+    'a name with a port': coordinator(
+      ['--host-name', 'trainer:7077'],
+      /--host-name: got "trainer:7077", expected a name or an address without a port/,
     ),
     'flags of listening without it': {
       ...coordinator([], /--workers: got it without --listen, expected --listen HOST:PORT too/),
@@ -194,7 +210,7 @@ t.test('a port in use, and who is no coordinator', async (t) => {
   });
 });
 
-const data = writeTinyData(join(t.testdir(), 'data'));
+const data = writeTinyData(join(folder, 'data'));
 const tiny = [...tinyRecipe.slice(0, -2), '--data', data, '--no-run'];
 
 /** Ends a coordinator that would wait on; returns what it has shown. */
@@ -231,6 +247,27 @@ t.test('a wrong token, and none: the worker is told, the coordinator says who it
   t.notMatch(stderr, /another-token/);
 });
 
+t.test(
+  'a name that the coordinator does not know is refused, and the flag that the line names lets it in',
+  async (t) => {
+    const open = await launchCoordinator(t, [...tiny, '--host-name', 'trainer.example,gpu']);
+    const knock = (host: string) => {
+      const headers = { Host: host, Authorization: `Bearer ${token}` };
+      return new RawSocket(t, Number(new URL(open.url).port)).write(upgradeRequest('/control', headers));
+    };
+    t.match(
+      await knock('other.example').closed(),
+      /start the coordinator with --host-name other\.example\n$/,
+    );
+    for (const host of ['trainer.example:7077', 'GPU']) {
+      const raw = knock(host);
+      await soon(() => raw.received.length > 0);
+      t.match(raw.received.toString(), /^HTTP\/1\.1 101 /, host);
+    }
+    t.match(await ended(open), /refused: Host: got "other\.example", expected a name or an address of this/);
+  },
+);
+
 t.test('a wrong fingerprint, and none: nothing is sent', async (t) => {
   const open = await launchCoordinator(t, [...tiny, '--listen', '0.0.0.0:0']);
   const url = open.url.replace(/\/\/.*:/, '//127.0.0.1:');
@@ -249,6 +286,7 @@ t.test('a wrong fingerprint, and none: nothing is sent', async (t) => {
   t.match(plain, { code: 1, stderr: /refused: this port speaks TLS; use wss:\/\/ and the fingerprint/ });
   const stderr = await ended(open);
   t.match(stderr, /^127\.0\.0\.1:\d+ refused: this port speaks TLS/m);
+  t.equal(stderr.match(/ closed under TLS without a request: does it expect another cert/g)?.length, 2);
 });
 
 const hello: Hello = {
@@ -292,7 +330,7 @@ t.test('other versions and wrong answers are refused at hello, with the reason o
     [{ answer: '0'.repeat(64) }, /the worker's kernels \(wasm\) give 000000000000… on the known computation/],
   ] as const) {
     const answer = await answerTo(open.url, { ...hello, ...change });
-    t.match(answer, { type: 'refuse', retry: false, reason: says });
+    t.match(answer, { type: 'refuse', reason: says });
     await open.shows(new RegExp(`^mara \\(127\\.0\\.0\\.1:\\d+\\) refused: ${says.source}`, 'm'));
   }
   await ended(open);
@@ -321,11 +359,29 @@ async function scripted(
 t.test('a worker that is refused says why and ends', async (t) => {
   const reason = 'the worker has protocol version 1';
   const url = await scripted(t, ({ type }, link) => {
-    if (type === 'hello') link.send({ type: 'refuse', reason, retry: false });
+    if (type === 'hello') link.send({ type: 'refuse', reason });
   });
   const refused = await launch(t, ['worker', url, '--quiet']).finished;
   t.equal(refused.code, 1);
   t.equal(refused.stderr, `lockstep: the coordinator refused this worker: ${reason}\n`);
+});
+
+t.test('a coordinator that makes no sense is told so, and the worker ends with a line', async (t) => {
+  let left = '';
+  const url = await scripted(t, (message, link) => {
+    if (message.type === 'leave') left = message.reason;
+    if (message.type !== 'hello') return;
+    link.expectBulk(2 ** 21);
+    const { ticket } = link;
+    const samples = { train: 10, test: 10 };
+    link.send({ type: 'welcome', version, run: 7, ticket, name: 'ada', recipe: '{oops', samples });
+  });
+  const { code, stderr } = await launch(t, ['worker', url, '--quiet']).finished;
+  t.equal(code, 1);
+  const says = 'its recipe: got "{oops", expected JSON; install the same version on both';
+  t.match(stderr, `lockstep: coordinator ${url.slice(5)}: ${says}`);
+  t.equal(stderr.trim().split('\n').length, 1, 'and no stack');
+  t.match(left, `failed: coordinator ${url.slice(5)}: ${says}`);
 });
 
 t.test(

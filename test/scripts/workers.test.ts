@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { train } from '../../scripts/index.ts';
 import { openWorkers } from '../../scripts/workers.ts';
+import { canonicalJson } from '../../shared/recipe/recipe.ts';
+import { recipeBytes } from '../../shared/wire/limits.ts';
 import type { Finished } from '../helpers/cli.ts';
 import { jsonOf } from '../helpers/cli.ts';
 import { writeTinyData } from '../helpers/tiny-data.ts';
@@ -85,16 +87,21 @@ for (const threads of [['1'], ['1', '2'], ['1', '2', '3'], ['1', '1', '1', '1', 
 t.test('a recipe that no message can tell a worker is refused before the door opens', async (t) => {
   const { run, team } = await startTraining(fields, { source: syntheticDataset(1, 60, 10) });
   await team.close();
-  const recipe = { ...run.recipe, model: 'x'.repeat(12_288) };
+  const rest = Buffer.byteLength(canonicalJson({ ...run.recipe, model: '' }));
+  const recipeOf = (bytes: number) => ({ ...run.recipe, model: 'x'.repeat(bytes - rest) });
   const settings = {
     ...{ listen: { host: '127.0.0.1', port: 0 }, token: null, tls: null, threads: 0 },
     ...{ workers: 1, minWorkers: 1, workerTimeoutMs: 1000, stepTimeoutMs: 1000 },
-    onOpen: () => t.fail('the door was opened'),
   };
-  await t.rejects(openWorkers({ ...run, recipe }, run.kernels, settings), {
+  const onOpen = () => t.fail('the door was opened');
+  const long = { ...run, recipe: recipeOf(recipeBytes + 1) };
+  await t.rejects(openWorkers(long, run.kernels, { ...settings, onOpen }), {
     code: 'USAGE',
-    message: /recipe: got 126\d\d bytes of JSON, expected at most 12288, which is what workers can be told/,
+    message:
+      /^recipe: got 12289 bytes of JSON, expected at most 12288, which is what workers can be told; take/,
   });
+  const open = await openWorkers({ ...run, recipe: recipeOf(recipeBytes) }, run.kernels, settings);
+  await open.close('the test is over');
 });
 
 t.test('native, WebAssembly and exact kernels train together', async (t) => {

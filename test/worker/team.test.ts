@@ -5,7 +5,7 @@ import type { Failpoint } from '../../worker/failpoint.ts';
 import { bitsOf, startTraining, syntheticDataset, type Trained, train } from '../helpers/train.ts';
 
 const source = syntheticDataset(7, 60, 300);
-const stepTimeoutMs = 400;
+const threadTimeoutMs = 400;
 const maxHeapMiB = 16;
 type Mode = 'sync' | 'ghost';
 
@@ -35,7 +35,7 @@ function trainWith(mode: Mode, threads: number, failpoints: readonly Failpoint[]
     source,
     threads,
     failpoints,
-    ...(actions.some((action) => action.startsWith('loop')) ? { stepTimeoutMs } : {}),
+    ...(actions.some((action) => action.startsWith('loop')) ? { threadTimeoutMs } : {}),
     ...(actions.includes('heap') ? { maxHeapMiB } : {}),
   });
 }
@@ -102,7 +102,7 @@ t.test('only the thread that hangs is ended, whatever the others did before', as
   const { run, team } = await startTraining(recipe('sync'), {
     source,
     threads: 2,
-    stepTimeoutMs,
+    threadTimeoutMs,
     failpoints: [
       { rank: 0, step: 0, barrier: 2, action: 'throw' },
       { rank: 1, step: 1, barrier: 3, action: 'loop' },

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { prepareRun } from '../../coordinator/prepare.ts';
@@ -6,7 +6,7 @@ import { loadKernels } from '../../shared/kernels/load.ts';
 import { splitViews } from '../../shared/load-data.ts';
 import { draftRecipe } from '../../shared/recipe/resolve.ts';
 import { chunkBytes } from '../../shared/wire/limits.ts';
-import type { DataSink } from '../../worker/session.ts';
+import type { DataSink } from '../../worker/data-intake.ts';
 import { bringData } from '../../worker/worker-data.ts';
 import { WorkerMemory } from '../../worker/worker-memory.ts';
 import { writeTinyData } from '../helpers/tiny-data.ts';
@@ -63,7 +63,7 @@ t.test('data comes from the coordinator once, and from the cache afterwards', as
   const cache = join(t.testdir(), 'not', 'there', 'yet');
   const { calls, fetch } = sender();
   const first = newMemory();
-  t.equal(await bringData(first, { data: null, cache }, fetch, noWarning(t)), 'fetched');
+  t.equal(await bringData(first, { data: null, cache }, fetch, noWarning(t)), 'kept');
   t.ok(dataIn(first).equals(whole));
   const second = newMemory();
   t.equal(await bringData(second, { data: null, cache }, fetch, noWarning(t)), 'cached');
@@ -79,7 +79,7 @@ t.test('a cache whose files were changed is not believed', async (t) => {
   const path = join(cache, run.recipe.dataset, 'train-labels-idx1-ubyte');
   writeFileSync(path, Buffer.alloc(1508, 1));
   const memory = newMemory();
-  t.equal(await bringData(memory, { data: null, cache }, fetch, () => {}), 'fetched');
+  t.equal(await bringData(memory, { data: null, cache }, fetch, noWarning(t)), 'kept');
   t.ok(dataIn(memory).equals(whole));
   t.equal(calls.length, 2);
   t.equal(
@@ -93,13 +93,47 @@ t.test('a copy of its own is used if its content is the same, and passed over if
   const folder = t.testdir();
   const other = writeTinyData(join(folder, 'tiny'));
   const { calls, fetch } = sender();
-  t.equal(await bringData(newMemory(), { data: other, cache: null }, fetch, noWarning(t)), 'fetched');
+  t.equal(await bringData(newMemory(), { data: other, cache: null }, fetch, () => {}), 'fetched');
   t.equal(calls.length, 1);
   const cache = join(folder, 'cache');
   await bringData(newMemory(), { data: null, cache }, fetch, noWarning(t));
   const own = join(cache, run.recipe.dataset);
   t.equal(await bringData(newMemory(), { data: own, cache: null }, fetch, noWarning(t)), 'own');
   t.equal(calls.length, 2);
+});
+
+t.test('data that the user gave and that is not used is named, with what was used instead', async (t) => {
+  const cache = t.testdir();
+  const { fetch } = sender();
+  const bring = async (data: string, cached: string | null) => {
+    const warnings: string[] = [];
+    const from = await bringData(newMemory(), { data, cache: cached }, fetch, (line) => warnings.push(line));
+    t.equal(warnings.length, 1);
+    return { from, warning: warnings[0] };
+  };
+  const small = writeTinyData(join(t.testdirName, 'small'));
+  t.match(await bring(small, null), {
+    from: 'fetched',
+    warning: /^the data ".*small" is not used: it has 60 \+ 20 samples, the recipe's 1500 \+ 600 \(SHA-256 /,
+  });
+  await bringData(newMemory(), { data: null, cache }, fetch, noWarning(t));
+  const other = join(t.testdirName, 'other');
+  cpSync(join(cache, run.recipe.dataset), other, { recursive: true });
+  const path = join(other, 'train-labels-idx1-ubyte');
+  const labels = readFileSync(path);
+  labels[8] = (labels[8] + 1) % 10;
+  writeFileSync(path, labels);
+  t.match(await bring(other, cache), {
+    from: 'cached',
+    warning: new RegExp(
+      `^the data ".*other" is not used: it has SHA-256 [0-9a-f]{64}, the recipe's ${run.recipe.dataset}; ` +
+        'it came from what an earlier run left here instead$',
+    ),
+  });
+  rmSync(path);
+  t.match(await bring(other, cache), {
+    warning: /is not used: ".*other": no file of labels for the train split/,
+  });
 });
 
 t.test('data that is not the recipe’s is refused, and not kept', async (t) => {
@@ -145,6 +179,6 @@ t.test('two workers that keep the same data at once do not disturb each other', 
   const both = [newMemory(), newMemory()].map((memory) =>
     bringData(memory, { data: null, cache }, fetch, noWarning(t)),
   );
-  t.same(await Promise.all(both), ['fetched', 'fetched']);
+  t.same(await Promise.all(both), ['kept', 'kept']);
   t.equal(await bringData(newMemory(), { data: null, cache }, fetch, noWarning(t)), 'cached');
 });

@@ -35,6 +35,7 @@ export function denseWeightGradient(
 export function denseWeightUpdate(
   x: usize, xStride: usize, dy: usize, dyStride: usize, rows: i32, shardSize: i32,
   depth: i32, width: i32, from: i32, to: i32, w: usize, v: usize, newW: usize, newV: usize, rule: usize, stack: usize,
+  position: i32, checksum: usize,
 ): i32 {
   const shards = (rows + shardSize - 1) / shardSize;
   const first = from >> 4;
@@ -50,7 +51,10 @@ export function denseWeightUpdate(
         stop - begin, column, width - 16 * p, x, xStride, dy + <usize>p * dyStride, rows, shardSize, 0, shards, stack,
       );
       const here = <usize>(begin - first) * PANEL_BYTES;
-      bad |= sgd(w + here, stack, v + here, newW + here, newV + here, (stop - begin) << 4, rule);
+      bad |= sgd(
+        w + here, stack, v + here, newW + here, newV + here, (stop - begin) << 4, rule,
+        position + ((begin - first) << 4), checksum,
+      );
     }
   }
   return bad;

@@ -1,11 +1,13 @@
 // AVX2 and FMA: a row of a panel is two vectors.
 #include <immintrin.h>
+#include <stdint.h>
 
 namespace lockstep {
 namespace {
 
 using Vector = __m256;
 typedef int Integers __attribute__((vector_size(sizeof(Vector))));
+typedef uint64_t Pairs __attribute__((vector_size(sizeof(Vector))));
 
 inline Vector load(const float* from) { return _mm256_loadu_ps(from); }
 inline void store(float* to, Vector a) { _mm256_storeu_ps(to, a); }
@@ -15,6 +17,9 @@ inline Vector squareRoot(Vector a) { return _mm256_sqrt_ps(a); }
 inline Vector nearest(Vector a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 inline Integers truncate(Vector a) { return (Integers)_mm256_cvttps_epi32(a); }
 inline Vector convert(Integers a) { return _mm256_cvtepi32_ps((__m256i)a); }
+
+/** The product of the two halves of each lane. */
+inline Pairs halvesProduct(Pairs a) { return (Pairs)_mm256_mul_epu32((__m256i)a, (__m256i)(a >> 32)); }
 
 /** The first and the second half of a0 b0 a1 b1 … */
 inline Vector zipLow(Vector a, Vector b) {

@@ -1,11 +1,13 @@
 // AVX-512 (F and DQ): a row of a panel is one vector.
 #include <immintrin.h>
+#include <stdint.h>
 
 namespace lockstep {
 namespace {
 
 using Vector = __m512;
 typedef int Integers __attribute__((vector_size(sizeof(Vector))));
+typedef uint64_t Pairs __attribute__((vector_size(sizeof(Vector))));
 
 inline Vector load(const float* from) { return _mm512_loadu_ps(from); }
 inline void store(float* to, Vector a) { _mm512_storeu_ps(to, a); }
@@ -17,6 +19,9 @@ inline Vector nearest(Vector a) {
 }
 inline Integers truncate(Vector a) { return (Integers)_mm512_cvttps_epi32(a); }
 inline Vector convert(Integers a) { return _mm512_cvtepi32_ps((__m512i)a); }
+
+/** The product of the two halves of each lane. */
+inline Pairs halvesProduct(Pairs a) { return (Pairs)_mm512_mul_epu32((__m512i)a, (__m512i)(a >> 32)); }
 
 /** The first and the second half of a0 b0 a1 b1 … */
 inline Vector zipLow(Vector a, Vector b) {

@@ -75,14 +75,16 @@ struct Applied {
   float* newW;
   float* newV;
   size_t stride;
-  FiniteCheck check;
+  uint32_t position;
+  Notice notice;
 
   template <int height, int width>
   INLINE void tile(const Factors& f, int k, int p, size_t at) {
     constexpr int count = height * panelWidth;
     gradientTile<height, width>(f, k, p, f.stack, count);
     for (int i = 0; i < width; i++, at += stride) {
-      descent.step(w + at, f.stack + i * count, v + at, newW + at, newV + at, count, check);
+      descent.step(
+          w + at, f.stack + i * count, v + at, newW + at, newV + at, count, position + at, notice);
     }
   }
 };
@@ -140,13 +142,14 @@ void denseWeightGradient(
 int denseWeightUpdate(
     const float* x, Bytes xStride, const float* dy, Bytes dyStride, int rows, int shardSize, int depth,
     int, int from, int to, const float* w, const float* v, float* newW, float* newV, const float* rule,
-    float* stack) {
+    float* stack, uint32_t position, uint64_t* checksum) {
   const int shards = (rows + shardSize - 1) / shardSize;
   const Factors factors = {
       x, floats(xStride), dy, floats(dyStride), rows, shardSize, 0, shards, depth, stack};
-  Applied applied = {Descent(rule), w, v, newW, newV, static_cast<size_t>(depth) * panelWidth, FiniteCheck()};
+  const size_t stride = static_cast<size_t>(depth) * panelWidth;
+  Applied applied = {Descent(rule), w, v, newW, newV, stride, position, Notice()};
   gradientRun(factors, from, to, applied);
-  return applied.check.isNonFinite();
+  return applied.notice.finish(checksum);
 }
 
 void columnSums(

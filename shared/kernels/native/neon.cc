@@ -1,11 +1,13 @@
 // NEON of AArch64: a row of a panel is four vectors.
 #include <arm_neon.h>
+#include <stdint.h>
 
 namespace lockstep {
 namespace {
 
 using Vector = float32x4_t;
 typedef int Integers __attribute__((vector_size(sizeof(Vector))));
+typedef uint64_t Pairs __attribute__((vector_size(sizeof(Vector))));
 
 inline Vector load(const float* from) { return vld1q_f32(from); }
 inline void store(float* to, Vector a) { vst1q_f32(to, a); }
@@ -15,6 +17,11 @@ inline Vector squareRoot(Vector a) { return vsqrtq_f32(a); }
 inline Vector nearest(Vector a) { return vrndnq_f32(a); }
 inline Integers truncate(Vector a) { return (Integers)vcvtq_s32_f32(a); }
 inline Vector convert(Integers a) { return vcvtq_f32_s32((int32x4_t)a); }
+
+/** The product of the two halves of each lane. */
+inline Pairs halvesProduct(Pairs a) {
+  return (Pairs)vmull_u32(vmovn_u64((uint64x2_t)a), vshrn_n_u64((uint64x2_t)a, 32));
+}
 
 /** The first and the second half of a0 b0 a1 b1 … */
 inline Vector zipLow(Vector a, Vector b) { return vzip1q_f32(a, b); }

@@ -1,7 +1,7 @@
 // The new values beside the old.
 #pragma once
 
-#include "vectors.h"
+#include "checksum.h"
 
 namespace lockstep {
 namespace {
@@ -13,12 +13,12 @@ class Descent {
       : rate_(rule[0]), momentum_(rule[1]), decay_(rule[2]), isNesterov_(rule[3] != 0) {}
 
   void step(
-      const float* w, const float* g, const float* v, float* newW, float* newV, int count,
-      FiniteCheck& check) const {
+      const float* w, const float* g, const float* v, float* newW, float* newV, int count, uint32_t position,
+      Notice& notice) const {
     withFlag(decay_ != 0, [&](auto hasDecay) {
       withFlag(momentum_ != 0, [&](auto hasMomentum) {
         withFlag(isNesterov_, [&](auto isNesterov) {
-          check = step<hasDecay, hasMomentum, isNesterov>(w, g, v, newW, newV, count, check);
+          notice = step<hasDecay, hasMomentum, isNesterov>(w, g, v, newW, newV, count, Keys(position), notice);
         });
       });
     });
@@ -26,9 +26,9 @@ class Descent {
 
  private:
   template <bool hasDecay, bool hasMomentum, bool isNesterov>
-  INLINE FiniteCheck step(
-      const float* w, const float* g, const float* v, float* newW, float* newV, int count,
-      FiniteCheck check) const {
+  INLINE Notice step(
+      const float* w, const float* g, const float* v, float* newW, float* newV, int count, Keys keys,
+      Notice notice) const {
     const Vector minusRate = splat(-rate_);
     const Vector momentum = splat(momentum_);
     const Vector decay = splat(decay_);
@@ -39,14 +39,15 @@ class Descent {
       if (hasMomentum) {
         const Vector velocity = fma(momentum, load(v + i), direction);
         store(newV + i, velocity);
-        check.see(velocity);
+        notice.see(velocity, keys.ofState());
         direction = isNesterov ? fma(momentum, velocity, direction) : velocity;
       }
       const Vector updated = fma(minusRate, direction, weight);
       store(newW + i, updated);
-      check.see(updated);
+      notice.see(updated, keys.here());
+      keys.advance();
     }
-    return check;
+    return notice;
   }
 
   float rate_;
@@ -56,23 +57,27 @@ class Descent {
 };
 
 int sgd(
-    const float* w, const float* g, const float* v, float* newW, float* newV, int count, const float* rule) {
-  FiniteCheck check;
-  Descent(rule).step(w, g, v, newW, newV, count, check);
-  return check.isNonFinite();
+    const float* w, const float* g, const float* v, float* newW, float* newV, int count, const float* rule,
+    uint32_t position, uint64_t* checksum) {
+  Notice notice;
+  Descent(rule).step(w, g, v, newW, newV, count, position, notice);
+  return notice.finish(checksum);
 }
 
 int movingAverage(
-    const float* old, const float* value, float* out, int count, float momentum, float divisor) {
+    const float* old, const float* value, float* out, int count, float momentum, float divisor,
+    uint32_t position, uint64_t* checksum) {
   const Vector rest = splat(1 - momentum);
-  FiniteCheck check;
+  Notice notice;
+  Keys keys(position);
   for (int i = 0; i < count; i += lanes) {
     const Vector share = rest * (load(value + i) / splat(divisor));
     const Vector updated = fma(splat(momentum), load(old + i), share);
     store(out + i, updated);
-    check.see(updated);
+    notice.see(updated, keys.here());
+    keys.advance();
   }
-  return check.isNonFinite();
+  return notice.finish(checksum);
 }
 
 int nonFinite(const float* x, int count) {

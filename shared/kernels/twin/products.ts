@@ -48,13 +48,19 @@ export function products(m: Views): Products {
       newV,
       rule,
       stack,
+      position,
+      checksum,
     ) {
       const shards = Math.ceil(rows / shardSize);
       let bad = 0;
-      for (let i = from; i < to; i++) {
-        const here = 4 * (i - from);
-        m.set(stack, weightGradient(m, x, xStride, dy, dyStride, rows, shardSize, 0, shards, depth, i));
-        bad |= sgd(w + here, stack, v + here, newW + here, newV + here, 1, rule);
+      for (let first = from; first < to; first += panelWidth) {
+        for (let i = first; i < first + panelWidth; i++) {
+          const gradient = weightGradient(m, x, xStride, dy, dyStride, rows, shardSize, 0, shards, depth, i);
+          m.set(stack + 4 * (i - first), gradient);
+        }
+        const done = first - from;
+        const [oldW, oldV, nextW, nextV] = [w, v, newW, newV].map((place) => place + 4 * done);
+        bad |= sgd(oldW, stack, oldV, nextW, nextV, panelWidth, rule, position + done, checksum);
       }
       return bad;
     },

@@ -1,5 +1,6 @@
 import type { Kernels } from '../kernels.ts';
 import { f, fma } from './arithmetic.ts';
+import { addChecksum, statePosition } from './checksum.ts';
 import type { Views } from './memory.ts';
 
 export function update(m: Views): Pick<Kernels, 'sgd' | 'movingAverage' | 'nonFinite'> {
@@ -8,7 +9,7 @@ export function update(m: Views): Pick<Kernels, 'sgd' | 'movingAverage' | 'nonFi
     return 0;
   };
   return {
-    sgd(w, g, v, newW, newV, count, rule) {
+    sgd(w, g, v, newW, newV, count, rule, position, checksum) {
       const [rate, momentum, decay, nesterov] = [0, 4, 8, 12].map((i) => m.get(rule + i));
       let bad = 0;
       for (let i = 0; i < 4 * count; i += 4) {
@@ -24,14 +25,17 @@ export function update(m: Views): Pick<Kernels, 'sgd' | 'movingAverage' | 'nonFi
         m.set(newW + i, fma(-rate, direction, weight));
         bad |= nonFinite(newW + i, 1);
       }
+      addChecksum(m, newW, count, position, checksum);
+      if (momentum !== 0) addChecksum(m, newV, count, position + statePosition, checksum);
       return bad;
     },
 
-    movingAverage(old, value, out, count, momentum, divisor) {
+    movingAverage(old, value, out, count, momentum, divisor, position, checksum) {
       const rest = f(1 - f(momentum));
       for (let i = 0; i < 4 * count; i += 4) {
         m.set(out + i, fma(f(momentum), m.get(old + i), f(rest * f(m.get(value + i) / f(divisor)))));
       }
+      addChecksum(m, out, count, position, checksum);
       return nonFinite(out, count);
     },
 

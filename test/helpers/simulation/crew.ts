@@ -1,6 +1,6 @@
 /** What computes for a simulated worker: the real step of one thread, whose results appear after simulated time. */
 import type { TreeNode } from '../../../shared/reduction/tree.ts';
-import type { Crew } from '../../../worker/session.ts';
+import type { Crew } from '../../../worker/crew.ts';
 import { SoloCrew } from '../../../worker/solo-crew.ts';
 import type { WorkerMemory } from '../../../worker/worker-memory.ts';
 import type { Process } from './world.ts';

@@ -33,6 +33,8 @@ export class End<Sent, Received> implements Link<Sent> {
   hasBulk = false;
   state: 'open' | 'ending' | 'closed' = 'open';
   onOpened: (() => void) | null = null;
+  /** Told when the bulk connection has come. */
+  onBulk = (): void => {};
   /** Where things leave. */
   control: Pipe<Sent> | null = null;
   bulk: Pipe<Sent> | null = null;
@@ -108,6 +110,7 @@ export class End<Sent, Received> implements Link<Sent> {
         break;
       case 'open':
         this.hasBulk = true;
+        this.onBulk();
         this.#push(this.bulk, { kind: 'opened' }, messageBytes);
         if (this.state === 'open') this.events?.bulkOpen?.();
         break;
@@ -223,7 +226,9 @@ export class Connection {
   /** The coordinator's end as its members see it. */
   arriving(): ArrivingLink {
     const end = this.coordinator;
-    const cancel = end.process.after(helloTimeoutMs, () => end.destroy());
+    const deadline = () => end.process.after(helloTimeoutMs, () => end.destroy());
+    let cancel = deadline();
+    end.onBulk = () => cancel();
     const link: ArrivingLink = {
       address: end.address,
       ticket: 'ticket',
@@ -233,7 +238,10 @@ export class Connection {
       get bufferedBytes() {
         return end.bufferedBytes;
       },
-      expectBulk: () => cancel(),
+      expectBulk: () => {
+        cancel();
+        if (!end.hasBulk) cancel = deadline();
+      },
       send: (message) => end.send(message),
       sendFrame: (header, payload) => end.sendFrame(header, payload),
       whenBelow: (bytes, callback) => end.whenBelow(bytes, callback),

@@ -281,7 +281,7 @@ export const plantedBugs: readonly PlantedBug[] = [
                 return link.bufferedBytes;
               },
               send: (message: ToWorker) => {
-                if (message.type === 'assign') assigned.set(member, message.generation);
+                if (message.type === 'assign') assigned.set(member, this.generation);
                 send(message);
               },
             });

@@ -43,6 +43,7 @@ export interface Case {
   readonly expected: {
     readonly weightsDigest: string;
     readonly stateDigest: string;
+    readonly chain: string;
     readonly epochs: unknown;
   };
   /** Makes the run as it was before its first step. */
@@ -74,6 +75,7 @@ export async function prepareCases(): Promise<Case[]> {
         expected: {
           weightsDigest: alone.weightsDigest,
           stateDigest: alone.stateDigest,
+          chain: alone.chain,
           epochs: epochBits(alone.epochs),
         },
         renew: () => {

@@ -3,8 +3,11 @@ import { knownAnswer } from '../../../shared/kernels/probe.ts';
 import { arithmeticVersion } from '../../../shared/recipe/recipe.ts';
 import { version } from '../../../shared/version.ts';
 import { chunkBytes, protocolVersion } from '../../../shared/wire/limits.ts';
-import type { Hello, Welcome } from '../../../shared/wire/messages.ts';
-import { type DataSink, type Prepared, Session, type SessionEnd } from '../../../worker/session.ts';
+import type { Hello } from '../../../shared/wire/messages.ts';
+import type { Prepared } from '../../../worker/crew.ts';
+import type { DataSink } from '../../../worker/data-intake.ts';
+import type { Job } from '../../../worker/job.ts';
+import { Session, type SessionEnd } from '../../../worker/session.ts';
 import type { WorkerMemory } from '../../../worker/worker-memory.ts';
 import { type CrewFaults, SimulatedCrew } from './crew.ts';
 import type { Dice } from './dice.ts';
@@ -66,7 +69,7 @@ export class SimulatedWorker {
         clock: this.process,
         hello: this.#hello(),
         payloadBytes: () => this.#options.payloadBytes,
-        prepare: (welcome, fetch) => this.#prepare(welcome, fetch),
+        prepare: (job, fetch) => this.#prepare(job, fetch),
         onEvent: (event) => this.#options.note(`${this.name} ${event.kind}`),
       });
       this.session = session;
@@ -74,7 +77,7 @@ export class SimulatedWorker {
       const end = await session.ended;
       this.ends.push(end);
       this.#options.note(`${this.name} ended ${end.kind}: ${end.reason}`);
-      if (end.kind !== 'lost' && !(end.kind === 'refused' && end.retry)) return;
+      if (end.kind !== 'lost') return;
       await this.process.sleep(this.#options.dice.between(50, 1500));
     }
   }
@@ -93,7 +96,7 @@ export class SimulatedWorker {
     };
   }
 
-  async #prepare(_: Welcome, fetch: (sink: DataSink) => Promise<void>): Promise<Prepared> {
+  async #prepare(_: Job, fetch: (sink: DataSink) => Promise<void>): Promise<Prepared> {
     const { fetches, dataBytes, prepareMs } = this.#options;
     if (fetches) await fetch(new CountingSink(dataBytes));
     await this.process.sleep(prepareMs);

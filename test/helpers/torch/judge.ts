@@ -86,7 +86,7 @@ export async function trainWithTorch(python: string, job: TorchJob): Promise<Tor
     const jobFile = join(folder, 'job.json');
     await writeFile(jobFile, JSON.stringify({ ...options, ...paths, features }));
 
-    const { stdout } = await runPython(python, [scriptPath(), jobFile]);
+    const { stdout } = await runPython(python, [scriptPath('train.py'), jobFile]);
     const { tensors: described, ...said } = parseResult(stdout);
     const bytes = await readFile(paths.output);
     return { ...said, tensors: sliceTensors(described, bytes, job.dtype), bytes };
@@ -95,6 +95,15 @@ export async function trainWithTorch(python: string, job: TorchJob): Promise<Tor
     throw new TorchError(`PyTorch by ${python}: ${lastLine(error)}`, { cause: error });
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Has PyTorch write a state dict in four widths of floats; what lies in the folder then is said in save.py. */
+export async function saveWithTorch(python: string, folder: string): Promise<void> {
+  try {
+    await runPython(python, [scriptPath('save.py'), folder]);
+  } catch (error) {
+    throw new TorchError(`PyTorch by ${python}: ${lastLine(error)}`, { cause: error });
   }
 }
 
@@ -125,9 +134,9 @@ function sliceTensors(described: Said['tensors'], bytes: Buffer, dtype: TorchJob
   return tensors;
 }
 
-/** train.py in the source tree; tsc does not copy it to the compiled one. */
-function scriptPath(): string {
-  const script = join('test', 'helpers', 'torch', 'train.py');
+/** A script in the source tree; tsc does not copy it to the compiled one. */
+function scriptPath(name: string): string {
+  const script = join('test', 'helpers', 'torch', name);
   for (let folder = import.meta.dirname; folder !== dirname(folder); folder = dirname(folder)) {
     if (existsSync(join(folder, 'package.json'))) return join(folder, script);
   }

@@ -61,6 +61,29 @@ t.test('the command fits 80 columns, and is the same words however it is cut', (
   t.end();
 });
 
+t.test('a URL that a shell would take for a pattern is quoted', (t) => {
+  const [line] = commandLines(
+    { ...invitation, url: 'ws://[::1]:7319', fingerprint: null, isTokenNew: false },
+    80,
+  );
+  t.equal(line, 'npm exec --no -- lockstep worker "ws://[::1]:7319"');
+  t.end();
+});
+
+t.test('this machine is what loopback is, not what begins like it', (t) => {
+  for (const [host, where] of [
+    ['127.0.0.1', 'this machine'],
+    ['[::1]', 'this machine'],
+    ['localhost', 'this machine'],
+    ['127.evil.com', 'other machines'],
+    ['localhost.evil.com', 'other machines'],
+  ]) {
+    const [first] = shown((view) => view.invite({ ...invitation, url: `ws://${host}:7077` }));
+    t.equal(first, `Workers may join now. To start one on ${where}:`);
+  }
+  t.end();
+});
+
 t.test('how to join: where the certificate is, and what travels in the open', (t) => {
   const lines = shown((view) => view.invite(invitation));
   t.equal(lines[0], 'Workers may join now. To start one on other machines:');
@@ -101,6 +124,8 @@ t.test('a line for each that comes or goes, with who is left', (t) => {
         reason: 'its replica before step 57 is not that of all others',
         workers: 1,
       },
+      { ...mara, kind: 'back', workers: 2 },
+      { ...mara, kind: 'behind', reason: 'its connection takes less than the run sends', workers: 1 },
       { ...mara, kind: 'left', reason: 'interrupted', workers: 0 },
       { kind: 'waiting', workers: 0, needed: 1 },
       { ...mara, kind: 'joined', threads: 1, kernels: 'exact', isBack: true, workers: 1 },
@@ -114,6 +139,8 @@ t.test('a line for each that comes or goes, with who is left', (t) => {
       'starting with 2 workers',
       'mara (10.0.0.7:51234) late: it has owed shards 4–7 for 4000 ms; others compute it; 1 worker now',
       'mara (10.0.0.7:51234) out of step: its replica before step 57 is not that of all others; 1 worker now',
+      'mara (10.0.0.7:51234) is back; 2 workers now',
+      'mara (10.0.0.7:51234) behind: its connection takes less than the run sends; 1 worker now',
       'mara (10.0.0.7:51234) left: interrupted; 0 workers now',
       'waiting for 1 more worker, at most 10:00',
       'mara (10.0.0.7:51234) is back: 1 thread, exact kernels; 1 worker now',

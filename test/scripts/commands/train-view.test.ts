@@ -32,6 +32,7 @@ const summary: Summary = {
   recipeId: '0'.repeat(64),
   weightsDigest: '1'.repeat(64),
   stateDigest: '2'.repeat(64),
+  chain: '3'.repeat(64),
   epochs: 3,
   steps: 12,
   trainLoss: [1.5, 1, 0.5],
@@ -114,6 +115,27 @@ t.test('the same without a terminal, on a dumb one, and when told to be quiet', 
   t.equal(shown(new FakeTerminal(80), false), plain, 'TERM=dumb is like no terminal');
 });
 
+t.test('the head of a coordinator fits 80 columns, whatever its kernels say for themselves', async (t) => {
+  const run = await tinyRun();
+  const head = (set: Run['kernels']['set'], reason: string) => {
+    const terminal = new FakeTerminal(80, false);
+    const kernels = { ...run.kernels, set, reason };
+    const view = new TrainView(new Screen(terminal.stream, false));
+    view.start({ ...run, kernels }, () => position, 'custom', 0);
+    view.stop();
+    return terminal.lines.slice(1, -2);
+  };
+  t.same(head('native:avx512', 'the fastest that this processor has'), [
+    'no threads here, native:avx512 kernels: the fastest that this processor has',
+  ]);
+  const long = head(
+    'wasm',
+    'native kernels are not built here: there is no compiler, and none was installed',
+  );
+  t.equal(long.length, 2);
+  t.ok(long.every((line) => line.length <= 80));
+});
+
 t.test('with workers it says what travelled', (t) => {
   const worker = {
     ...{ name: 'mara', threads: 1, shards: 20, seconds: 1, steps: 10, gradients: 10, gradientBytes: 669_376 },
@@ -155,6 +177,12 @@ t.test('the result: accuracy, time, who computed what, the digest, and what to d
     finished({ deaths: 1, shardsRecomputed: 8 }).includes(
       'lost            1 thread, 8 shards computed again',
     ),
+  );
+  const late = finished({ workers: 2, shardsRecomputed: 4 });
+  t.ok(late.includes('computed again  4 shards, of workers that left or were late'));
+  t.notOk(
+    late.some((line) => line.startsWith('lost')),
+    'nobody was',
   );
   const stopped = finished({ stoppedBy: 'signal', steps: 1234 });
   t.ok(stopped.includes('stopped after   step 1,234'));

@@ -4,7 +4,7 @@ import { Screen } from '../../../scripts/commands/screen.ts';
 import type { WorkerPlan } from '../../../scripts/commands/worker.ts';
 import { WorkerView } from '../../../scripts/commands/worker-view.ts';
 import { loadKernels } from '../../../shared/kernels/load.ts';
-import { canonicalJson } from '../../../shared/recipe/recipe.ts';
+import { recipeId } from '../../../shared/recipe/recipe.ts';
 import { draftRecipe, finishRecipe } from '../../../shared/recipe/resolve.ts';
 import type { WorkerEvent } from '../../../worker/worker.ts';
 import { FakeTerminal } from '../../helpers/terminal.ts';
@@ -15,41 +15,44 @@ const plan: WorkerPlan = {
   address: '127.0.0.1:7077',
   name: 'mara',
   threads: 2,
-  kernels: loadKernels('exact'),
+  kernels: {
+    ...loadKernels('exact'),
+    reason: 'with a reason that takes more than one line, as they do at times',
+  },
   waitMs: 10_000,
   rejoinMs: 600_000,
   data: null,
 };
 const draft = draftRecipe({ model: 'dense(10)', batchSize: 64, shardSize: 16, epochs: 2 }, (key) => key);
-const welcomed: WorkerEvent = {
-  kind: 'welcomed',
-  name: 'mara-2',
-  welcome: {
-    type: 'welcome',
-    version: '1.0.0',
-    run: 1,
-    ticket: 'x',
-    name: 'mara-2',
-    recipe: canonicalJson(finishRecipe(draft, '0'.repeat(64))),
-    samples: { train: 128, test: 10 },
-  },
-};
+const recipe = finishRecipe(draft, '0'.repeat(64));
+/** An epoch is a batch of four shards and one of two. */
+const job = { recipe, samples: { train: 88, test: 10 } };
+const welcomed: WorkerEvent = { kind: 'welcomed', name: 'mara-2', job };
 const life: readonly WorkerEvent[] = [
   { kind: 'retrying', reason: 'nobody listens there', seconds: 0.25 },
   { kind: 'retrying', reason: 'nobody listens there', seconds: 0.5 },
   welcomed,
   { kind: 'fetching' },
   { kind: 'progress', bytes: 1_000_000, total: 2_000_000 },
-  { kind: 'data', from: 'fetched' },
+  { kind: 'data', from: 'kept' },
   { kind: 'ready', step: 0 },
   { kind: 'computed', step: 0, shards: 3 },
   { kind: 'computed', step: 1, shards: 1 },
-  { kind: 'lost', reason: 'the connection was lost' },
+  { kind: 'lost', reason: 'the connection was lost', seconds: 600 },
   welcomed,
   { kind: 'data', from: 'own' },
   { kind: 'ready', step: 2 },
   { kind: 'computed', step: 2, shards: 0 },
+  { kind: 'computed', step: 3, shards: 1 },
 ];
+
+/** The lines that it shows of some events, each without a terminal. */
+function linesOf(events: readonly WorkerEvent[]): string[] {
+  const terminal = new FakeTerminal(80, false);
+  const view = new WorkerView(new Screen(terminal.stream, false), plan);
+  for (const event of events) view.event(event);
+  return terminal.lines.slice(0, -1);
+}
 
 t.test('its life in plain lines, and what it did in all', (t) => {
   const terminal = new FakeTerminal(80, false);
@@ -58,10 +61,18 @@ t.test('its life in plain lines, and what it did in all', (t) => {
   for (const event of life) view.event(event);
   view.finish('the run is done');
   t.notMatch(terminal.raw.replaceAll('\n', ''), /\p{Cc}/u);
-  const epoch = terminal.lines.findIndex((line) => line.startsWith('epoch'));
-  t.match(terminal.lines[epoch], /^epoch 1\/2 {2}50\.00 % of the shards here +0\.0 s +[\d,]+ samples\/s$/);
+  const isEpoch = (line: string) => line.startsWith('epoch');
+  const epochs = terminal.lines.filter(isEpoch);
+  t.equal(epochs.length, 2);
+  // Four shards of six; and of the second epoch, in which it takes part from the start, one.
+  t.match(epochs[0], /^epoch 1\/2 {2}66\.67 % of the shards here +0\.0 s +[\d,]+ samples\/s$/);
+  t.match(epochs[1], /^epoch 2\/2 {2}16\.67 % of the shards here +0\.0 s +[\d,]+ samples\/s$/);
+  for (const line of terminal.lines) t.ok(line.length <= 80, line);
+  t.equal(terminal.lines[0].replace(/\d+\.\d+\.\d+/, 'X'), 'Lockstep X: worker, 2 threads');
+  const connecting = terminal.lines.indexOf('connecting to 127.0.0.1:7077');
+  t.match(terminal.lines.slice(1, connecting).join(' '), /^exact kernels: /);
   t.same(
-    terminal.lines.filter((_, i) => i > 0 && i !== epoch),
+    terminal.lines.filter((line, i) => i >= connecting && !isEpoch(line)),
     [
       'connecting to 127.0.0.1:7077',
       'nobody listens there',
@@ -76,13 +87,49 @@ t.test('its life in plain lines, and what it did in all', (t) => {
       'data    own copy',
       'ready, from step 3 on',
       'over: the run is done',
-      '4 shards in 2 steps computed here, 2 sessions',
+      '5 shards in 3 steps computed here, 2 sessions',
       '',
-    ].map((line) => line.replace('0d8a3c6c', terminal.lines[4].slice(-8))),
+    ].map((line) => line.replace('0d8a3c6c', recipeId(recipe).slice(0, 8))),
   );
-  t.same(view.account, { name: 'mara-2', shards: 4, steps: 2, sessions: 2 });
+  t.same(view.account, { name: 'mara-2', shards: 5, steps: 3, sessions: 2 });
   t.end();
 });
+
+t.test('data is said to be kept where it was, and a worker to come back where it does', (t) => {
+  t.same(
+    linesOf([
+      { kind: 'data', from: 'fetched' },
+      { kind: 'data', from: 'cached' },
+      { kind: 'lost', reason: 'cut', seconds: 0 },
+      { kind: 'lost', reason: 'cut', seconds: 61 },
+    ]),
+    [
+      'data    from the coordinator',
+      'data    kept from an earlier run',
+      'connection lost: cut',
+      'connection lost: cut; trying again for 1:01',
+    ],
+  );
+  t.end();
+});
+
+t.test(
+  'a run that failed, or none at all: what was computed here is shown, the error by somebody else',
+  (t) => {
+    for (const [events, lines] of [
+      [life.slice(0, 2), []],
+      [[welcomed, { kind: 'computed', step: 0, shards: 1 }], ['1 shard in 1 step computed here']],
+    ] as const) {
+      const terminal = new FakeTerminal(80, false);
+      const view = new WorkerView(new Screen(terminal.stream, false), plan);
+      for (const event of events) view.event(event);
+      const before = terminal.lines.length - 1;
+      view.finish(null);
+      t.same(terminal.lines.slice(before, -1), lines);
+    }
+    t.end();
+  },
+);
 
 t.test('on a terminal one line moves, within its columns', async (t) => {
   for (const columns of [80, 40]) {

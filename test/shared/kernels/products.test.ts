@@ -166,9 +166,11 @@ t.test('denseWeightUpdate: every build gives the twin’s bits and verdict for a
       const [x, xStride, dy, dyStride] = takeFactors(area, shape, of);
       const [w, v, newW, newV] = [0, 1, 2, 3].map(() => area.take(to - from));
       const rule = area.put([rate, momentum, decay, nesterov]);
-      const { stack } = area;
+      const factors = [x, xStride, dy, dyStride, rows, shardSize] as const;
+      const places = [w, v, newW, newV, rule, area.stack] as const;
+      const checksum = area.takeChecksum();
       return ({ denseWeightUpdate: update }) =>
-        update(x, xStride, dy, dyStride, rows, shardSize, ...sizes, from, to, w, v, newW, newV, rule, stack);
+        update(...factors, ...sizes, from, to, ...places, from, checksum);
     },
     600,
   );
@@ -180,10 +182,17 @@ t.test('denseWeightUpdate: every build gives the twin’s bits and verdict for a
 t.test('denseWeightUpdate is denseWeightGradient and then sgd, in every build', (t) => {
   let [finite, notFinite] = [0, 0];
   const [x, dy, place, rulePlace, stack] = [64, 32_768, 65_536, 131_072, 196_608];
+  const sums = [rulePlace + 64, rulePlace + 128] as const;
   const size = 4096; // bytes of a run
   const sides = builds.map(({ name, instantiate }) => {
     const memory = newMemory(5);
-    return { name, kernels: instantiate(memory), floats: new Float32Array(memory.buffer) };
+    const { buffer } = memory;
+    return {
+      name,
+      kernels: instantiate(memory),
+      floats: new Float32Array(buffer),
+      words: new BigUint64Array(buffer),
+    };
   });
   fc.assert(
     fc.property(sharded, fc.integer({ min: 1, max: 40 }), rules, fc.nat(), (shape, depth, rule, start) => {
@@ -193,13 +202,14 @@ t.test('denseWeightUpdate is denseWeightGradient and then sgd, in every build', 
       const first = 16 * (random() % depth);
       const to = first + 16 * (1 + (random() % Math.min(2 * depth - first / 16, size / 64)));
       const stride = 64 * rows;
-      return sides.every(({ kernels, floats }) => {
+      return sides.every(({ kernels, floats, words }) => {
         floats.set(values);
+        for (const sum of sums) words[sum / 8] = 5n;
         floats.set([rule.rate, rule.momentum, rule.decay, rule.nesterov], rulePlace / 4);
         const [w, v, g, ...out] = Array.from({ length: 7 }, (_, i) => place + i * size);
         const factors = [x, stride, dy, stride, rows, shardSize] as const;
         kernels.denseWeightGradient(...factors, 0, shards, depth, 48, first, to, g, stack);
-        const apart = kernels.sgd(w, g, v, out[0], out[1], to - first, rulePlace);
+        const apart = kernels.sgd(w, g, v, out[0], out[1], to - first, rulePlace, first, sums[0]);
         // Without momentum neither writes a velocity, and both places must be alike before.
         floats.copyWithin(out[3] / 4, (place + 4 * size) / 4, (place + 5 * size) / 4);
         if (Math.fround(rule.momentum) === 0) floats.fill(0, out[1] / 4, (out[1] + size) / 4);
@@ -208,7 +218,7 @@ t.test('denseWeightUpdate is denseWeightGradient and then sgd, in every build', 
           ...factors,
           ...[depth, 48, first, to],
           ...[w, v, out[2], out[3]],
-          ...[rulePlace, stack],
+          ...[rulePlace, stack, first, sums[1]],
         );
         if (apart === 0) finite++;
         else notFinite++;
@@ -218,7 +228,8 @@ t.test('denseWeightUpdate is denseWeightGradient and then sgd, in every build', 
           }
           return true;
         };
-        return apart === fused && same(out[0], out[2]) && same(out[1], out[3]);
+        const isSameSum = apart === 1 || words[sums[0] / 8] === words[sums[1] / 8];
+        return apart === fused && same(out[0], out[2]) && same(out[1], out[3]) && isSameSum;
       });
     }),
     { seed, numRuns: 200 },
@@ -239,7 +250,7 @@ t.test('denseWeightUpdate notices one value that is not finite in any row and co
     const verdict = (from = 0, to = size) =>
       kernels.denseWeightUpdate(
         ...[x, stride, dy, stride, rows, 2, depth, 16 * panels, from, to],
-        ...[w + 4 * from, w + 4 * from, newW, newV, rule, 65_536],
+        ...[w + 4 * from, w + 4 * from, newW, newV, rule, 65_536, from, rule + 16],
       );
     const wrong: string[] = [];
     const judge = (what: string, got: number, expected: 0 | 1): void => {
@@ -410,7 +421,16 @@ t.test('of a width that fills no panel all columns are the twin’s, and its pad
       kernels.dense(x, stride, w, 0, y, stride, rows, depth, width);
       const sums = [x, stride, dy, stride, rows, 2] as const;
       kernels.denseWeightGradient(...sums, 0, 5, depth, width, 0, size, gradient, stack);
-      kernels.denseWeightUpdate(...sums, depth, width, 0, size, ...[w, 0, newW, 0, rule, stack]);
+      kernels.denseWeightUpdate(
+        ...sums,
+        depth,
+        width,
+        0,
+        size,
+        ...[w, 0, newW, 0, rule, stack],
+        0,
+        rule + 16,
+      );
       const columns = Array.from({ length: 16 * panels }, (_, column) => ({
         y: isPadding(column) ? [] : rowsOf(floats, at(y, stride, 0, column), rows),
         gradient: rowsOf(floats, at(gradient, 64 * depth, 0, column), depth),

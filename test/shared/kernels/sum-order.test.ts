@@ -26,7 +26,7 @@ function mergePairwise<T>(leaves: readonly T[], merge: (left: T, right: T) => T)
 }
 
 /** Where values lie: a row or a slot apart, in column 3 of a panel. */
-const [terms, ones, out, rule, stack] = [1024, 16_384, 32_768, 36_864, 65_536];
+const [terms, ones, out, rule, sum, stack] = [1024, 16_384, 32_768, 36_864, 36_928, 65_536];
 
 function putColumn(floats: Float32Array, values: readonly number[]): void {
   for (const [row, value] of values.entries()) floats[terms / 4 + 16 * row + 3] = value;
@@ -51,7 +51,26 @@ const sums: Record<string, (kernels: Kernels, floats: Float32Array, values: read
     floats.set([-1, 0, 0, 0], rule / 4);
     const stride = 64 * values.length;
     const [x, dy, rows, next] = [ones, terms, values.length, out + 1024];
-    kernels.denseWeightUpdate(x, stride, dy, stride, rows, 1, 8, 16, 0, 128, out, 0, next, 0, rule, stack);
+    kernels.denseWeightUpdate(
+      x,
+      stride,
+      dy,
+      stride,
+      rows,
+      1,
+      8,
+      16,
+      0,
+      128,
+      out,
+      0,
+      next,
+      0,
+      rule,
+      stack,
+      0,
+      sum,
+    );
     return floats[next / 4 + 7 * 16 + 3];
   },
   columnSums(kernels, floats, values) {

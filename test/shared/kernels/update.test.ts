@@ -24,7 +24,8 @@ t.test('sgd: every build gives the twin’s bits and verdict, with and without m
     ({ count, rate, momentum, decay, nesterov }, area) => {
       const [w, g, v, newW, newV] = [0, 1, 2, 3, 4].map(() => area.take(count));
       const rule = area.put([rate, momentum, decay, nesterov]);
-      return (kernels) => kernels.sgd(w, g, v, newW, newV, count, rule);
+      const checksum = area.takeChecksum();
+      return (kernels) => kernels.sgd(w, g, v, newW, newV, count, rule, 160, checksum);
     },
     600,
   );
@@ -40,7 +41,8 @@ t.test('movingAverage: every build gives the twin’s bits and verdict', (t) => 
   });
   holdEqual(t, builds, cases, ({ count, momentum, divisor }, area) => {
     const [old, value, out] = [0, 1, 2].map(() => area.take(count));
-    return (kernels) => kernels.movingAverage(old, value, out, count, momentum, divisor);
+    const checksum = area.takeChecksum();
+    return (kernels) => kernels.movingAverage(old, value, out, count, momentum, divisor, 2 ** 30, checksum);
   });
   t.end();
 });
@@ -65,8 +67,8 @@ t.test('one value that is not finite is noticed wherever it is, the largest fini
       // An old value of 0 and the rule of rate −1 and nothing else: new w = w + g, read through three kernels.
       for (const verdict of [
         kernels.nonFinite(1024, 19),
-        kernels.movingAverage(4096, 1024, 8192, 32, 0, 1),
-        kernels.sgd(4096, 1024, 4096, 8192, 8192, 32, 12_288),
+        kernels.movingAverage(4096, 1024, 8192, 32, 0, 1, 0, 16_384),
+        kernels.sgd(4096, 1024, 4096, 8192, 8192, 32, 12_288, 0, 16_384),
       ]) {
         if (verdict === (isBad ? 1 : 0)) verdicts.found++;
         else verdicts[isBad ? 'missed' : 'invented']++;
@@ -92,7 +94,7 @@ t.test('without momentum no velocity is read or written', (t) => {
     floats.fill(Number.NaN, 64, 80); // the velocity at 256
     floats.fill(5, 128, 144); // the new velocity at 512
     floats[160] = 0.1; // the rule at 640
-    t.equal(instantiate(memory).sgd(64, 128, 256, 448, 512, 16, 640), 0, name);
+    t.equal(instantiate(memory).sgd(64, 128, 256, 448, 512, 16, 640, 0, 704), 0, name);
     t.same([...floats.slice(128, 144)], Array(16).fill(5), name);
   }
   t.end();
@@ -103,15 +105,15 @@ t.test('a velocity that overflows is noticed, whatever the rate', (t) => {
     const memory = newMemory(1);
     const floats = new Float32Array(memory.buffer);
     const { sgd } = instantiate(memory);
-    const [w, g, v, newW, newV, rule] = [64, 256, 512, 768, 1024, 1280];
+    const [w, g, v, newW, newV, rule, sum] = [64, 256, 512, 768, 1024, 1280, 1344];
     for (let i = 0; i < 16; i++) {
       floats.fill(0);
       floats.set([i % 2 === 0 ? 2 ** -100 : 0, 0.5, 0, 0], rule / 4);
       floats[g / 4 + i] = 3e38;
-      t.equal(sgd(w, g, v, newW, newV, 16, rule), 0, `${name}: finite`);
+      t.equal(sgd(w, g, v, newW, newV, 16, rule, 0, sum), 0, `${name}: finite`);
       // 0.5 · 3e38 + 3e38 is infinite; so is the new weight, or it is NaN where the rate is 0.
       floats[v / 4 + i] = 3e38;
-      t.equal(sgd(w, g, v, newW, newV, 16, rule), 1, `${name}: infinite in column ${i}`);
+      t.equal(sgd(w, g, v, newW, newV, 16, rule, 0, sum), 1, `${name}: infinite in column ${i}`);
     }
   }
   t.end();

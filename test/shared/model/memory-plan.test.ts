@@ -49,9 +49,10 @@ function runsOf(plan: MemoryPlan, { epochSamples, threads }: Sizes, flatSize: nu
     ...[...matrices].flatMap((matrix): Run[] =>
       matrix === null ? [] : [['matrix', matrix.offset, matrix.panels * matrix.stride]],
     ),
-    ...plan.threads.flatMap(({ stack, loss }): Run[] => [
+    ...plan.threads.flatMap(({ stack, loss, checksum }): Run[] => [
       ['stack', stack, stackBytes],
       ['loss', loss, panelBytes],
+      ['checksum', checksum, 8],
     ]),
     // The merge of the losses reads whole vectors.
     ['batch losses', plan.batchLosses, (plan.shardCount - 1) * lossSlotBytes + panelBytes],
@@ -59,6 +60,7 @@ function runsOf(plan: MemoryPlan, { epochSamples, threads }: Sizes, flatSize: nu
     ['predictions', plan.predictions, largestSplit],
     ['step losses', plan.stepLosses, 4 * plan.stepCount],
     ['step seconds', plan.stepSeconds, 8 * plan.stepCount],
+    ['step checksums', plan.stepChecksums, 8 * plan.stepCount],
     ['order', plan.order, 4 * epochSamples],
     ...[plan.train, plan.test].flatMap(({ samples, images, labels }): Run[] => [
       ['images', images, samples * pixels],

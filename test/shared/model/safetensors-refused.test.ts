@@ -39,7 +39,7 @@ const damages: readonly (readonly [string, unknown, number, string])[] = [
     `tensor "a" of shape (4503599627370496, 4503599627370496) needs ${2 ** 106} bytes, got 0 to 8 of 8`,
   ],
   ...[
-    { dtype: 'F16', shape: [4], data_offsets: [0, 8] },
+    { dtype: 'F4', shape: [16], data_offsets: [0, 8] },
     { dtype: 'F32', shape: [-2], data_offsets: [0, 8] },
     { dtype: 'F32', shape: [2], data_offsets: [8, 0] },
     { dtype: 'F32', shape: [2], data_offsets: [0, 8, 8] },
@@ -52,7 +52,7 @@ const damages: readonly (readonly [string, unknown, number, string])[] = [
     JSON.stringify(entry),
     { a: entry },
     8,
-    'tensor "a" is not described by dtype F32, F64 or I64, shape and data_offsets',
+    'tensor "a" is not described by a known dtype, shape and data_offsets',
   ]),
   ['no object', [], 0, 'the header is no object'],
   ['null', null, 0, 'the header is no object'],

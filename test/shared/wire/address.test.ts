@@ -1,5 +1,5 @@
 import t from 'tap';
-import { addressText, isLoopback, parseListen } from '../../../shared/wire/address.ts';
+import { addressText, hostOf, isLoopback, parseListen } from '../../../shared/wire/address.ts';
 import { refusal } from '../../helpers/refusal.ts';
 
 t.test('HOST:PORT is read, IPv6 in brackets', (t) => {
@@ -42,6 +42,12 @@ t.test('what is no HOST:PORT is refused', (t) => {
       `--listen: got ${JSON.stringify(text)}, expected HOST:PORT, like 0.0.0.0:7077 or [::]:7077`,
     );
   }
+  t.end();
+});
+
+t.test('the host of a URL has no brackets', (t) => {
+  t.equal(hostOf(new URL('ws://[::1]:7077')), '::1');
+  t.equal(hostOf(new URL('wss://trainer.example:7077')), 'trainer.example');
   t.end();
 });
 

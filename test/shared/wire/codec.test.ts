@@ -3,7 +3,13 @@ import { getHeapStatistics } from 'node:v8';
 import { Packr } from 'msgpackr/pack';
 import t from 'tap';
 import { decodeMessage, encodeMessage } from '../../../shared/wire/codec.ts';
-import { controlBytes, helloBytes } from '../../../shared/wire/limits.ts';
+import {
+  controlBytes,
+  helloBytes,
+  mostNodes,
+  reasonLength,
+  recipeBytes,
+} from '../../../shared/wire/limits.ts';
 import { type Hello, schemas, type ToWorker, type Welcome } from '../../../shared/wire/messages.ts';
 import { fuzzInputs, slowestMs } from '../../helpers/fuzz.ts';
 import { goldenMessages } from '../../helpers/golden-messages.ts';
@@ -75,7 +81,7 @@ const welcome: Welcome = {
   ...{ type: 'welcome', version: wide.repeat(32), run: 2 ** 32 - 1, ticket: wide.repeat(64) },
   ...{
     name: wide.repeat(80),
-    recipe: '#'.repeat(12_288),
+    recipe: '#'.repeat(recipeBytes),
     samples: { train: 2 ** 32 - 1, test: 2 ** 32 - 1 },
   },
 };
@@ -84,10 +90,10 @@ t.test('the largest messages fit their limits', (t) => {
   t.ok(encodeMessage(hello).length <= helloBytes, `hello: ${encodeMessage(hello).length} bytes`);
   t.same(decodeMessage('toCoordinator', encodeMessage(hello), helloBytes), hello);
   t.same(decodeMessage('toWorker', encodeMessage(welcome)), welcome);
-  const nodes = Array.from({ length: 40 }, (_, i): [number, number] => [i, 2 ** 32 - 1 - i]);
+  const nodes = Array.from({ length: mostNodes }, (_, i): [number, number] => [i, 2 ** 32 - 1 - i]);
   const others: ToWorker[] = [
-    { type: 'assign', generation: 2 ** 32 - 1, step: 2 ** 32 - 1, nodes },
-    { type: 'end', reason: wide.repeat(1024) },
+    { type: 'assign', step: 2 ** 32 - 1, nodes },
+    { type: 'end', reason: wide.repeat(reasonLength), failed: true },
   ];
   for (const message of others) t.same(decodeMessage('toWorker', encodeMessage(message)), message);
   t.end();
@@ -113,7 +119,7 @@ t.test('a byte more than the limit is refused before it is looked at', (t) => {
 
 t.test('what nobody would read is not sent', (t) => {
   t.throws(
-    () => encodeMessage({ ...welcome, recipe: wide.repeat(12_288) }),
+    () => encodeMessage({ ...welcome, recipe: wide.repeat(recipeBytes) }),
     /a welcome of \d+ bytes, at most 16384/,
   );
   const undefinedStep = { type: 'ready', step: undefined } as unknown as ToWorker;
@@ -122,10 +128,10 @@ t.test('what nobody would read is not sent', (t) => {
 });
 
 t.test('bytes that were encoded stay, whatever is encoded after them', (t) => {
-  const bytes = encodeMessage({ type: 'end', reason: 'first' });
+  const bytes = encodeMessage({ type: 'end', reason: 'first', failed: true });
   const before = toHex(bytes);
   t.equal(bytes.buffer.byteLength, bytes.length, 'no piece of a shared pool');
-  for (let i = 0; i < 1_000; i++) encodeMessage({ type: 'end', reason: `another ${i}` });
+  for (let i = 0; i < 1_000; i++) encodeMessage({ type: 'end', reason: `another ${i}`, failed: true });
   t.equal(toHex(bytes), before);
   t.end();
 });
@@ -142,7 +148,7 @@ t.test('decoding leaves what it reads as it was', (t) => {
 t.test('text of the other end cannot move a terminal’s cursor', (t) => {
   const bytes = encodeMessage({ type: 'leave', reason: 'a\r\n\u001b[2Jb\u0085c' });
   t.same(decodeMessage('toCoordinator', bytes), { type: 'leave', reason: 'a [2Jb c' });
-  t.match(reasonAgainst('toWorker', packr.pack({ type: 'end', reason: 'x', abc: 1 })), /"abc"/);
+  t.match(reasonAgainst('toWorker', packr.pack({ type: 'end', reason: 'x', failed: true, abc: 1 })), /"abc"/);
   t.end();
 });
 

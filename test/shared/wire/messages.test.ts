@@ -1,5 +1,7 @@
 /** What the schemas of the control messages refuse. */
 import t from 'tap';
+import { quoted } from '../../../shared/errors.ts';
+import { mostNodes, reasonLength, recipeBytes } from '../../../shared/wire/limits.ts';
 import { schemas } from '../../../shared/wire/messages.ts';
 import { type Golden, goldenMessages } from '../../helpers/golden-messages.ts';
 
@@ -29,7 +31,9 @@ const noCounts = [
   {},
   undefined,
 ];
-const noTexts = ['', 1, null, ['a'], {}, undefined];
+const noStrings = ['', 1, null, ['a'], {}, undefined];
+/** Of text for people nothing is left where nothing can be seen. */
+const noTexts = [...noStrings, ' ', '\u0000\u0007\u001b', '\u200b\u2028'];
 const noHashes = [...noTexts, 'f'.repeat(63), 'f'.repeat(65), 'F'.repeat(64), `${'f'.repeat(63)}\n`];
 
 /** Type → field → values that it must not have. */
@@ -55,7 +59,7 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly unknown[]>
     run: noCounts,
     ticket: [...noTexts, 't'.repeat(65)],
     name: [...noTexts, 'n'.repeat(81)],
-    recipe: [...noTexts, 'r'.repeat(12_289)],
+    recipe: [...noStrings, 'r'.repeat(recipeBytes + 1)],
     samples: [
       ...[null, 1, [], {}, { train: 1 }, { train: 1, test: 1, more: 1 }],
       ...noCounts.flatMap((count) => [
@@ -64,10 +68,9 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly unknown[]>
       ]),
     ],
   },
-  refuse: { reason: [...noTexts, 'r'.repeat(1025)], retry: [0, 1, 'true', null, undefined] },
-  resync: { reason: [...noTexts, 'r'.repeat(1025)] },
+  refuse: { reason: [...noTexts, 'r'.repeat(reasonLength + 1)] },
+  resync: { reason: [...noTexts, 'r'.repeat(reasonLength + 1)] },
   assign: {
-    generation: noCounts,
     step: noCounts,
     nodes: [
       ...[null, 1, 'nodes', {}, undefined, [], [[]], [[0]], [[0, 1, 2]], [[0, 1], null], [{ 0: 0, 1: 1 }]],
@@ -78,13 +81,13 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly unknown[]>
           [0, 1],
           [3, 2],
         ],
-        Array.from({ length: 41 }, (_, i) => [i, i + 1]),
+        Array.from({ length: mostNodes + 1 }, (_, i) => [i, i + 1]),
       ],
       ...noCounts.flatMap((count) => [[[count, 8]], [[0, count]]]),
     ],
   },
   evaluate: { step: noCounts, from: [...noCounts, 79, 80], to: [...noCounts, 0] },
-  end: { reason: [...noTexts, 'r'.repeat(1025)] },
+  end: { reason: [...noTexts, 'r'.repeat(reasonLength + 1)], failed: [0, 1, 'true', null, undefined] },
 };
 
 t.test('every field of every message is in the table of wrong values', (t) => {
@@ -103,7 +106,8 @@ for (const [type, fields] of Object.entries(wrong)) {
     for (const [field, values] of Object.entries(fields)) {
       const { [field]: _, ...rest } = one.message as Record<string, unknown>;
       t.notOk(schemas[one.to].safeParse(rest).success, `without ${field}`);
-      for (const value of values) t.notOk(takes(one, { [field]: value }), `${field}: ${String(value)}`);
+      for (const value of values)
+        t.notOk(takes(one, { [field]: value }), `${field}: ${quoted(String(value))}`);
     }
     t.end();
   });
@@ -113,7 +117,11 @@ t.test('the borders of the ranges belong to them', (t) => {
   for (const step of [0, 2 ** 32 - 1]) t.ok(takes(golden('ready'), { step }));
   for (const threads of [1, 1024]) t.ok(takes(golden('hello'), { threads }));
   t.ok(takes(golden('assign'), { nodes: [[2 ** 32 - 2, 2 ** 32 - 1]] }));
-  t.ok(takes(golden('assign'), { nodes: Array.from({ length: 40 }, (_, i) => [i, i + 1]) }));
+  t.ok(takes(golden('assign'), { nodes: Array.from({ length: mostNodes }, (_, i) => [i, i + 1]) }));
+  t.ok(takes(golden('welcome'), { recipe: 'r'.repeat(recipeBytes) }));
+  for (const type of ['refuse', 'resync', 'end']) {
+    t.ok(takes(golden(type), { reason: 'r'.repeat(reasonLength) }), type);
+  }
   t.ok(takes(golden('evaluate'), { from: 78, to: 79 }));
   t.end();
 });

@@ -72,14 +72,14 @@ t.test('a frame before the bulk connection is a mistake of ours', async (t) => {
 t.test('closing lets all that was sent arrive, then tells both the reason', async (t) => {
   const { worker, coordinator, toldWorker, toldCoordinator } = await linked(t);
   for (let i = 0; i < 20; i++) coordinator.sendFrame({ ...frameHeader, panel: i }, pattern(900_000));
-  coordinator.send({ type: 'end', reason: 'all done' });
+  coordinator.send({ type: 'end', reason: 'all done', failed: true });
   coordinator.close('the run is over');
   coordinator.close('twice');
   coordinator.send({ type: 'heartbeat' });
   coordinator.sendFrame(frameHeader, pattern(4));
   t.equal(await toldWorker.end(), 'the run is over');
   t.equal(toldWorker.frames.length, 20);
-  t.same(toldWorker.messages, [{ type: 'end', reason: 'all done' }]);
+  t.same(toldWorker.messages, [{ type: 'end', reason: 'all done', failed: true }]);
   t.equal(await toldCoordinator.end(), 'the run is over');
   worker.send({ type: 'heartbeat' });
   worker.sendFrame(frameHeader, pattern(4));

@@ -62,7 +62,7 @@ function collect(kernel: KernelName, count: number): Case[] {
 function requestOf({ kernel, values, before }: Case): Buffer {
   const name = Buffer.alloc(32, 0);
   name.write(kernel);
-  const numbers = new Float64Array(16);
+  const numbers = new Float64Array(18);
   numbers.set(values);
   return Buffer.concat([name, Buffer.from(numbers.buffer), Buffer.from(before.buffer)]);
 }

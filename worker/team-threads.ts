@@ -18,7 +18,7 @@ import { type Control, kinds, own, words } from './control.ts';
 import type { Failpoint } from './failpoint.ts';
 import type { ThreadTask } from './thread.ts';
 
-export interface MembersOptions {
+export interface TeamThreadsOptions {
   readonly setup: Setup;
   readonly kernels: LoadedKernels;
   readonly memory: SharedMemory;
@@ -38,7 +38,7 @@ const startTimeoutMs = 60_000;
 const exitTimeoutMs = 10_000;
 
 /** One rank's task, and the worker thread that runs it once that is known. */
-interface Member {
+interface TeamThread {
   readonly task: Promise<void>;
   readonly abort: AbortController;
   worker: Worker | null;
@@ -46,19 +46,19 @@ interface Member {
   failure: string | null;
 }
 
-export class Members {
+export class TeamThreads {
   /** Threads that died and were replaced. */
   deaths = 0;
-  readonly #options: MembersOptions;
+  readonly #options: TeamThreadsOptions;
   readonly #barrierDeadlineMs: number;
   readonly #control: Control;
   readonly #words: Int32Array;
   readonly #pool: Piscina;
-  readonly #members: Member[] = [];
+  readonly #threads: TeamThread[] = [];
   readonly #failpoints: Failpoint[];
   #ending = false;
 
-  constructor(options: MembersOptions, control: Control, barrierDeadlineMs: number) {
+  constructor(options: TeamThreadsOptions, control: Control, barrierDeadlineMs: number) {
     const { setup, maxHeapMiB, failpoints } = options;
     this.#options = options;
     this.#barrierDeadlineMs = barrierDeadlineMs;
@@ -79,7 +79,7 @@ export class Members {
   async start(): Promise<void> {
     try {
       const { threads } = this.#options.setup.sizes;
-      for (let rank = 0; rank < threads; rank++) this.#members.push(this.#launch(rank));
+      for (let rank = 0; rank < threads; rank++) this.#threads.push(this.#launch(rank));
       await this.#allReady('threads did not start');
     } catch (error) {
       await this.#pool.destroy();
@@ -90,7 +90,7 @@ export class Members {
   /** Gives all threads a command; its parameters must be in their words already. */
   give(kind: number): void {
     resetBarrier(this.#words); // threads may have left one at its deadline
-    for (const rank of this.#members.keys())
+    for (const rank of this.#threads.keys())
       Atomics.store(this.#words, this.#control.own(rank, own.alive), 0);
     Atomics.store(this.#words, words.kind, kind);
     Atomics.add(this.#words, words.command, 1);
@@ -107,7 +107,7 @@ export class Members {
     let lastAlive = '';
     for (;;) {
       const seen = Atomics.load(this.#words, words.finished);
-      const pending = [...this.#members.keys()].filter((rank) => this.#isPending(rank));
+      const pending = [...this.#threads.keys()].filter((rank) => this.#isPending(rank));
       if (pending.length === 0) break;
       if (this.#failures().length > 0) abortBarrier(this.#words);
       const alive = pending.map((rank) => this.#own(rank, own.alive)).join();
@@ -129,11 +129,11 @@ export class Members {
    * @throws LockstepError (TEAM) when one does not end or a new one does not start
    */
   async replaceDead(): Promise<void> {
-    for (const [rank, member] of this.#members.entries()) {
-      if (member.failure === null) continue;
+    for (const [rank, thread] of this.#threads.entries()) {
+      if (thread.failure === null) continue;
       this.deaths += 1;
-      await this.#gone(rank, member);
-      this.#members[rank] = this.#launch(rank);
+      await this.#gone(rank, thread);
+      this.#threads[rank] = this.#launch(rank);
     }
     resetBarrier(this.#words);
     await this.#allReady('threads could not be replaced');
@@ -144,12 +144,12 @@ export class Members {
     if (!this.#ending && this.#failures().length === 0) {
       this.#ending = true;
       this.give(kinds.end);
-      await within(exitTimeoutMs, Promise.all(this.#members.map(({ task }) => task)));
+      await within(exitTimeoutMs, Promise.all(this.#threads.map(({ task }) => task)));
     }
     await within(exitTimeoutMs, this.#pool.destroy());
   }
 
-  #launch(rank: number): Member {
+  #launch(rank: number): TeamThread {
     const { setup, kernels, memory, profile = false } = this.#options;
     const failpoint = this.#failpoints.findIndex((point) => point.rank === rank);
     const task: ThreadTask = {
@@ -166,9 +166,9 @@ export class Members {
     Atomics.store(this.#words, this.#control.own(rank, own.finished), -1);
     const abort = new AbortController();
     const ended = (reason: string) => {
-      if (!this.#ending) this.#fail(member, `thread ${rank} ${reason}`);
+      if (!this.#ending) this.#fail(thread, `thread ${rank} ${reason}`);
     };
-    const member: Member = {
+    const thread: TeamThread = {
       task: this.#pool.run(task, { signal: abort.signal }).then(
         () => ended('ended by itself'),
         (error: unknown) => ended(`died: ${reasonOf(error)}`),
@@ -177,16 +177,16 @@ export class Members {
       worker: null,
       failure: null,
     };
-    return member;
+    return thread;
   }
 
   /** Waits until all threads, new ones too, are ready for a command, and notes which worker runs which rank. */
   async #allReady(problem: string): Promise<void> {
     const failures = await this.settle(startTimeoutMs);
     if (failures.length > 0) throw new LockstepError('TEAM', `${problem}: ${failures.join('; ')}`);
-    for (const [rank, member] of this.#members.entries()) {
+    for (const [rank, thread] of this.#threads.entries()) {
       const id = this.#own(rank, own.threadId);
-      member.worker = this.#pool.threads.find(({ threadId }) => threadId === id) ?? null;
+      thread.worker = this.#pool.threads.find(({ threadId }) => threadId === id) ?? null;
     }
   }
 
@@ -194,12 +194,12 @@ export class Members {
   #endOverdue(pending: readonly number[], timeoutMs: number): void {
     const least = Math.min(...pending.map((rank) => this.#own(rank, own.alive)));
     for (const rank of pending.filter((candidate) => this.#own(candidate, own.alive) === least)) {
-      this.#fail(this.#members[rank], `thread ${rank} did not move for ${timeoutMs} ms`);
-      this.#members[rank].abort.abort();
+      this.#fail(this.#threads[rank], `thread ${rank} did not move for ${timeoutMs} ms`);
+      this.#threads[rank].abort.abort();
     }
   }
 
-  async #gone(rank: number, { worker }: Member): Promise<void> {
+  async #gone(rank: number, { worker }: TeamThread): Promise<void> {
     // A task that threw leaves its thread alive and idle, ready for the next task.
     if (worker === null || worker.threadId === -1 || this.#pool.threads.includes(worker)) return;
     try {
@@ -210,21 +210,21 @@ export class Members {
     }
   }
 
-  /** Notes why a member is lost, the first reason only, and wakes whoever waits for it. */
-  #fail(member: Member, reason: string): void {
-    member.failure ??= reason;
+  /** Notes why a thread is lost, the first reason only, and wakes whoever waits for it. */
+  #fail(thread: TeamThread, reason: string): void {
+    thread.failure ??= reason;
     Atomics.add(this.#words, words.finished, 1);
     Atomics.notify(this.#words, words.finished);
   }
 
   #failures(): string[] {
-    return this.#members.flatMap(({ failure }) => (failure === null ? [] : [failure]));
+    return this.#threads.flatMap(({ failure }) => (failure === null ? [] : [failure]));
   }
 
   /** True while a rank is alive and has not finished the current command. */
   #isPending(rank: number): boolean {
     const finished = this.#own(rank, own.finished) === Atomics.load(this.#words, words.command);
-    return this.#members[rank].failure === null && !finished;
+    return this.#threads[rank].failure === null && !finished;
   }
 
   #own(rank: number, word: number): number {
