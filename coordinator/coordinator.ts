@@ -14,6 +14,7 @@ import {
 import { recipeId } from '../shared/recipe/recipe.ts';
 import type { Replica } from '../shared/reduction/span.ts';
 import type { StepsOutcome, WorkAccount } from '../shared/training.ts';
+import { divergedAtStep, divergedInTest } from './diverged.ts';
 import { isExhausted, isFinished, judgeEpoch, newStopping, resultOf } from './early-stopping.ts';
 import { readEvaluation } from './evaluation.ts';
 import { Ledger, type StepResults } from './ledger.ts';
@@ -81,8 +82,8 @@ class Coordinator {
   #trainSeconds = 0;
   /** When the epoch that is being trained began here; null before the first. */
   #epochStartMs: number | null = null;
-  /** The steps that were committed when the run was last kept, and whether it is to be kept after the next step. */
-  #kept: number;
+  /** The place in the run where it was last kept, and whether it is to be kept after the next step. */
+  #kept: string;
   #isKeepDue = false;
   /** What a listener threw while the team was at work. */
   #failure: { readonly error: unknown } | null = null;
@@ -96,7 +97,7 @@ class Coordinator {
     this.#ledger = new Ledger(run);
     this.#stopping = from === null ? newStopping(run.recipe) : from.stopping;
     // A model to start from is nowhere else; what this program draws can be drawn again.
-    this.#kept = committed === 0 && run.recipe.init.startsWith('sha256:') ? -1 : committed;
+    this.#kept = committed === 0 && run.recipe.init.startsWith('sha256:') ? '' : this.#place;
   }
 
   async train(): Promise<Outcome> {
@@ -147,7 +148,10 @@ class Coordinator {
         seconds += (performance.now() - startMs) / 1000;
         if (this.#failure !== null) throw this.#failure.error;
         this.#tellSteps();
-        if (outcome.kind === 'nonFinite') throw this.#diverged(outcome.step, outcome.where);
+        if (outcome.kind === 'nonFinite') {
+          const { steps, epoch } = this.#ledger;
+          throw divergedAtStep(this.#run.recipe, steps + outcome.step + 1, epoch, outcome.where);
+        }
         const isAtStop = every?.kind === 'steps' && this.#team.committed % every.steps === 0;
         if ((isAtStop || this.#isKeepDue) && this.#step < steps) this.#keep();
         // A team that was held up may come back without having done the step.
@@ -231,15 +235,14 @@ class Coordinator {
   /** Keeps the run as it is now, unless it is kept already. Only between two steps, all of which are told. */
   #keep(): void {
     this.#isKeepDue = false;
-    const { committed } = this.#team;
-    if (this.#keeping === null || committed === this.#kept) return;
-    this.#kept = committed;
+    if (this.#keeping === null || this.#place === this.#kept) return;
+    this.#kept = this.#place;
     this.#keeping.keep(this.#state());
   }
 
   /** Keeps the run at the next moment between two steps, which may be now. */
   #keepSoon(): void {
-    if (this.#team.committed === this.#kept) return;
+    if (this.#place === this.#kept) return;
     if (this.#team.pause()) {
       this.#tellSteps();
       this.#keep();
@@ -277,11 +280,7 @@ class Coordinator {
     const { plan, memory, architecture } = this.#run;
     const evaluation = readEvaluation(plan, memory, 'test', architecture.classes);
     if (evaluation.badShard !== null) {
-      throw new LockstepError(
-        'DIVERGED',
-        `training diverged: NaN or infinity in the test loss of shard ${evaluation.badShard} after step ${committed}; ` +
-          `lower the learning rate (optimizer ${this.#run.recipe.optimizer}) or look at scale and init`,
-      );
+      throw divergedInTest(this.#run.recipe, committed, evaluation.badShard);
     }
     const { loss, accuracy } = evaluation;
     this.#tested = { committed, result: { loss, accuracy } };
@@ -321,17 +320,13 @@ class Coordinator {
     return this.#team.committed - this.#ledger.steps;
   }
 
+  /** The end of an epoch is another place than its last step: the test set has been asked. */
+  get #place(): string {
+    return `${this.#ledger.epochs.length} + ${this.#step}`;
+  }
+
   #flat(): Float32Array {
     const { memory, architecture } = this.#run;
     return new Float32Array(memory.buffer, this.#team.replica.flat, architecture.flatSize);
-  }
-
-  #diverged(step: number, where: string): LockstepError {
-    const { epoch, steps } = this.#ledger;
-    return new LockstepError(
-      'DIVERGED',
-      `training diverged at step ${steps + step + 1} (epoch ${epoch}): NaN or infinity in ${where}; ` +
-        `lower the learning rate (optimizer ${this.#run.recipe.optimizer}) or look at scale and init`,
-    );
   }
 }

@@ -47,6 +47,11 @@ export class RunOutputs implements Keeping {
     if (plan.folder?.kind === 'resumed') this.folder = plan.folder.resumed.folder;
   }
 
+  /** False where the run has no folder. */
+  get isKept(): boolean {
+    return this.#plan.folder !== null;
+  }
+
   get every(): KeepEvery | null {
     return this.#plan.keep.every;
   }

@@ -82,12 +82,13 @@ async function trainToEnd(fields: unknown, settings: RunSettings, startMs: numbe
     threads: workers === null ? threads : 1,
   });
   const start = { command: settings.command ?? null, data: placeOf(draft.data), threads };
+  const keeping = outputs?.isKept ? outputs : null;
   const hooks = outputs === null ? settings.hooks : withOutputs(settings.hooks, outputs, start);
   if (workers !== null) {
     const { openWorkers } = await import('./workers.ts');
     const open = await openWorkers(run, kernels, workers);
     try {
-      const outcome = await coordinate(run, open.fleet, hooks, outputs);
+      const outcome = await coordinate(run, open.fleet, hooks, keeping);
       await open.close(
         outcome.stoppedBy === null ? 'the run is done' : `stopped after step ${outcome.steps}`,
       );
@@ -104,7 +105,7 @@ async function trainToEnd(fields: unknown, settings: RunSettings, startMs: numbe
   const { setup, memory, committed } = run;
   const team = await Team.start({ setup, kernels, memory, committed });
   try {
-    return result(await coordinate(run, team, hooks, outputs), { threads, workers: 0 });
+    return result(await coordinate(run, team, hooks, keeping), { threads, workers: 0 });
   } finally {
     await team.close();
   }

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import type { EpochReport, KeepEvery, StepReport } from '../../coordinator/reports.ts';
 import type { RunState } from '../../coordinator/run-state.ts';
 import type { RecipeFields } from '../../shared/recipe/resolve.ts';
+import type { Team } from '../../worker/team.ts';
 import { bitsOf, syntheticDataset, type TrainOptions, train } from '../helpers/train.ts';
 
 t.setTimeout(120_000);
@@ -158,6 +159,21 @@ t.test('it is kept where it was stopped, and where it failed, unless it diverges
   const wild = { ...fields, optimizer: 'sgd(lr=1e30)' };
   await t.rejects(train(wild, { source, keeping }), { code: 'DIVERGED' });
   t.strictSame(kept, []);
+});
+
+t.test('an evaluation that fails costs neither the epoch nor its checkpoint', async (t) => {
+  const kept: RunState[] = [];
+  const keeping = { every: null, keep: (state: RunState) => kept.push(state) };
+  const wrapTeam = (team: Team): Team => {
+    team.evaluate = () => Promise.reject(new Error('all threads died'));
+    return team;
+  };
+  await t.rejects(train(fields, { source, keeping, wrapTeam }), /all threads died/);
+  t.strictSame(kept.map(placeOf), [[0, 3]], 'its steps are done');
+  const whole = await watch(fields);
+  const resumed = await watch(fields, { from: kept[0] });
+  t.strictSame({ ...bitsOf(resumed.trained), losses: [] }, { ...bitsOf(whole.trained), losses: [] });
+  t.strictSame(resumed.kept.map(bare), whole.kept.map(bare), 'its end is kept, too');
 });
 
 t.test('who cannot keep it ends it', async (t) => {

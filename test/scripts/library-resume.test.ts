@@ -1,5 +1,5 @@
 /** The library keeps runs and goes on with them: in memory or from files, to the same result. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadModel, type ResumeOptions, resume, type TrainOptions, train } from '../../scripts/index.ts';
@@ -160,6 +160,18 @@ t.test('what cannot be kept is told, and the training goes on', async (t) => {
     lines.some((line) => /^cannot write ".*best\.safetensors" \(E.*training goes on/.test(line)),
     lines[1],
   );
+});
+
+t.test('who was taken for dead while it was frozen ends at the next checkpoint', async (t) => {
+  const run = join(base, 'frozen');
+  const onStep = ({ step }: { step: number }) => {
+    if (step !== 2) return;
+    const [own] = readdirSync(run).filter((name) => name.startsWith('lock-'));
+    renameSync(join(run, own), join(run, 'lock-1-00000000.json'));
+  };
+  const message = await refused(train({ ...fields, run, onStep }), 'OUTPUT');
+  t.match(message, /^another process goes on with the run in ".*frozen": this one did not move for too long/);
+  t.notOk(existsSync(join(run, 'model.safetensors')));
 });
 
 t.test('wrong options are refused', async (t) => {

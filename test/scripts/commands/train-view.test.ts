@@ -201,6 +201,28 @@ t.test('the result: accuracy, time, who computed what, the digest, and what to d
   t.end();
 });
 
+t.test('a run that stopped early is done, and says whose weights it has', (t) => {
+  const lines = finished({ stoppedBy: 'earlyStopping', epochs: 7, bestEpoch: 4 });
+  t.ok(lines.includes('stopped early   after epoch 7'));
+  t.ok(lines.includes('best weights    those of epoch 4'));
+  t.ok(lines.includes('The same bits on one thread:'));
+  t.notOk(lines.some((line) => line.startsWith('to go on')));
+  t.end();
+});
+
+t.test('a run that goes on says from where, and its speed is that of what it does', async (t) => {
+  const run = await tinyRun();
+  const terminal = new FakeTerminal(80);
+  const view = new TrainView(new Screen(terminal.stream, false));
+  const note = 'resumed at step 5 (epoch 2)';
+  const at: Position = { epoch: 2, step: 3, first: 1, seconds: 2, loss: 0.5 };
+  view.start({ ...run, committed: 5 }, () => at, 'custom', 1, [note]);
+  while (!terminal.lines.at(-1)?.startsWith('epoch 2/3')) await terminal.written();
+  t.match(terminal.lines.at(-1), ' step 3/4 loss 0.5000 16 samples/s', '32 samples in two seconds');
+  t.equal(terminal.lines[2], note);
+  view.stop();
+});
+
 t.test('command lines can be pasted into a shell', (t) => {
   const words = ['a b', "it's", '$HOME', 'sgd(lr=0.1)', '`x`', 'plain-1.5_x/y=z', '', 'back\\slash'];
   const line = finished({}, [], { look: [], again: words, goOn: null }).at(-2);

@@ -177,7 +177,7 @@ t.test('what is no frame is refused with the reason', (t) => {
   t.equal(decodeFrame(forged(4, 9)), 'protocol version 9, expected 2');
   t.equal(decodeFrame(forged(6, 0)), 'a frame of unknown type');
   t.equal(decodeFrame(forged(6, 6)), 'a frame of unknown type');
-  t.equal(decodeFrame(forged(40, 1)), 'a header with unknown fields');
+  t.equal(decodeFrame(forged(48, 1)), 'a header with unknown fields');
   t.equal(decodeFrame(forged(59, 1)), 'a header with unknown fields');
   t.equal(decodeFrame(forged(35, 0xff)), '4 bytes of payload, its header says 4278190084');
   t.equal(decodeFrame(Uint8Array.from(golden[1].bytes).fill(7, 60, 64)), 'a header whose checksum is wrong');
