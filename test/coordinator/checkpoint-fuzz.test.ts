@@ -26,8 +26,8 @@ const samples = [
   encode({ model: 'dense(1) batchnorm dense(10)', stopping: 'before the first', epoch: 0 }),
 ];
 
-/** What the bits of a run depend on: all but the reports of its epochs, which no digest is over. */
-const bitsOf = (bytes: Uint8Array) => ({ ...decodeCheckpoint(bytes, '').state, epochs: null });
+/** What the bits of a run depend on: all but the reports of its epochs and its chain, which tell of the past. */
+const bitsOf = (bytes: Uint8Array) => ({ ...decodeCheckpoint(bytes, '').state, epochs: null, chain: null });
 const bits = samples.map(bitsOf);
 
 /** Decodes; null if it is read, else the reason without what it quotes. */

@@ -9,11 +9,12 @@ export const statePosition = 2 ** 31;
  * The sum modulo 2⁶⁴ over pairs of neighbouring words a, b of x: each has stride · its position added, modulo 2³²; then
  * the pair counts a · b + a + 2³² · b.
  *
- * With one 1 more that is (a + 2³²) · (b + 1), so a change of one word always shows: the factor that stays is neither 0
- * nor as much as 2³³, and the other changes by less than 2³², which together give no multiple of 2⁶⁴. What two and more
- * changed words do cancels with chances of 2⁻³² and less: by how much each of them counts is the other word's business.
- * (The pairs are those of NH in Black, Halevi, Krawczyk, Krovetz and Rogaway, UMAC, 1999; that the pair itself is added
- * is from XXH3.)
+ * But for 2³² that is (a + 2³²) · (b + 1), so a change of one word always shows: it is multiplied by the other factor,
+ * which is not 0 and below 2³³; 2 goes into the change less than 32 times and into the factor less than 33 times, and so
+ * not 64 times into both. That changes of several words cancel takes a chance of 2⁻³² and less, unless the words are as
+ * regular as the changes: by how much a change counts is the other word's business.
+ * (Products of pairs with keys added are NH's, in Black, Halevi, Krawczyk, Krovetz and Rogaway, UMAC, 1999; that the pair
+ * itself is added is XXH3's.)
  */
 export function checksumOf(words: Uint32Array, position: number): bigint {
   const keyed = words.map((word, i) => word + Math.imul(stride, position + i));
