@@ -211,3 +211,16 @@ t.test('the same step again is the same checkpoint again', async (t) => {
   t.same(namesIn(folder), [fileName(1), fileName(2)]);
   t.equal(newestStep(folder), 2);
 });
+
+t.test('those of a wrong state are removed, also the one that is being written', async (t) => {
+  const folder = t.testdir();
+  const checkpoints = await Checkpoints.open(folder, { keep: 3, alarm });
+  await save(checkpoints, 1, 2, 3);
+  for (const step of [4, 5]) {
+    const { parts, place } = checkpointOf(step);
+    checkpoints.save(parts, place);
+  }
+  await checkpoints.discard(3);
+  t.same(namesIn(folder), [fileName(2)]);
+  t.equal(newestStep(folder), 2);
+});
