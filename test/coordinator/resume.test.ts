@@ -5,6 +5,7 @@ import type { RunState } from '../../coordinator/run-state.ts';
 import type { RecipeFields } from '../../shared/recipe/resolve.ts';
 import type { Team } from '../../worker/team.ts';
 import { bitsOf, syntheticDataset, type TrainOptions, train } from '../helpers/train.ts';
+import { trainWithWorkers } from '../helpers/workers.ts';
 
 t.setTimeout(120_000);
 
@@ -137,6 +138,25 @@ t.test('it is kept from time to time, at a step’s boundary, and what was kept 
   const { kept: straight } = await watch(long, { hooks: until(steps) });
   t.strictSame(bare(first), bare(straight.at(-1) as RunState), `after step ${steps}`);
   t.ok(trained.steps > steps, 'it went on');
+});
+
+t.test('a fleet is kept without a pause, and goes on from there with workers and with threads', async (t) => {
+  const kept: RunState[] = [];
+  const keeping = { every: { kind: 'time', ms: 1 }, keep: (state: RunState) => kept.push(state) } as const;
+  const long = { ...fields, epochs: 6 };
+  const whole = await trainWithWorkers(long, source, [{ threads: 1 }, { threads: 2 }], { keeping });
+  t.ok(kept.length > 6, `kept ${kept.length} times`);
+  const { losses, ...bits } = bitsOf(whole);
+  t.strictSame(bitsOf(await train(long, { source })), { losses, ...bits });
+  for (const from of [kept[1], kept[kept.length >> 1]]) {
+    const steps = 3 * from.epoch + from.step;
+    for (const trained of [
+      await trainWithWorkers(long, source, [{ threads: 2 }], { from }),
+      await train(long, { source, threads: 2, from }),
+    ]) {
+      t.strictSame(bitsOf(trained), { ...bits, losses: losses.slice(steps) }, `from step ${steps}`);
+    }
+  }
 });
 
 t.test('it is kept where it was stopped, and where it failed, unless it diverges', async (t) => {

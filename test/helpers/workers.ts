@@ -2,7 +2,8 @@
 import { coordinate } from '../../coordinator/coordinator.ts';
 import { Fleet, type FleetEvent } from '../../coordinator/fleet.ts';
 import { prepareRun } from '../../coordinator/prepare.ts';
-import type { StepReport } from '../../coordinator/reports.ts';
+import type { Keeping, StepReport } from '../../coordinator/reports.ts';
+import type { RunState } from '../../coordinator/run-state.ts';
 import type { DatasetSource } from '../../shared/data/dataset.ts';
 import { type KernelSet, loadKernels } from '../../shared/kernels/load.ts';
 import { knownAnswer } from '../../shared/kernels/probe.ts';
@@ -56,10 +57,11 @@ export async function trainWithWorkers(
   fields: RecipeFields,
   source: DatasetSource,
   workers: readonly TestWorker[],
+  { keeping = null, from = null }: { keeping?: Keeping | null; from?: RunState | null } = {},
 ): Promise<TrainedWithWorkers> {
   const draft = draftRecipe(fields, label);
   const kernels = loadKernels('wasm');
-  const run = await prepareRun({ draft, source, kernels, threads: 1, initial: null, label });
+  const run = await prepareRun({ draft, source, kernels, threads: 1, initial: null, from, label });
   const events: FleetEvent[] = [];
   const fleet = new Fleet({
     run,
@@ -75,7 +77,7 @@ export async function trainWithWorkers(
   const losses: number[] = [];
   try {
     const onSteps = (reports: readonly StepReport[]) => losses.push(...reports.map(({ loss }) => loss));
-    const outcome = await coordinate(run, fleet, { onSteps });
+    const outcome = await coordinate(run, fleet, { onSteps }, keeping);
     fleet.close('the run is done');
     const ends = await Promise.all(sessions.map(({ ended }) => ended));
     const threadDeaths = teams.reduce((sum, { deaths }) => sum + deaths, 0);

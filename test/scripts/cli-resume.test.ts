@@ -164,6 +164,17 @@ t.test('a run in a folder that is read-only cannot go on, and says so in one lin
   }
 });
 
+t.test('a run of threads goes on with its door open, as if it had been so from the start', async (t) => {
+  const cwd = t.testdir();
+  unfinished(join(cwd, 'r'));
+  const args = ['train', '--resume', 'r', '--threads', '2', '--listen', '127.0.0.1:0', '--json'];
+  const result = await lockstep(args, { cwd });
+  t.equal(result.code, 0, result.stderr);
+  const { weightsDigest, stateDigest, chain } = summary;
+  t.match(jsonOf(result), { weightsDigest, stateDigest, chain, resumedAtStep: 18, joins: 0, workers: 0 });
+  t.strictSame(loggedOf(join(cwd, 'r')), loggedOf(whole));
+});
+
 t.test('the recipe may be said again, and the data may lie elsewhere', async (t) => {
   const cwd = t.testdir();
   unfinished(join(cwd, 'r'));
