@@ -67,9 +67,10 @@ export class RunLock {
     }
   }
 
-  /** True if another process found this one dead, which may have been frozen, and has the folder now. */
+  /** True if another process found this one dead, which may have been frozen, and took the folder; it may be done with it. */
   get isLost(): boolean {
-    return !existsSync(this.#path) && this.#others().length > 0;
+    // A folder that was cleared is nobody else's.
+    return !existsSync(this.#path) && (attempt(() => readdirSync(this.#folder)) ?? []).length > 0;
   }
 
   release(): void {

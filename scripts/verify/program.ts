@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -62,6 +62,16 @@ export class Running {
   }
 
   /**
+   * Waits for its end, and for ever if that is a good one.
+   * @throws LockstepError (RUN) with what it said on stderr if it fails
+   */
+  async failure(): Promise<never> {
+    const code = await this.end();
+    if (code !== 0) throw this.#failed(`a worker ended with ${code}`);
+    return new Promise(() => {});
+  }
+
+  /**
    * Waits until it says on stderr what a pattern looks for, and returns the pattern's first group.
    * @throws LockstepError (RUN) if it ends before
    */
@@ -111,6 +121,12 @@ export class Program {
   async reaches(steps: number, log: string, run: Running): Promise<boolean> {
     while (!run.isOver && stepsIn(log) < steps) await new Promise((resolve) => setTimeout(resolve, lookMs));
     return !run.isOver;
+  }
+
+  /** Waits until something whole is in a folder of a run, or the run is over. */
+  async fills(folder: string, run: Running): Promise<void> {
+    const isThere = () => existsSync(folder) && readdirSync(folder).some((name) => !name.startsWith('.'));
+    while (!run.isOver && !isThere()) await new Promise((resolve) => setTimeout(resolve, lookMs));
   }
 
   /** Ends whatever still runs, and takes the folder away. */

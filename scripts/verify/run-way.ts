@@ -60,20 +60,24 @@ async function withWorkers(way: Way, { args }: Subject, program: Program): Promi
   const command = trainArgs(way, [...args, '--no-run']);
   if (way.threads === 0) command.splice(0, 1, 'coordinator');
   const { run, invite } = await openDoor(program, command, way.workers.length);
-  way.workers.forEach(invite);
-  return check(await run.summary(), ({ workers }) => workers === way.workers.length, 'not all workers came');
+  const workers = way.workers.map(invite);
+  return check(
+    await summaryWith(run, workers),
+    ({ workers }) => workers === way.workers.length,
+    'not all workers came',
+  );
 }
 
 async function withDeath(way: Way, { args, steps }: Subject, program: Program): Promise<Summary> {
   const log = join(program.folder, 'death.jsonl');
   const command = ['coordinator', ...args, '--no-run', '--json', '--log', log];
   const { run, invite } = await openDoor(program, command, way.workers.length);
-  const [victim] = way.workers.map(invite);
+  const [victim, ...others] = way.workers.map(invite);
   await program.reaches(middleOf(steps), log, run);
   victim.kill('SIGKILL');
-  invite(way.workers[0]);
+  others.push(invite(way.workers[0]));
   return check(
-    await run.summary(),
+    await summaryWith(run, others),
     ({ deaths }) => deaths === 1,
     'the run was over before the worker was killed',
   );
@@ -90,6 +94,7 @@ async function resumed(
     trainArgs(way, [...args, '--quiet', '--run', folder, '--checkpoint-every', '3']),
   );
   await program.reaches(middleOf(steps), join(folder, 'log.jsonl'), first);
+  await program.fills(join(folder, 'checkpoints'), first);
   first.kill(signal);
   await first.end();
   const other = { threads: 2, kernels: 'auto' };
@@ -99,9 +104,13 @@ async function resumed(
     return check(await second.summary(), isResumed, 'the run was over before it was stopped');
   }
   const { run, invite } = await openDoor(program, ['coordinator', ...again, '--json'], 2);
-  invite({ ...other, threads: 1 });
-  invite({ ...other, threads: 1 });
-  return check(await run.summary(), isResumed, 'the run was over before it was killed');
+  const workers = [1, 1].map((threads) => invite({ ...other, threads }));
+  return check(await summaryWith(run, workers), isResumed, 'the run was over before it was killed');
+}
+
+/** The summary of a run, as soon as it is there; the failure of a worker, if that is sooner. */
+function summaryWith(run: Running, workers: readonly Running[]): Promise<Summary> {
+  return Promise.race([run.summary(), ...workers.map((worker) => worker.failure())]);
 }
 
 function isResumed({ resumedAtStep, stepsComputed }: Summary): boolean {

@@ -51,7 +51,7 @@ export function waysOf({ sets, isShort }: WaysOptions): Way[] {
     ...usable.slice(1).map((set) => local(set === 'exact' ? 2 : 1, set)),
     ...[2, 3, 8].map((threads) => local(threads, fastest)),
     remote('1 worker', [1]),
-    remote('3 workers of 1, 2 and 1 threads', [1, 2, 1]),
+    remote('3 workers (1, 2, 1 threads)', [1, 2, 1]),
     remote('1 thread and 2 workers', [1, 1], 1),
     {
       ...remote('a worker killed, another comes', [1, 1, 1]),

@@ -75,7 +75,7 @@ const faults: readonly {
       },
     ],
     only: '3 workers',
-    different: ['3 workers of 1, 2 and 1 threads'],
+    different: ['3 workers (1, 2, 1 threads)'],
   },
   {
     name: 'an unfused multiply-add',
@@ -131,7 +131,7 @@ const faults: readonly {
       },
     ],
     only: '3 workers',
-    different: ['3 workers of 1, 2 and 1 threads'],
+    different: ['3 workers (1, 2, 1 threads)'],
   },
 ];
 

@@ -42,6 +42,7 @@ t.test('the values in brackets are those that hold', (t) => {
     model: undefined,
     shardSize: `an eighth of the batch, ${defaultShardSize(1)} to ${defaultShardSize(65_536)}`,
     dropLast: undefined,
+    earlyStopping: 'none',
   };
   t.equal(defaultShardSize(256), 32, 'an eighth');
   for (const { name, field = '', otherwise } of recipeFlags) {
