@@ -127,7 +127,7 @@ async function main(kind: HostileKind, count: number, seed: number, folder: stri
   const measure = async (path: string, bytes: Uint8Array): Promise<number> => {
     let shortest = Number.POSITIVE_INFINITY;
     const kept = { ...counts };
-    for (let i = 0; i < mostTries && shortest > limitMs / 2; i++) {
+    for (let i = 0; i < mostTries && shortest > 0.8 * limitMs; i++) {
       Object.assign(counts, kept);
       const start = performance.now();
       await attempt(path);

@@ -182,16 +182,16 @@ t.test('what is transparent shows the named ground, or one on which the drawing 
 });
 
 t.test('a large image is averaged by squares while it is read', async (t) => {
-  const [width, height] = [2049, 513];
+  const [width, height] = [1025, 257];
   // Left half black, right half white, in single bits.
   const samples = Array.from({ length: width * height }, (_, i) => (i % width < width / 2 ? 0 : 1));
   for (const interlaced of [false, true]) {
     const image = await decode(encodePng({ width, height, depth: 1, colourType: 0, interlaced, samples }));
-    t.strictSame([image.width, image.height], [1025, 257], 'squares of 2×2');
+    t.strictSame([image.width, image.height], [513, 129], 'squares of 2×2');
     const sum = image.values.reduce((a, b) => a + b, 0);
     t.equal(
       sum / image.values.length,
-      255 * (512.5 / 1025),
+      255 * (256.5 / 513),
       'half of it is white, the cut cells at the edge too',
     );
   }
