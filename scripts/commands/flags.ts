@@ -118,7 +118,7 @@ export const recipeFlags: readonly Flag[] = [
     kind: 'text',
     value: 'TEXT',
     field: 'earlyStopping',
-    help: 'end when testLoss, trainLoss or testAccuracy was not better by minDelta for patience epochs, with the best weights; for example "testLoss(patience=3,minDelta=0)"',
+    help: 'end when testLoss, trainLoss or testAccuracy was not better by minDelta for patience epochs, with the best weights; for example "testLoss(patience=5)"',
     otherwise: 'none',
   },
 ];

@@ -124,7 +124,7 @@ t.test('a training that diverges says the same on any number of threads and leav
     t.equal(code, 1, `exit code with ${threads} threads`);
     messages.push(stderr);
     const left = everythingBelow(cwd);
-    const told = ['r/checkpoints', 'r/environment.json', 'r/log.jsonl', 'r/recipe.json'];
+    const told = ['r/chain', 'r/checkpoints', 'r/environment.json', 'r/log.jsonl', 'r/recipe.json'];
     t.strictSame(
       left,
       ['log.jsonl', 'r', ...told],

@@ -19,7 +19,7 @@ t.test('commands and arguments', (t) =>
   holdRefused(t, {
     'no command': bad(
       [],
-      /got no command, expected train, coordinator, worker, evaluate, predict, export, verify, inspect or bench/,
+      /got no command, expected train, coordinator, worker, evaluate, predict, export, compare, verify, inspect or bench/,
     ),
     'a flag without a command': bad(['--epochs', '3'], /got "--epochs" but no command/),
     'an unknown command': bad(['trian'], /unknown command "trian", did you mean "train"\?/),
