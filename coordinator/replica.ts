@@ -10,6 +10,8 @@ import type { Run } from './prepare.ts';
 export class CoordinatorReplica {
   /** Steps committed since the training began. */
   committed: number;
+  /** The checksum of what the last update wrote; what is computed to find something out changes nothing here. */
+  updateChecksum = 0n;
   readonly #run: Run;
   readonly #training: Training;
 
@@ -53,12 +55,8 @@ export class CoordinatorReplica {
     const loss = this.#training.apply(step, this.committed);
     if (nonFinite.found()) return null;
     this.committed += 1;
+    this.updateChecksum = this.#training.model.checksum;
     return loss;
-  }
-
-  /** The checksum of what the last update wrote. */
-  get updateChecksum(): bigint {
-    return this.#training.model.checksum;
   }
 
   /** Evaluates shards of the test set here, all if nothing is said; losses and predictions are in memory afterwards. */

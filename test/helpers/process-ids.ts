@@ -20,8 +20,18 @@ export async function childrenWhen(pid: number, count: number): Promise<number[]
   }
 }
 
+/** Waits until each of some processes leads a group of its own, as it does soon after its start; returns their groups. */
+export async function groupsOf(pids: readonly number[]): Promise<number[]> {
+  const startMs = performance.now();
+  for (;;) {
+    const groups = pids.map(groupOf);
+    if (groups.every((group, i) => group === pids[i]) || performance.now() - startMs > 20_000) return groups;
+    await setTimeout(20);
+  }
+}
+
 /** Id of the group that a process belongs to. */
-export function groupOf(pid: number): number {
+function groupOf(pid: number): number {
   // Its name, in parentheses, may hold anything; the group is the third word after it.
   const words = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
   return Number(words[2]);

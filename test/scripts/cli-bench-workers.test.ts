@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { holdRefused, jsonOf, lockstep, whenShown } from '../helpers/cli.ts';
 import { hasSignals } from '../helpers/platform.ts';
-import { childrenWhen, groupOf, showsChildren, survivorsOf } from '../helpers/process-ids.ts';
+import { childrenWhen, groupsOf, showsChildren, survivorsOf } from '../helpers/process-ids.ts';
 import { writeTinyData } from '../helpers/tiny-data.ts';
 
 t.setTimeout(180_000);
@@ -68,7 +68,7 @@ for (const [title, signals, code] of [
     let workers: number[] = [];
     const during = async (child: ChildProcess) => {
       workers = await childrenWhen(child.pid ?? 0, 2);
-      t.same(workers.map(groupOf), workers, 'a Ctrl-C in a terminal is none for them');
+      t.same(await groupsOf(workers), workers, 'a Ctrl-C in a terminal is none for them');
       whenShown(child.stderr, 'again to end at once', () => signals[1] && child.kill(signals[1]));
       child.kill(signals[0]);
     };

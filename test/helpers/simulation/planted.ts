@@ -40,7 +40,7 @@ const arrivals = new WeakMap<Reduction, Float32Array[]>();
 /** The last replica that was copied, by who copied it. */
 const copies = new WeakMap<CoordinatorReplica, Uint8Array>();
 
-const otherBits = /other weights|another state|other losses/;
+const otherBits = /other weights|another state|other losses|DOUBT/;
 const hang = /hang/;
 
 export const plantedBugs: readonly PlantedBug[] = [
