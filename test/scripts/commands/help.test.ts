@@ -39,7 +39,6 @@ t.test('every command and every flag is there', (t) => {
 t.test('the values in brackets are those that hold', (t) => {
   const derived: Record<string, string | undefined> = {
     trainSamples: 'all',
-    earlyStopping: 'none',
     model: undefined,
     shardSize: `an eighth of the batch, ${defaultShardSize(1)} to ${defaultShardSize(65_536)}`,
     dropLast: undefined,
