@@ -61,35 +61,32 @@ export class ChainFile {
 /** A chain as it is read, also while its run goes on writing it. */
 export class StoredChain {
   readonly #file: RegularFile;
+  /** The last step whose digest was there when it was opened, whole and not lost. */
+  readonly steps: number;
 
   /** @throws LockstepError (DATA) when it cannot be read or has not even its first digest */
   constructor(path: string) {
     this.#file = openRegularFile(path);
-    if (this.#file.sizeBytes >= digestBytes) return;
-    this.close();
-    throw dataError(
-      `${shownPath(path)}: has ${this.#file.sizeBytes} bytes, expected digests of ${digestBytes} bytes each`,
-    );
-  }
-
-  /** Steps whose digests were there when it was opened; a digest that is being written does not count. */
-  get steps(): number {
-    return Math.floor(this.#file.sizeBytes / digestBytes) - 1;
+    const { sizeBytes } = this.#file;
+    if (sizeBytes < digestBytes) {
+      this.close();
+      throw dataError(
+        `${shownPath(path)}: has ${sizeBytes} bytes, expected digests of ${digestBytes} bytes each`,
+      );
+    }
+    let steps = Math.floor(sizeBytes / digestBytes) - 1;
+    while (steps > 0 && this.digest(steps) === null) steps--;
+    this.steps = steps;
   }
 
   /**
-   * The digest after a step from 0 to `steps`, in hexadecimal.
-   * @throws LockstepError (DATA) when it cannot be read, or was lost with the machine's power
+   * The digest after a step, in hexadecimal; null where it is not there, as what was lost with the machine's power.
+   * @throws LockstepError (DATA) when it cannot be read
    */
-  digest(step: number): string {
+  digest(step: number): string | null {
     const bytes = Buffer.alloc(digestBytes);
     const count = readAt(this.#file, bytes, 0, digestBytes, digestBytes * step);
-    if (count < digestBytes || bytes.every((byte) => byte === 0)) {
-      throw dataError(
-        `${shownPath(this.#file.path)}: the digest of step ${step} is not there; the file was cut off or altered`,
-      );
-    }
-    return bytes.toString('hex');
+    return count < digestBytes || bytes.every((byte) => byte === 0) ? null : bytes.toString('hex');
   }
 
   close(): void {

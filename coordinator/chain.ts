@@ -28,17 +28,35 @@ export function nextDigest(before: string, step: number, checksum: bigint): stri
 }
 
 /**
- * The first step at which two chains differ, found by bisection; null where they agree to the end.
+ * The first step at which two chains are known to differ, found by bisection; null where there is none.
  * @param steps the last step that both have
- * @param differs whether the digests after a step differ; once they do, all that follow do
+ * @param differs whether the digests after a step differ, null where that is not known; once they do, all later ones do
  */
-export function firstDifferentStep(steps: number, differs: (step: number) => boolean): number | null {
-  if (!differs(steps)) return null;
-  let [same, different] = [-1, steps];
-  while (different - same > 1) {
-    const middle = Math.floor((same + different) / 2);
-    if (differs(middle)) different = middle;
-    else same = middle;
+export function firstDifferentStep(steps: number, differs: (step: number) => boolean | null): number | null {
+  let [same, different] = [-1, steps + 1];
+  for (let at = steps; different - same > 1; at = Math.floor((same + different) / 2)) {
+    const found = nearestKnown(at, [same, different], differs);
+    if (found === null) break;
+    if (found.differs) different = found.step;
+    else same = found.step;
   }
-  return different;
+  return different > steps ? null : different;
+}
+
+/** The step itself, the first behind it, or the last before it that something is known of, between two others. */
+function nearestKnown(
+  at: number,
+  [before, behind]: readonly [number, number],
+  differs: (step: number) => boolean | null,
+): { readonly step: number; readonly differs: boolean } | null {
+  for (const [from, direction] of [
+    [at, 1],
+    [at - 1, -1],
+  ]) {
+    for (let step = from; step > before && step < behind; step += direction) {
+      const known = differs(step);
+      if (known !== null) return { step, differs: known };
+    }
+  }
+  return null;
 }

@@ -48,23 +48,33 @@ interface Moment {
   readonly state: RunState;
 }
 
+/** Where two chains part. */
+export interface Parting {
+  /** The first step after which they are known to differ. */
+  readonly step: number;
+  /** The last step after which they are known to be the same, the one before where no digest was lost; -1 if none is. */
+  readonly same: number;
+  /** After the step. */
+  readonly digests: Pair<string>;
+}
+
 export class Investigation {
   readonly #runs: Pair<StoredRun>;
   readonly #step: number;
+  readonly #parting: Parting;
   readonly #rerun: Rerun | null;
   readonly #missing: string[] = [];
 
-  /** @param step the first after which the runs differ */
-  constructor(runs: Pair<StoredRun>, step: number, rerun: Rerun | null) {
+  constructor(runs: Pair<StoredRun>, parting: Parting, rerun: Rerun | null) {
     this.#runs = runs;
-    this.#step = step;
+    this.#step = parting.step;
+    this.#parting = parting;
     this.#rerun = rerun;
   }
 
   async report(): Promise<RunDifference> {
     const [a, b] = this.#runs;
-    const step = this.#step;
-    const digests: Pair<string> = [a.digest(step), b.digest(step)];
+    const { step, digests } = this.#parting;
     const here = await this.#computeAgain();
     const isRight = digests.map((digest) => digest === here?.state.chain);
     const losses = pairOf(a.lossOf(step), b.lossOf(step));
@@ -86,9 +96,12 @@ export class Investigation {
     const from = start?.step ?? 0;
     const again = await this.#attempt(start?.state ?? null, this.#step);
     if (again === null) return null;
-    // Before the step both runs have the same digests.
-    const before = again.digests.slice(0, this.#step - from);
-    const other = before.findIndex((digest, i) => digest !== this.#runs[0].digest(from + i));
+    // As far as both runs have the same digests.
+    const before = again.digests.slice(0, this.#parting.same + 1 - from);
+    const other = before.findIndex((digest, i) => {
+      const theirs = this.#runs[0].digest(from + i) ?? this.#runs[1].digest(from + i);
+      return theirs !== null && theirs !== digest;
+    });
     if (other < 0) return { ...again, step: this.#step, from };
     const what =
       from + other === 0 ? 'begins with another model than' : `computes step ${from + other} otherwise than`;
@@ -99,7 +112,7 @@ export class Investigation {
   }
 
   #lastCommonState(): Moment | null {
-    const before = this.#keptSteps().filter((step) => step < this.#step);
+    const before = this.#keptSteps().filter((step) => step <= this.#parting.same);
     for (const step of before.reverse()) {
       for (const run of this.#runs) {
         const state = run.stateAt(step);
@@ -150,7 +163,7 @@ export class Investigation {
     const { recipe } = this.#runs[0];
     const architecture = architectureOf(recipe.model, 'model');
     const differences = differingTensors(architecture, states);
-    const isThen = step === this.#step && step > 0;
+    const isThen = step === this.#step && step > 0 && this.#parting.same === step - 1;
     const place = isThen ? placeInStep({ architecture, recipe, differences, losses }) : null;
     return { step, place, tensors: differences };
   }
@@ -172,6 +185,7 @@ export class Investigation {
   }
 }
 
-function pairOf<T>(a: T | null, b: T | null): Pair<T> | null {
+/** Both, or null where one of them is not known. */
+export function pairOf<T>(a: T | null, b: T | null): Pair<T> | null {
   return a === null || b === null ? null : [a, b];
 }

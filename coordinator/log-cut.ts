@@ -1,5 +1,7 @@
 /** Cuts the log of a run back to where the run goes on, so that it becomes the log of a run that was never stopped. */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
+import { openRegularFile, shownPath } from '../shared/data/regular-file.ts';
+import { dataError, reasonOf } from '../shared/errors.ts';
 import { writeWhole } from './durable-file.ts';
 
 /** What a log tells of, up to its last line: steps since the run began, and epochs that are done. */
@@ -51,6 +53,21 @@ export function cutLog(path: string, done: LogEnd): LogEnd {
     return end;
   } finally {
     closeSync(file);
+  }
+}
+
+/**
+ * The lines of a log of any size, the last one first; a last one that is torn is none.
+ * @throws LockstepError (DATA) when it cannot be read, or is no log at all
+ */
+export function* logLines(path: string): Generator<string> {
+  const { fd, sizeBytes } = openRegularFile(path);
+  try {
+    for (const { text } of linesFromEnd(fd, sizeBytes)) yield text;
+  } catch (error) {
+    throw dataError(`${shownPath(path)}: ${reasonOf(error)}; expected the log of a run`, error);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -6,7 +6,7 @@ import type { Recipe } from '../shared/recipe/recipe.ts';
 import { draftRecipe, finishRecipe } from '../shared/recipe/resolve.ts';
 
 /** Recipe files have a few hundred bytes. */
-const largestRecipe = 65_536;
+export const largestRecipe = 65_536;
 
 /**
  * Reads `recipe.json` of a folder.

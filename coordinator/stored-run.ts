@@ -1,16 +1,14 @@
 /** A run as its folder tells of it, finished or still going on: recipe, chain, checkpoints, losses. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readRegularFile, shownPath } from '../shared/data/regular-file.ts';
+import { shownPath } from '../shared/data/regular-file.ts';
 import { LockstepError, usageError } from '../shared/errors.ts';
 import { canonicalJson, type Recipe } from '../shared/recipe/recipe.ts';
 import { StoredChain } from './chain-file.ts';
 import { readCheckpoint, storedSteps } from './checkpoints.ts';
+import { logLines } from './log-cut.ts';
 import { readRunRecipe } from './run-recipe.ts';
 import type { RunState } from './run-state.ts';
-
-/** A line of the log has a hundred bytes, so this is the log of ten million steps. */
-const largestLog = 2 ** 30;
 
 export class StoredRun {
   readonly folder: string;
@@ -42,8 +40,8 @@ export class StoredRun {
     return this.#chain.steps;
   }
 
-  /** The chain's digest after a step. @throws LockstepError (DATA) */
-  digest(step: number): string {
+  /** The chain's digest after a step, null where it was lost. @throws LockstepError (DATA) */
+  digest(step: number): string | null {
     return this.#chain.digest(step);
   }
 
@@ -74,12 +72,18 @@ export class StoredRun {
   lossOf(step: number): number | null {
     const path = join(this.folder, 'log.jsonl');
     if (!existsSync(path)) return null;
-    const text = Buffer.from(readRegularFile(path, largestLog)).toString('utf8');
     // Lines of events name steps, too.
-    const line = new RegExp(`^\\{"epoch":\\d+,"step":${step},.*\\}$`, 'm').exec(text)?.[0];
-    if (line === undefined) return null;
-    const { loss } = JSON.parse(line) as { loss: unknown };
-    return typeof loss === 'number' ? loss : null;
+    const start = new RegExp(`^\\{"epoch":\\d+,"step":${step},`);
+    try {
+      for (const line of logLines(path)) {
+        if (!start.test(line)) continue;
+        const { loss } = JSON.parse(line) as { loss: unknown };
+        return typeof loss === 'number' ? loss : null;
+      }
+    } catch {
+      // It says more of a difference that is found without it, too.
+    }
+    return null;
   }
 
   close(): void {

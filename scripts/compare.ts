@@ -39,6 +39,12 @@ export async function compare(
   second: string,
   options: CompareOptions = {},
 ): Promise<Comparison> {
+  for (const folder of [first, second]) {
+    if (typeof folder === 'string') continue;
+    throw usageError(
+      `compare: got ${folder === null ? 'null' : typeof folder}, expected the folders of two runs`,
+    );
+  }
   const kinds = { rerun: 'any', data: 'any', from: 'any', threads: 'any', kernels: 'text' } as const;
   checkOptions(options, kinds, 'compare');
   if (options.kernels !== undefined) checkChoice(options.kernels, kernelChoices, 'compare: kernels');

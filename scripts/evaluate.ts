@@ -1,7 +1,7 @@
 /** How good a model is: on the whole, by class, and where it is wrong most. */
 import { type Evaluation, readEvaluation } from '../coordinator/evaluation.ts';
 import type { Inference } from '../coordinator/inference.ts';
-import { classCount, imageShape, memoryDataset, openDataset } from '../shared/data/dataset.ts';
+import { classCount, imageShape, knownName, memoryDataset, openDataset } from '../shared/data/dataset.ts';
 import { knownDatasets } from '../shared/data/known-datasets.ts';
 import { dataError } from '../shared/errors.ts';
 import { type KernelChoice, kernelChoices, loadKernels } from '../shared/kernels/load.ts';
@@ -34,13 +34,17 @@ export interface Mistake {
 }
 
 export interface EvaluationReport extends Evaluation {
+  /** The data set's name, the folder, or `memory`. */
+  readonly data: string;
+  /** In words, that nobody said which data to take, and these are not what the model was trained on; null otherwise. */
+  readonly note: string | null;
   readonly classes: readonly ClassScores[];
   /** The mistakes that the model was surest of, the surest first. */
   readonly worst: readonly Mistake[];
 }
 
 export interface EvaluateOptions {
-  /** Where the samples come from, by default `mnist`. */
+  /** Where the samples come from; by default what it was trained on if that is known by name, else `mnist`. */
   readonly data?: string | DataInMemory;
   /** Which of them, by default `test`. */
   readonly split?: Split;
@@ -63,7 +67,8 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<EvaluationReport> {
   checkOptions(options, { data: 'any', split: 'text', kernels: 'text', worst: 'any' }, 'evaluate');
-  const { data = 'mnist', split = 'test', kernels = 'auto', worst = 10 } = options;
+  const trainedOn = knownName(model.recipe.dataset);
+  const { data = trainedOn ?? 'mnist', split = 'test', kernels = 'auto', worst = 10 } = options;
   checkChoice(split, splits, 'evaluate: split');
   checkChoice(kernels, kernelChoices, 'evaluate: kernels');
   checkCount(worst, 'evaluate: worst');
@@ -82,6 +87,11 @@ export async function evaluate(
   }
   return {
     ...evaluation,
+    data: source.name,
+    note:
+      options.data === undefined && trainedOn === null
+        ? `${source.name} is not the data that the model was trained on; say which to take by data`
+        : null,
     classes: classScores(evaluation.confusion),
     worst: findMistakes(inference).slice(0, worst),
   };

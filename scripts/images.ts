@@ -7,7 +7,7 @@ import { checkChoice, checkCount, checkOptions } from './options.ts';
 export interface ReadImagesOptions {
   /** How an image that is not 28×28 is brought there: `digit` (the default) centres what is drawn, `whole` does not. */
   readonly fit?: Fit;
-  /** Read at most so many images of the file. */
+  /** Read at most so many images of the file, at least 1. */
   readonly first?: number;
 }
 
@@ -21,6 +21,6 @@ export async function readImages(path: string, options: ReadImagesOptions = {}):
   checkOptions(options, { fit: 'text', first: 'any' }, 'readImages');
   const { fit = 'digit', first = Number.MAX_SAFE_INTEGER } = options;
   checkChoice(fit, fits, 'readImages: fit');
-  checkCount(first, 'readImages: first');
+  checkCount(first, 'readImages: first', 1);
   return (await readFirst(path, first, fit, 'readImages')).samples;
 }

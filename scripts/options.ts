@@ -43,10 +43,10 @@ export function checkChoice(value: string, choices: readonly string[], where: st
   );
 }
 
-/** @throws LockstepError (USAGE) for anything but an integer ≥ 0 */
-export function checkCount(value: unknown, where: string): void {
-  if (Number.isSafeInteger(value) && Number(value) >= 0) return;
-  throw usageError(`${where}: got ${shown(value)}, expected an integer ≥ 0`);
+/** @throws LockstepError (USAGE) for anything but an integer ≥ `least` */
+export function checkCount(value: unknown, where: string, least = 0): void {
+  if (Number.isSafeInteger(value) && Number(value) >= least) return;
+  throw usageError(`${where}: got ${shown(value)}, expected an integer ≥ ${least}`);
 }
 
 /** Checks data in memory as far as its type says. @throws LockstepError (USAGE) */

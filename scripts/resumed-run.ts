@@ -7,10 +7,10 @@ import { RunLock } from '../coordinator/run-lock.ts';
 import { readRunRecipe } from '../coordinator/run-recipe.ts';
 import type { RunState } from '../coordinator/run-state.ts';
 import { shownPath } from '../shared/data/regular-file.ts';
-import { dataError, usageError } from '../shared/errors.ts';
+import { dataError, LockstepError, usageError } from '../shared/errors.ts';
 import { canonicalJson, type Recipe } from '../shared/recipe/recipe.ts';
 import { rememberStart } from './environment.ts';
-import { type KeepSettings, parseKeepSettings } from './keep-settings.ts';
+import { type KeepSettings, type KeepTexts, keepDefaults, parseKeepSettings } from './keep-settings.ts';
 import { runFiles } from './run-keeper.ts';
 
 export interface ResumedRun {
@@ -25,6 +25,8 @@ export interface ResumedRun {
   /** The data that it was trained on, as far as that is known, and how it was kept. */
   readonly data: string | null;
   readonly settings: KeepSettings;
+  /** What of that could not be used, in words. */
+  readonly warnings: readonly string[];
   /** Null for a run that is finished, whose folder is only read. */
   readonly lock: RunLock | null;
 }
@@ -40,19 +42,33 @@ export async function openResumed(folder: string, label: string): Promise<Resume
   const recipe = readRunRecipe(folder, label);
   const found = look(folder, recipe);
   const { data, keep } = rememberStart(folder);
-  const where = join(folder, 'environment.json');
-  const settings = parseKeepSettings(keep, (name) => `${where}: ${name}`);
+  const known = { data, ...rememberedSettings(keep, join(folder, 'environment.json')) };
   if (found.state !== null && isFinished(recipe, found.state)) {
-    return { folder, recipe, ...found, data, settings, lock: null };
+    return { folder, recipe, ...found, ...known, lock: null };
   }
   const lock = await RunLock.take(folder, label);
   try {
     // Whoever had it until now may have gone on.
-    return { folder, recipe, ...look(folder, recipe), data, settings, lock };
+    return { folder, recipe, ...look(folder, recipe), ...known, lock };
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+/** How the run was kept; by default where the file was altered and says what cannot be. */
+function rememberedSettings(keep: KeepTexts, path: string): Pick<ResumedRun, 'settings' | 'warnings'> {
+  const warnings: string[] = [];
+  let settings = keepDefaults;
+  for (const name of ['checkpointEvery', 'keep', 'monitor'] as const) {
+    try {
+      settings = parseKeepSettings({ [name]: keep[name] }, () => `${shownPath(path)}: ${name}`, settings);
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      warnings.push(`${error.message}; going on with the default`);
+    }
+  }
+  return { settings, warnings };
 }
 
 function checkFolder(folder: string, label: string): void {

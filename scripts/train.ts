@@ -1,7 +1,7 @@
 /** The library's `train` and `resume`. */
 import { availableParallelism } from 'node:os';
 import type { Hooks } from '../coordinator/reports.ts';
-import { type LockstepError, usageError } from '../shared/errors.ts';
+import { dataError, type LockstepError, usageError } from '../shared/errors.ts';
 import { type KernelChoice, kernelChoices } from '../shared/kernels/load.ts';
 import { type RecipeFields, recipeKeys } from '../shared/recipe/resolve.ts';
 import { type BestBy, type KeepTexts, parseKeepSettings, resumedKeepSettings } from './keep-settings.ts';
@@ -118,6 +118,7 @@ export async function resume(folder: string, options: ResumeOptions = {}): Promi
   const settings = runSettings(how, 'resume');
   const resumed = await openResumed(folder, 'resume');
   try {
+    for (const warning of resumed.warnings) alarmOf(how)(dataError(warning));
     const keep = resumedKeepSettings(keepTexts(how), (name) => `resume: ${name}`, resumed.settings);
     const { recipe, state } = resumed;
     if (state !== null && resumed.lock === null) return finishedResult(recipe, state, settings);

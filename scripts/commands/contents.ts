@@ -2,8 +2,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Checkpoint } from '../../coordinator/checkpoint.ts';
+import { logLines } from '../../coordinator/log-cut.ts';
 import { classCount, imageShape } from '../../shared/data/dataset.ts';
-import { readRegularFile, shownPath } from '../../shared/data/regular-file.ts';
+import { shownPath } from '../../shared/data/regular-file.ts';
 import { suggestion, usageError } from '../../shared/errors.ts';
 import { type Architecture, parseArchitecture } from '../../shared/model/architecture.ts';
 import type { SafetensorsFile } from '../../shared/model/safetensors.ts';
@@ -52,9 +53,6 @@ export type Contents = { readonly file: string; readonly run: RunFacts | null } 
       readonly stored: SafetensorsFile;
     }
 );
-
-/** A log of this size is of some million steps. */
-const largestLog = 2 ** 29 - 1;
 
 /** @throws LockstepError (USAGE) when there is no such thing, (DATA) when it is broken */
 export function readContents(path: string, flags: FlagValues): Contents {
@@ -118,17 +116,21 @@ function countCheckpoints(folder: string): number {
 /** The epochs that a log tells of; none where there is no log. A line that was torn is none. */
 function readEpochs(path: string): EpochFacts[] {
   if (!existsSync(path)) return [];
-  const lines = Buffer.from(readRegularFile(path, largestLog)).toString('utf8').split('\n');
-  return lines
-    .filter((line) => line.includes('"testLoss"'))
-    .flatMap((line): EpochFacts[] => {
-      try {
-        const facts = JSON.parse(line) as EpochFacts;
-        return isEpoch(facts) ? [epochFacts(facts)] : [];
-      } catch {
-        return []; // torn by the end of a process
-      }
-    });
+  const epochs: EpochFacts[] = [];
+  for (const line of logLines(path)) {
+    const facts = line.includes('"testLoss"') ? parseEpoch(line) : null;
+    if (facts !== null) epochs.push(facts);
+  }
+  return epochs.reverse();
+}
+
+function parseEpoch(line: string): EpochFacts | null {
+  try {
+    const facts = JSON.parse(line) as EpochFacts;
+    return isEpoch(facts) ? epochFacts(facts) : null;
+  } catch {
+    return null; // torn by the end of a process
+  }
 }
 
 function isEpoch(facts: EpochFacts): boolean {

@@ -20,11 +20,12 @@ export async function evaluateCommand(argument: string, flags: FlagValues): Prom
   const worst = flags.number('worst', { kind: 'integer', min: 0, max: mostWorst }) ?? defaultWorst;
   const path = modelPath(argument, 'evaluate');
   const model = loadModel(path);
-  const data = flags.text('data') ?? 'mnist';
-  const result = await evaluate(model, { data, split, kernels, worst });
+  const data = flags.text('data');
+  const result = await evaluate(model, { ...(data !== undefined && { data }), split, kernels, worst });
   screen.line(`model           ${path}`);
   screen.line(`weights digest  ${model.weightsDigest}`);
-  screen.line(`${`${split} samples`.padEnd(15)} ${grouped(result.samples)} of ${data}`);
+  screen.line(`${`${split} samples`.padEnd(15)} ${grouped(result.samples)} of ${result.data}`);
+  if (result.note !== null) screen.line(result.note);
   screen.line(`${`${split} loss`.padEnd(15)} ${result.loss.toFixed(4)}`);
   screen.line(
     `${`${split} accuracy`.padEnd(15)} ${percent(result.accuracy)} (${grouped(result.correct)} right)`,

@@ -5,7 +5,7 @@ import type { Invitation } from '../invitation.ts';
 import { thisProcess } from '../invitation.ts';
 import type { Listening } from './listening.ts';
 import { clock, plural, type Screen } from './screen.ts';
-import { shellWord } from './shell-word.ts';
+import { commandText } from './shell-word.ts';
 import type { TrainView } from './train-view.ts';
 
 export class FleetView {
@@ -123,7 +123,7 @@ export function commandLines(
 ): string[] {
   const words = [
     ...(isTokenNew ? [`LOCKSTEP_TOKEN=${token}`] : []),
-    `npm exec --no -- lockstep worker ${shellWord(url)}`,
+    commandText(['worker', url]),
     ...(isInsecure ? ['--insecure'] : []),
     ...(fingerprint === null ? [] : ['--fingerprint', fingerprint]),
   ];

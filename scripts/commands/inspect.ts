@@ -1,6 +1,5 @@
 /** `lockstep inspect FILE`: what is in a model, a checkpoint, a run folder, a recipe, or any safetensors file. */
-import { datasetId } from '../../shared/data/dataset.ts';
-import { knownDatasets } from '../../shared/data/known-datasets.ts';
+import { knownName } from '../../shared/data/dataset.ts';
 import { oneLine, quoted } from '../../shared/errors.ts';
 import type { Architecture } from '../../shared/model/architecture.ts';
 import type { SafetensorsFile } from '../../shared/model/safetensors.ts';
@@ -11,8 +10,9 @@ import { digestOf } from '../recipes/digests.ts';
 import { type Contents, type EpochFacts, readContents } from './contents.ts';
 import type { FlagValues } from './flag-values.ts';
 import { grouped, percent, Screen } from './screen.ts';
+import { commandText } from './shell-word.ts';
 
-type Facts = readonly (readonly [name: string, value: string])[];
+type Facts = readonly (readonly [name: string, value: string | number])[];
 
 /** The last ones are shown; JSON has all. */
 const shownEpochs = 10;
@@ -31,7 +31,8 @@ export function inspectCommand(path: string, flags: FlagValues): number {
   }
   if (json) {
     const named = facts.filter(([name]) => name !== '');
-    const object = { kind: found.kind, ...Object.fromEntries(named.map(camelCased)), ...details(found) };
+    const { kind, file } = found;
+    const object = { kind, file, ...Object.fromEntries(named.map(camelCased)), ...details(found) };
     process.stdout.write(`${JSON.stringify(object)}\n`);
   }
   return 0;
@@ -70,10 +71,10 @@ function weightFacts({
     ['weights digest', weightsDigest],
     ...(isPublished ? [['', 'the published digest: the same bits as everywhere'] as const] : []),
     ...(checkpoint === null ? [] : positionFacts(checkpoint, metadata)),
-    ...(run === null || run.checkpoints === 0 ? [] : [['checkpoints', String(run.checkpoints)] as const]),
+    ...(run === null || run.checkpoints === 0 ? [] : [['checkpoints', run.checkpoints] as const]),
     ['recipe id', recipeId(recipe)],
     ['written by', `Lockstep ${oneLine(metadata.lockstep ?? 'of an unknown version')}`],
-    ['training data', dataName(recipe.dataset)],
+    ['training data', knownName(recipe.dataset) ?? recipe.dataset],
     ['started from', init.startsWith('sha256:') ? `the weights ${init}` : `${init}, seed ${seed}`],
   ];
 }
@@ -91,14 +92,6 @@ function positionFacts(
     ['position', `${grouped(epoch)} of ${grouped(recipe.epochs)} epochs${into}`],
     ...(best ? [['best so far', `${best.value} after epoch ${best.epoch}`] as const] : []),
   ];
-}
-
-/** The name of a known data set, or the SHA-256 that identifies it. */
-function dataName(id: string): string {
-  const known = knownDatasets.find(
-    ({ digests }) => digests !== undefined && datasetId(digests.train, digests.test) === id,
-  );
-  return known === undefined ? id : known.name;
 }
 
 /** Blocks of lines, with an empty line before each. */
@@ -175,7 +168,7 @@ function epochLines(epochs: readonly EpochFacts[]): string[] {
 function startLines(file: string): string[] {
   return [
     'It has no recipe, so its layers are not known. To start a training from it:',
-    `lockstep train --model LAYERS --init ${file}`,
+    commandText(['train', '--model', 'LAYERS', '--init', file]),
   ];
 }
 
@@ -218,6 +211,6 @@ function isFilled(lines: readonly string[]): boolean {
   return lines.length > 0;
 }
 
-function camelCased([name, value]: Facts[number]): [string, string] {
+function camelCased([name, value]: Facts[number]): Facts[number] {
   return [name.replace(/ (\w)/g, (_, letter: string) => letter.toUpperCase()), value];
 }

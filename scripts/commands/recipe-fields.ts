@@ -1,6 +1,7 @@
 /** What is to be trained, from a built-in recipe or a file, and the flags over it. */
 import { closeSync, existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { largestRecipe } from '../../coordinator/run-recipe.ts';
 import { parseNumber } from '../../shared/calls.ts';
 import { openRegularFile, readStart, shownPath } from '../../shared/data/regular-file.ts';
 import { LockstepError, quoted, reasonOf, suggestion, usageError } from '../../shared/errors.ts';
@@ -24,9 +25,6 @@ export interface RecipeChoice {
   /** The model to start from, where `--init` names a file. */
   readonly initial: Snapshot | null;
 }
-
-/** Recipe files have a few hundred bytes. */
-const largestRecipe = 65_536;
 
 /**
  * @param resumed the run that goes on, whose own recipe it is where nothing else is said

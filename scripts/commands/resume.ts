@@ -17,13 +17,21 @@ export async function resumedRun(flags: FlagValues): Promise<ResumedRun | null> 
 }
 
 /** Where it goes on, and why not from a newer checkpoint, in lines. */
-export function resumeLines({ folder, refused, state, lock }: ResumedRun, committed: number): string[] {
+export function resumeLines(
+  { folder, refused, warnings, state, lock }: ResumedRun,
+  committed: number,
+): string[] {
   if (lock === null) return [`The run in ${shownPath(folder)} is finished; this is its result.`];
   const where =
     state === null
       ? `no valid checkpoint in ${shownPath(join(folder, runFiles.checkpoints))}: from step 0`
       : `resumed at step ${grouped(committed)} (epoch ${state.epoch + 1})`;
-  return [...refused.map(({ reason }) => `refused ${reason}`), where];
+  return [...warnings, ...refused.map(({ reason }) => `refused ${shortened(reason)}`), where];
+}
+
+/** Twelve digits of a SHA-256 tell two of them apart. */
+function shortened(text: string): string {
+  return text.replace(/\b([0-9a-f]{12})[0-9a-f]{52}\b/g, '$1…');
 }
 
 /** The token that workers of the run know already, or null. @throws LockstepError (USAGE, DATA) */

@@ -7,7 +7,7 @@ import { digestOf } from '../recipes/digests.ts';
 import type { Summary } from '../summary.ts';
 import { travelOf, travelText } from '../travel.ts';
 import { clock, grouped, percent, plural, type Screen } from './screen.ts';
-import { shellWord } from './shell-word.ts';
+import { commandText } from './shell-word.ts';
 import { wrapped } from './wrap.ts';
 
 /** The line that moves is drawn this often. */
@@ -59,8 +59,9 @@ export class TrainView {
     );
     const who = threads === 0 ? 'no threads here' : plural(threads, 'thread');
     const about = `${who}, ${kernels.set} kernels: ${kernels.reason}`;
-    for (const line of wrapped(about, this.#screen.columns)) this.#screen.line(line);
-    for (const note of notes) this.#screen.line(note);
+    for (const text of [about, ...notes]) {
+      for (const line of wrapped(text, this.#screen.columns)) this.#screen.line(line);
+    }
     this.#screen.line();
     if (this.#screen.isLive) this.#timer = setInterval(() => this.#draw(), drawMs);
   }
@@ -194,8 +195,4 @@ function sharesOf(work: Summary['work'], noun: string): string {
   if (work.length <= 4) return work.map(({ name, shards }) => `${share(shards)} ${name}`).join(', ');
   const counts = work.map(({ shards }) => shards);
   return `${share(Math.min(...counts))} to ${share(Math.max(...counts))} by each of ${work.length} ${noun}s`;
-}
-
-function commandText(words: readonly string[]): string {
-  return `npm exec --no -- lockstep ${words.map(shellWord).join(' ')}`;
 }

@@ -56,6 +56,12 @@ export function datasetId(train: SplitDigests, test: SplitDigests): string {
   return hash.digest('hex');
 }
 
+/** The name of the known dataset that has this identity; null if it is none of those whose contents are known. */
+export function knownName(id: string, known: readonly KnownDataset[] = knownDatasets): string | null {
+  const found = known.find(({ digests }) => digests && datasetId(digests.train, digests.test) === id);
+  return found?.name ?? null;
+}
+
 /**
  * Opens a dataset by name, or the one in a folder of four IDX files, and checks headers and sizes; a known
  * name goes before a folder that is called the same. Throws a usage error when the name is unknown or the

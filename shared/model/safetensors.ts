@@ -21,8 +21,10 @@ export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The format's own limit for a header is 100 MB; ours have a few KB. */
+/** Ours have a few KB. */
 const largestHeader = 2 ** 20;
+/** The format's own limit for a header; what is said to have a longer one is something else. */
+const formatsLargestHeader = 100_000_000;
 
 /** A model's tensors as its file has them: the F32 ones in model order, then the counters. */
 export function modelTensors(
@@ -85,6 +87,11 @@ export function decodeSafetensors(bytes: Uint8Array, path: string): SafetensorsF
   if (bytes.length < 8) fail(`got ${bytes.length} bytes, expected at least 8`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerBytes = Number(view.getBigUint64(0, true));
+  if (headerBytes > formatsLargestHeader) {
+    throw dataError(
+      `${path}: is no safetensors file; expected one that Lockstep or another program wrote a model to`,
+    );
+  }
   if (headerBytes > largestHeader || 8 + headerBytes > bytes.length) {
     fail(
       `the header is said to have ${headerBytes} bytes, expected at most ${Math.min(largestHeader, bytes.length - 8)}`,

@@ -51,6 +51,27 @@ t.test('the first difference is found, with few looks', (t) => {
   t.end();
 });
 
+t.test('steps that nothing is known of are passed over', (t) => {
+  fc.assert(
+    fc.property(
+      fc.nat(40),
+      fc.nat(41),
+      fc.uniqueArray(fc.nat(40), { maxLength: 41 }),
+      (steps, first, lost) => {
+        const all = Array.from({ length: steps + 1 }, (_, step) => step);
+        const expected = all.find((step) => step >= first && !lost.includes(step)) ?? null;
+        return firstDifferentStep(steps, (at) => (lost.includes(at) ? null : at >= first)) === expected;
+      },
+    ),
+    { seed },
+  );
+  t.equal(
+    firstDifferentStep(9, () => null),
+    null,
+  );
+  t.end();
+});
+
 t.test('every step is told with its digest, and the last one is the chain of the run', async (t) => {
   const digests: string[] = [];
   const told: string[] = [];

@@ -2,7 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { cutLog } from '../../coordinator/log-cut.ts';
+import { cutLog, logLines } from '../../coordinator/log-cut.ts';
+import { refusal } from '../helpers/refusal.ts';
 
 const stepLine = (step: number) =>
   `${JSON.stringify({ epoch: Math.ceil(step / 3), step, samples: 24, loss: 1 / step, seconds: 0.001 })}\n`;
@@ -46,6 +47,18 @@ t.test('a log that was cut anywhere becomes that of any step before', (t) => {
     }
     t.equal(wrong, 0, `to step ${steps} and epoch ${epochs}, from every length`);
   }
+  t.end();
+});
+
+t.test('lines are read from the end, one by one, but for one that is torn', (t) => {
+  writeFileSync(path, `${story(3000)}{"epoch":`);
+  const lines = story(3000).split('\n').slice(0, -1);
+  t.strictSame([...logLines(path)], lines.toReversed());
+  writeFileSync(path, '\u0000'.repeat(2 ** 21));
+  t.match(
+    refusal(() => [...logLines(path)], 'DATA'),
+    /log\.jsonl": it is no log of a run; expected/,
+  );
   t.end();
 });
 

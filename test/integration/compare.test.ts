@@ -211,10 +211,33 @@ t.test('a run that is still going on is compared as far as it is', async (t) => 
   truncateSync(join(growing, 'chain'), 32 * 5 + 7);
   t.match(await compare(growing, folder('good')), { same: true, steps: [4, 10] });
   t.match(await compare(growing, folder('busy')), { same: true, steps: [4, 10] });
+  truncateSync(join(growing, 'chain'), 32 * 5);
   appendFileSync(join(growing, 'chain'), Buffer.alloc(64));
-  await t.rejects(compare(growing, folder('good')), {
+  t.match(await compare(growing, folder('good')), { same: true, steps: [4, 10] }, 'zeros at the end');
+});
+
+t.test('digests that were lost are passed over, and it is said where the runs may have parted', async (t) => {
+  t.testdir();
+  const holed = (name: keyof typeof names, from: number, to: number) => {
+    const copy = copyOf(t, name, `${name} ${from}`);
+    const path = join(copy, 'chain');
+    writeFileSync(path, readFileSync(path).fill(0, 32 * from, 32 * (to + 1)));
+    return copy;
+  };
+  t.match(await compare(holed('good', 3, 8), folder('three threads')), { same: true, steps: [10, 10] });
+  const { difference } = await compare(holed('good', 5, 8), folder('busy'), { data });
+  t.match(difference, { step: 9, fault: 'second', rerun: { from: 4, to: 9 }, states: { place: null } });
+  t.strictSame(difference?.missing, [
+    'The chains lack digests of the steps before: they may have parted at any step from 5 to 9.',
+  ]);
+  t.match((await compare(folder('good'), holed('idle', 0, 3), { data })).difference, {
+    step: 7,
+    fault: 'second',
+    missing: [],
+  });
+  await t.rejects(compare(holed('good', 8, 8), folder('short')), {
     code: 'DATA',
-    message: /the digest of step 6 is not there/,
+    message: /good 8": its chain lacks the digest of step 8, .* go on with the run/,
   });
 });
 

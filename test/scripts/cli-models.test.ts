@@ -149,7 +149,8 @@ t.test('a checkpoint and a run folder stand for their model', async (t) => {
   holdShown(await run('inspect', 'checkpoint.safetensors'), 'inspect');
   t.match(jsonOf(await run('inspect', 'unfinished', '--json', '--quiet')), {
     kind: 'checkpoint',
-    checkpoints: '1',
+    file: /step-.*\.safetensors$/,
+    checkpoints: 1,
   });
   const init = ['--init', './checkpoint.safetensors', '--epochs', '0', '--no-run', '--json', '--quiet'];
   const started = jsonOf(
@@ -179,7 +180,14 @@ t.test('inspect: a run tells its epochs, a file from elsewhere its tensors', asy
   writeFileSync(join(cwd, 'foreign.safetensors'), Buffer.concat([length, text, Buffer.alloc(12)]));
   const foreign = holdShown(await run('inspect', 'foreign.safetensors'), 'inspect a foreign file').join('\n');
   t.match(foreign, /written by +another program\n/);
-  t.match(foreign, /lockstep train --model LAYERS --init foreign\.safetensors\n/);
+  t.match(foreign, /\nnpm exec --no -- lockstep train --model LAYERS --init foreign\.safetensors\n/);
+  copyFileSync(join(cwd, 'foreign.safetensors'), join(cwd, 'my file.safetensors'));
+  t.match((await run('inspect', 'my file.safetensors')).stdout, / --init "my file\.safetensors"\n/);
+  t.match(jsonOf(await run('inspect', 'mnist', '--json', '--quiet')), {
+    kind: 'recipe',
+    file: 'mnist',
+    recipe: { batchSize: Number },
+  });
   t.match(foreign, /fc\.weight \[2J +BF16 +\(2, 3\)\n6 values in 1 tensors\n\nby +me\n/);
   t.notMatch(foreign.replaceAll('\n', ''), /\p{Cc}/u, 'no control characters');
   t.match(jsonOf(await run('inspect', 'foreign.safetensors', '--json', '--quiet')), {

@@ -90,7 +90,17 @@ t.test('a damaged checkpoint is refused aloud, and the one before it is taken', 
   writeFileSync(path, bytes);
   const result = await lockstep(['train', '--resume', 'r', '--json', '--threads', '3'], { cwd });
   t.equal(result.code, 0, result.stderr);
-  t.match(result.stderr, /^refused "r.checkpoints.step-000000018\.safetensors": .*SHA-256.*altered$/m);
+  t.match(
+    result.stderr,
+    /^refused "r.checkpoints.step-000000018\.safetensors": .*SHA-256.*[0-9a-f]{12}….*\saltered$/ms,
+  );
+  t.ok(
+    result.stderr
+      .split('\nresumed at')[0]
+      .split('\n')
+      .every((line) => line.length <= 80),
+    'it fits 80 columns',
+  );
   t.match(result.stderr, /^resumed at step 16 \(epoch 5\)$/m);
   const { weightsDigest, stateDigest } = summary;
   t.match(jsonOf(result), { weightsDigest, stateDigest, resumedAtStep: 16, stepsComputed: 4 });

@@ -52,6 +52,20 @@ t.test('precision, recall, support and mistakes are those of the predictions', a
   }
 });
 
+t.test(
+  'the data are those it was trained on if they are known, else it is said that they are not',
+  async (t) => {
+    const { model } = await train(options);
+    t.match(await evaluate(model, { data }), { data: 'memory', note: null });
+    t.match(await evaluate(model), {
+      data: 'mnist',
+      note: /^mnist is not the data that the model was trained on/,
+    });
+    const { model: ofMnist } = await train({ ...options, data: 'mnist', epochs: 0 });
+    t.match(await evaluate(ofMnist), { data: 'mnist', note: null, samples: 10_000 });
+  },
+);
+
 t.test('so many mistakes as are asked for', async (t) => {
   const { model } = await train(options);
   const all = (await evaluate(model, { data, worst: 1000 })).worst;

@@ -1,6 +1,7 @@
 /** Wrong options of the library: refused by the compiler, and in plain JavaScript with clear errors. */
 import t from 'tap';
 import {
+  compare,
   evaluate,
   LockstepError,
   loadModel,
@@ -28,6 +29,16 @@ async function refusedBy(result: Promise<unknown>): Promise<string> {
   if (error.code !== 'USAGE' || error.exitCode !== 2) throw new Error(`the code is ${error.code}`);
   return error.message;
 }
+
+t.test('compare wants two folders', async (t) => {
+  const untyped: (...folders: unknown[]) => Promise<unknown> = Reflect.apply.bind(
+    null,
+    compare,
+    null,
+  ) as never;
+  t.match(await refusedBy(untyped(['r1'])), /^compare: got undefined, expected the folders of two runs$/);
+  t.match(await refusedBy(untyped([3, 'r1'])), /^compare: got number, expected the folders of two runs$/);
+});
 
 t.test('wrong options of train are USAGE errors that name them', async (t) => {
   const cases: [options: unknown, says: RegExp][] = [

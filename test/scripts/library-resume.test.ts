@@ -174,6 +174,18 @@ t.test('who was taken for dead while it was frozen ends at the next checkpoint',
   t.notOk(existsSync(join(run, 'model.safetensors')));
 });
 
+t.test('how it was kept is taken by default, and that is said, where it cannot be read', async (t) => {
+  const run = await stoppedRun('kept badly', 7, { keep: 2, monitor: 'testAccuracy' });
+  const path = join(run, 'environment.json');
+  writeFileSync(path, readFileSync(path, 'utf8').replace('"keep": "2"', '"keep": "-2"'));
+  const warnings: string[] = [];
+  const { summary } = await resume(run, { data, onWarning: ({ message }) => void warnings.push(message) });
+  t.equal(summary.weightsDigest, whole.summary.weightsDigest);
+  t.equal(warnings.length, 1);
+  t.match(warnings[0], /environment\.json": keep: got "-2", expected .*; going on with the default$/);
+  t.match(readFileSync(path, 'utf8'), /"keep": "3",\s+"monitor": "testAccuracy"/, 'the rest as it was');
+});
+
 t.test('wrong options are refused', async (t) => {
   const folder = join(base, 'whole');
   t.match(

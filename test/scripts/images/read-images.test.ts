@@ -95,6 +95,7 @@ t.test('options are checked', async (t) => {
   const says = async (options: object, message: RegExp) =>
     t.match(await rejection(readImages(path, options), 'USAGE'), message);
   await says({ fit: 'hole' }, /readImages: fit: got "hole", did you mean "whole"\?/);
-  await says({ first: 1.5 }, /readImages: first: got 1.5, expected an integer ≥ 0/);
+  await says({ first: 1.5 }, /readImages: first: got 1.5, expected an integer ≥ 1/);
+  await says({ first: 0 }, /readImages: first: got 0, expected an integer ≥ 1/);
   await says({ last: 1 }, /readImages: unknown option "last"/);
 });
