@@ -42,7 +42,8 @@ export async function openResumed(folder: string, label: string): Promise<Resume
   const { data, keep } = rememberStart(folder);
   const where = join(folder, 'environment.json');
   const settings = parseKeepSettings(keep, (name) => `${where}: ${name}`);
-  if (found.state !== null && isFinished(recipe, found.state)) {
+  // One without epochs has no evaluation to give: it is asked for anew.
+  if (found.state !== null && recipe.epochs > 0 && isFinished(recipe, found.state)) {
     return { folder, recipe, ...found, data, settings, lock: null };
   }
   const lock = await RunLock.take(folder, label);
