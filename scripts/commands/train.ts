@@ -204,7 +204,9 @@ function nextSteps(
 ): NextSteps {
   const { folder, models } = outputs;
   const isInFolder = folder !== null && models.includes(join(folder, runFiles.model));
-  const model = isInFolder ? folder : (models[0] ?? (outputs.hasCheckpoint ? folder : null));
+  // Where something could not be written the newest checkpoint may be an older model.
+  const standsForModel = isInFolder || (models.length === 0 && outputs.isComplete && outputs.hasCheckpoint);
+  const model = standsForModel ? folder : (models[0] ?? null);
   const { data = 'mnist' } = recipe.fields;
   // Data that was in memory has to be put into files first.
   const place = data === 'mnist' ? [] : ['--data', data === 'memory' ? 'DIR' : String(data)];
