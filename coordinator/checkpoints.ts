@@ -12,6 +12,8 @@ import { type FileOperations, remove, writeBeside } from './file-operations.ts';
 export interface CheckpointPlace {
   readonly step: number;
   readonly epoch: number;
+  /** True for a run that is finished with it. */
+  readonly isLast?: boolean;
 }
 
 export interface CheckpointsOptions {
@@ -114,7 +116,12 @@ export class Checkpoints {
       await writeBeside(this.#files, path, parts);
     } catch (error) {
       const last = this.#valid.length === 0 ? 'there is none yet' : `that of step ${this.#valid[0]} stays`;
-      this.#fail(`save the checkpoint of step ${place.step} (epoch ${place.epoch})`, error, last);
+      this.#fail(
+        `save the checkpoint of step ${place.step} (epoch ${place.epoch})`,
+        error,
+        last,
+        place.isLast,
+      );
       return;
     }
     this.#saved = { ...place, path };
@@ -152,12 +159,15 @@ export class Checkpoints {
     }
   }
 
-  #fail(what: string, cause: unknown, rest: string): void {
+  #fail(what: string, cause: unknown, rest: string, isLast = false): void {
+    const [state, advice] = isLast
+      ? ['it was the last', 'then go on with the run']
+      : ['training goes on', 'it is tried again with the next checkpoint'];
     this.#alarm(
       new LockstepError(
         'OUTPUT',
-        `cannot ${what} in ${shownPath(this.#folder)} (${systemReason(cause)}); training goes on, ${rest}; ` +
-          'make room or mend the folder, it is tried again with the next checkpoint',
+        `cannot ${what} in ${shownPath(this.#folder)} (${systemReason(cause)}); ${state}, ${rest}; ` +
+          `make room or mend the folder, ${advice}`,
         { cause },
       ),
     );

@@ -43,7 +43,8 @@ export async function openResumed(folder: string, label: string): Promise<Resume
   const found = look(folder, recipe);
   const { data, keep } = rememberStart(folder);
   const known = { data, ...rememberedSettings(keep, join(folder, 'environment.json')) };
-  if (found.state !== null && isFinished(recipe, found.state)) {
+  // One without epochs has no evaluation to give: it is asked for anew.
+  if (found.state !== null && recipe.epochs > 0 && isFinished(recipe, found.state)) {
     return { folder, recipe, ...found, ...known, lock: null };
   }
   const lock = await RunLock.take(folder, label);

@@ -3,14 +3,12 @@
  * that is large is written beside training.
  */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import * as files from 'node:fs/promises';
 import { join } from 'node:path';
 import { ChainFile } from '../coordinator/chain-file.ts';
 import { encodeCheckpoint } from '../coordinator/checkpoint.ts';
 import { Checkpoints } from '../coordinator/checkpoints.ts';
 import { targetOfTemporary, writeDurably } from '../coordinator/durable-file.ts';
-import { isBetterEpoch } from '../coordinator/early-stopping.ts';
-import { writeBeside } from '../coordinator/file-operations.ts';
+import { isFinished } from '../coordinator/early-stopping.ts';
 import { RunLog } from '../coordinator/log.ts';
 import { cutLog } from '../coordinator/log-cut.ts';
 import type { Run } from '../coordinator/prepare.ts';
@@ -20,9 +18,9 @@ import type { RunState } from '../coordinator/run-state.ts';
 import { shownPath, systemReason } from '../shared/data/regular-file.ts';
 import { LockstepError } from '../shared/errors.ts';
 import { canonicalJson } from '../shared/recipe/recipe.ts';
+import { BestModel } from './best-model.ts';
 import { noteStart, type StartFacts } from './environment.ts';
 import type { KeepSettings } from './keep-settings.ts';
-import { TrainedModel } from './model.ts';
 
 export const runFiles = {
   recipe: 'recipe.json',
@@ -49,15 +47,10 @@ export class RunKeeper implements Keeping {
   readonly every: KeepEvery | null;
   readonly #lock: RunLock;
   readonly #run: Run;
-  readonly #monitor: KeepSettings['monitor'];
-  readonly #alarm: (error: LockstepError) => void;
   readonly #log: RunLog;
   readonly #chain: ChainFile;
   readonly #checkpoints: Checkpoints;
-  /** The best epoch so far, and what is to be written of it. */
-  #best: EpochReport | null = null;
-  #bestModel: TrainedModel | null = null;
-  #isBestLost = false;
+  readonly #best: BestModel;
   /** The state that waits to be written, and the last one that came. */
   #waiting: RunState | null = null;
   #last: RunState | null = null;
@@ -70,12 +63,11 @@ export class RunKeeper implements Keeping {
     this.every = settings.every;
     this.#lock = lock;
     this.#run = run;
-    this.#monitor = settings.monitor;
-    this.#alarm = alarm;
     this.#checkpoints = checkpoints;
     this.#log = openLog(folder, run, alarm);
     this.#chain = new ChainFile(join(folder, runFiles.chain), run, alarm);
-    for (const report of run.from?.epochs ?? []) this.#judge(report);
+    const { monitor } = settings;
+    this.#best = new BestModel({ path: join(folder, runFiles.best), run, monitor, alarm });
   }
 
   /**
@@ -92,14 +84,17 @@ export class RunKeeper implements Keeping {
     noteStart(folder, run, start, settings);
     const { keep } = settings;
     const checkpoints = await Checkpoints.open(join(folder, runFiles.checkpoints), { keep, alarm });
-    return new RunKeeper(options, checkpoints);
+    const keeper = new RunKeeper(options, checkpoints);
+    // Of a run that goes on, where the file was lost and the model was not.
+    await keeper.#best.write();
+    return keeper;
   }
 
   /** True if everything is written; only after `close`. */
   get isComplete(): boolean {
     const { saved } = this.#checkpoints;
     const isKept = this.#last === null || saved?.step === stepsOf(this.#run, this.#last);
-    return isKept && !this.#isBestLost && !this.#log.failed && !this.#chain.failed;
+    return isKept && !this.#best.isLost && !this.#log.failed && !this.#chain.failed;
   }
 
   /** Steps of the newest checkpoint that was written here, null before the first. */
@@ -128,10 +123,7 @@ export class RunKeeper implements Keeping {
         `another process goes on with the run in ${shownPath(this.folder)}: this one did not move for too long; it ends here`,
       );
     }
-    const report = state.step === 0 ? state.epochs.at(-1) : undefined;
-    if (report !== undefined && this.#judge(report)) {
-      this.#bestModel = new TrainedModel(this.#run.recipe, state.snapshot);
-    }
+    this.#best.offer(state);
     this.#last = state;
     this.#waiting = state;
     this.#writing ??= this.#write();
@@ -139,7 +131,10 @@ export class RunKeeper implements Keeping {
 
   discard(steps: number): void {
     this.#waiting = null;
-    this.#discarding = Promise.resolve(this.#writing).then(() => this.#checkpoints.discard(steps));
+    this.#discarding = Promise.resolve(this.#writing).then(async () => {
+      await this.#checkpoints.discard(steps);
+      await this.#best.discard(steps);
+    });
   }
 
   /** Waits until all is written, and lets others have the folder. */
@@ -151,47 +146,23 @@ export class RunKeeper implements Keeping {
     this.#lock.release();
   }
 
-  /** Notes an epoch as the best if it is. */
-  #judge(report: EpochReport): boolean {
-    const isBest = this.#best === null || isBetterEpoch(this.#monitor, report, this.#best);
-    if (isBest) this.#best = report;
-    return isBest;
-  }
-
   /** Writes what waits, and what comes meanwhile: of the states always the newest. */
   async #write(): Promise<void> {
     while (this.#waiting !== null) {
-      const [state, best] = [this.#waiting, this.#bestModel];
+      const state = this.#waiting;
       this.#waiting = null;
-      this.#bestModel = null;
       // A checkpoint without the lines before it could not be gone on from with a whole log. While this is waited for,
       // the team is at work again.
       await Promise.all([this.#log.sync(), this.#chain.sync()]);
-      // Before the checkpoint that knows of it: what goes on from there need not write it again.
-      if (best !== null) await this.#writeBest(best);
       const { architecture, recipe } = this.#run;
-      const place = { step: stepsOf(this.#run, state), epoch: state.epoch };
+      const isLast = isFinished(recipe, state);
+      // Before the checkpoint that knows of it: what goes on from there need not write it again.
+      await this.#best.write(isLast);
+      const place = { step: stepsOf(this.#run, state), epoch: state.epoch, isLast };
       this.#checkpoints.save(encodeCheckpoint(architecture, recipe, state), place);
       await this.#checkpoints.close();
     }
     this.#writing = null;
-  }
-
-  async #writeBest(model: TrainedModel): Promise<void> {
-    const path = join(this.folder, runFiles.best);
-    try {
-      await writeBeside(files, path, model.encode());
-      this.#isBestLost = false;
-    } catch (error) {
-      this.#isBestLost = true;
-      this.#alarm(
-        new LockstepError(
-          'OUTPUT',
-          `cannot write ${shownPath(path)} (${systemReason(error)}); training goes on without it; make room or mend the folder`,
-          { cause: error },
-        ),
-      );
-    }
   }
 }
 

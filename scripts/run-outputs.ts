@@ -1,6 +1,7 @@
 /** Where everything of a run goes: its folder, another log, another model file. Nothing is made before it begins. */
-import { copyFileSync, existsSync, statSync } from 'node:fs';
+import { copyFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { storedSteps } from '../coordinator/checkpoints.ts';
 import { makeFolders, writeDurably } from '../coordinator/durable-file.ts';
 import { RunLog, unwritableLog } from '../coordinator/log.ts';
 import type { Run } from '../coordinator/prepare.ts';
@@ -12,7 +13,7 @@ import { LockstepError } from '../shared/errors.ts';
 import { recipeId } from '../shared/recipe/recipe.ts';
 import type { StartFacts } from './environment.ts';
 import type { KeepSettings } from './keep-settings.ts';
-import type { TrainedModel } from './model.ts';
+import { loadModel, type TrainedModel } from './model.ts';
 import type { ResumedRun } from './resumed-run.ts';
 import { RunKeeper, runFiles } from './run-keeper.ts';
 
@@ -54,6 +55,17 @@ export class RunOutputs implements Keeping {
 
   get every(): KeepEvery | null {
     return this.#plan.keep.every;
+  }
+
+  /** True if the folder has a checkpoint, which stands for the model of a run that is not finished. */
+  get hasCheckpoint(): boolean {
+    if (this.folder === null) return false;
+    try {
+      return storedSteps(join(this.folder, runFiles.checkpoints)).length > 0;
+    } catch (error) {
+      if (error instanceof LockstepError) return false;
+      throw error;
+    }
   }
 
   /** True if everything could be written; only after `close`. */
@@ -111,23 +123,25 @@ export class RunOutputs implements Keeping {
   }
 
   /**
-   * Writes the model wherever it can be written, and where the run is finished and has it, nowhere: no training is lost because one
-   * of two places is full.
+   * Writes the model wherever it can be written: no training is lost because one of two places is full. The folder of a
+   * run that is not finished has it in its newest checkpoint, beside which another file would grow old.
    */
-  save(model: TrainedModel): void {
-    const { out, folder } = this.#plan;
-    const own = this.folder === null ? null : join(this.folder, runFiles.model);
-    for (const path of [out, own]) {
-      if (path === null) continue;
-      if (path === own && folder?.kind === 'resumed' && folder.resumed.lock === null && existsSync(own)) {
-        this.models.push(own);
-        continue;
-      }
-      this.#attempt(() => {
-        model.save(path);
-        this.models.push(path);
-      });
-    }
+  save(model: TrainedModel, isFinished: boolean): void {
+    const { out } = this.#plan;
+    if (out !== null) this.#saveAs(out, model);
+    if (this.folder !== null && isFinished) this.#saveAs(join(this.folder, runFiles.model), model);
+  }
+
+  /** Gives what a finished run left wherever it is asked for; its folder is touched only where its model is not there. */
+  saveAgain(model: TrainedModel): void {
+    const { out, log } = this.#plan;
+    const { folder } = this;
+    if (out !== null) this.#saveAs(out, model);
+    if (folder === null) return;
+    const own = join(folder, runFiles.model);
+    if (holdsModel(own, model)) this.models.push(own);
+    else this.#saveAs(own, model);
+    if (log !== null && isFileOrNothing(log)) this.#attempt(() => copyLog(folder, log));
   }
 
   /** Waits until all is written. */
@@ -153,15 +167,16 @@ export class RunOutputs implements Keeping {
   /** A second log has all that the folder's has, also of a run that goes on. */
   #openLog(path: string, run: Run): RunLog {
     const { alarm } = this.#plan;
-    const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? true;
-    if (run.committed === 0 || this.folder === null || !isFile) return new RunLog(path, alarm);
-    try {
-      makeFolders(dirname(path));
-      copyFileSync(join(this.folder, runFiles.log), path);
-    } catch (error) {
-      throw unwritableLog(path, error, 'choose a place that can be written to');
-    }
+    if (run.committed === 0 || this.folder === null || !isFileOrNothing(path)) return new RunLog(path, alarm);
+    copyLog(this.folder, path);
     return new RunLog(path, alarm, 'at its end');
+  }
+
+  #saveAs(path: string, model: TrainedModel): void {
+    this.#attempt(() => {
+      model.save(path);
+      this.models.push(path);
+    });
   }
 
   #attempt(action: () => void): void {
@@ -172,5 +187,30 @@ export class RunOutputs implements Keeping {
       this.#failures += 1;
       this.#plan.alarm(error);
     }
+  }
+}
+
+/** Whether a file holds just this model; one that is missing or damaged does not. */
+function holdsModel(path: string, { weightsDigest }: TrainedModel): boolean {
+  try {
+    return loadModel(path).weightsDigest === weightsDigest;
+  } catch (error) {
+    if (error instanceof LockstepError) return false;
+    throw error;
+  }
+}
+
+/** What a pipe was given once, it is not given again. */
+function isFileOrNothing(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? true;
+}
+
+/** @throws LockstepError (OUTPUT) */
+function copyLog(folder: string, path: string): void {
+  try {
+    makeFolders(dirname(path));
+    copyFileSync(join(folder, runFiles.log), path);
+  } catch (error) {
+    throw unwritableLog(path, error, 'choose a place that can be written to');
   }
 }

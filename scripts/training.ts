@@ -112,7 +112,8 @@ async function trainToEnd(fields: unknown, settings: RunSettings, startMs: numbe
 
   function result(outcome: Outcome, team: Pick<Summary, 'threads' | 'workers'>): TrainResult {
     const model = new TrainedModel(run.recipe, outcome.snapshot);
-    outputs?.save(model);
+    const isFinished = outcome.stoppedBy === null || outcome.stoppedBy === 'earlyStopping';
+    outputs?.save(model, isFinished);
     const resumedAtStep = resumed === null ? null : run.committed;
     const seconds = (performance.now() - startMs) / 1000;
     const how = { ...team, kernels: kernels.set, resumedAtStep };

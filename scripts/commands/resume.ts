@@ -16,17 +16,19 @@ export async function resumedRun(flags: FlagValues): Promise<ResumedRun | null> 
   return folder === undefined ? null : openResumed(folder, flags.label('resume'));
 }
 
-/** Where it goes on, and why not from a newer checkpoint, in lines. */
-export function resumeLines(
-  { folder, refused, warnings, state, lock }: ResumedRun,
-  committed: number,
-): string[] {
+/** Why it does not go on from a newer checkpoint, in lines. */
+export function refusedLines({ refused }: ResumedRun): string[] {
+  return refused.map(({ reason }) => `refused ${shortened(reason)}`);
+}
+
+/** Where it goes on, in lines. */
+export function resumeLines({ folder, warnings, state, lock }: ResumedRun, committed: number): string[] {
   if (lock === null) return [`The run in ${shownPath(folder)} is finished; this is its result.`];
   const where =
     state === null
       ? `no valid checkpoint in ${shownPath(join(folder, runFiles.checkpoints))}: from step 0`
       : `resumed at step ${grouped(committed)} (epoch ${state.epoch + 1})`;
-  return [...warnings, ...refused.map(({ reason }) => `refused ${shortened(reason)}`), where];
+  return [...warnings, where];
 }
 
 /** Twelve digits of a SHA-256 tell two of them apart. */

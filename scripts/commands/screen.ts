@@ -59,7 +59,12 @@ export class Screen {
 
 /** What went wrong, in one line on stderr. */
 export function showError(error: Error): void {
-  process.stderr.write(`lockstep: ${error.message}\n`);
+  showNote(error.message);
+}
+
+/** What has to be known also where nothing else is shown, in one line on stderr. */
+export function showNote(line: string): void {
+  process.stderr.write(`lockstep: ${line}\n`);
 }
 
 /** `1:05`, `2:03:10`. */

@@ -8,6 +8,7 @@ import { draftRecipe } from '../../shared/recipe/resolve.ts';
 import { checkThreads } from '../../worker/team.ts';
 import type { Invitation } from '../invitation.ts';
 import type { ResumedRun } from '../resumed-run.ts';
+import { runFiles } from '../run-keeper.ts';
 import type { RunOutputs } from '../run-outputs.ts';
 import type { Summary } from '../summary.ts';
 import { checkSame, finishedResult, trainFields } from '../training.ts';
@@ -18,8 +19,8 @@ import { type Listening, readListening } from './listening.ts';
 import { listenFlags } from './network-flags.ts';
 import { planOutputs } from './outputs.ts';
 import { chooseRecipe, type RecipeChoice } from './recipe-fields.ts';
-import { goOnCommand, keptToken, resumedRun, resumeLines } from './resume.ts';
-import { Screen, showError } from './screen.ts';
+import { goOnCommand, keptToken, refusedLines, resumedRun, resumeLines } from './resume.ts';
+import { Screen, showError, showNote } from './screen.ts';
 import { onSignals } from './signals.ts';
 import { type NextSteps, TrainView } from './train-view.ts';
 
@@ -55,11 +56,6 @@ async function trainOrShow(
   const kernels = flags.choice('kernels', kernelChoices) ?? 'auto';
   const defaultThreads = command === 'train' ? availableParallelism() : 0;
   const recipe = chooseRecipe(argument, flags, resumed);
-  if (recipe.fields.data === 'memory') {
-    throw usageError(
-      `${flags.label('data')}: the run was trained on data in memory, expected files with the same data: --data DIR`,
-    );
-  }
   const known = resumed === null ? null : keptToken(resumed);
   const listening = await readListening(flags, command, defaultThreads, known);
   const threads = listening?.threads ?? readThreads(flags, defaultThreads);
@@ -70,12 +66,19 @@ async function trainOrShow(
   const next = () =>
     nextSteps({ command, argument, flags, recipe, outputs, resumed, threads }, fleet?.port() ?? null);
   const json = flags.isOn('json');
+  const shown = { view, outputs, next, json, refused: resumed?.refused ?? [] };
+  if (resumed !== null) screen.aside(() => refusedLines(resumed).forEach(showNote));
   if (resumed !== null && resumed.state !== null && resumed.lock === null) {
     checkSame(draftRecipe(recipe.fields, recipe.label), resumed.recipe, recipe.label);
     for (const line of resumeLines(resumed, 0)) screen.line(line);
     const { model, summary } = finishedResult(resumed.recipe, resumed.state, { threads, kernels });
-    outputs.save(model);
-    return show(summary, { view, outputs, next: next(), json }, 0);
+    outputs.saveAgain(model);
+    return show(summary, shown, 0);
+  }
+  if (recipe.fields.data === 'memory') {
+    throw usageError(
+      `${flags.label('data')}: the run was trained on data in memory, expected files with the same data: --data DIR`,
+    );
   }
   const signals = onSignals((name) => screen.line(`${name}: stopping after this step; again to end at once`));
   // The second signal, and nothing else, ends the program while the line at the bottom is there.
@@ -103,7 +106,7 @@ async function trainOrShow(
       },
     });
     view.stop();
-    return show(summary, { view, outputs, next: next(), json }, signals.exitCode());
+    return show(summary, shown, signals.exitCode());
   } catch (error) {
     view.stop();
     if (!(error instanceof LockstepError)) throw error;
@@ -118,18 +121,27 @@ async function trainOrShow(
   }
 }
 
+interface Ended {
+  readonly view: TrainView;
+  readonly outputs: RunOutputs;
+  readonly next: () => NextSteps;
+  readonly json: boolean;
+  readonly refused: ResumedRun['refused'];
+}
+
 /** Shows what came of a run, and returns the exit code. */
-function show(
-  summary: Summary,
-  { view, outputs, next, json }: { view: TrainView; outputs: RunOutputs; next: NextSteps; json: boolean },
-  code: number,
-): number {
-  const { models, folder } = outputs;
-  view.finish(summary, models, next);
+function show(summary: Summary, { view, outputs, next, json, refused }: Ended, code: number): number {
+  const { models, folder, isComplete } = outputs;
+  const steps = next();
+  view.finish(summary, models, steps);
+  const isStopped = summary.stoppedBy === 'signal' || summary.stoppedBy === 'callback';
+  if (!isStopped && !isComplete && outputs.hasCheckpoint) view.goOn(steps);
   if (json) {
-    process.stdout.write(`${JSON.stringify({ ...summary, model: models[0] ?? null, run: folder })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ ...summary, model: models[0] ?? null, run: folder, refused })}\n`,
+    );
   }
-  return code || (outputs.isComplete ? 0 : 1);
+  return code || (isComplete ? 0 : 1);
 }
 
 /** The command line without secrets, also what of it stood in the environment. */
@@ -191,9 +203,13 @@ function nextSteps(
   port: string | null,
 ): NextSteps {
   const { folder, models } = outputs;
-  const model = folder !== null && models.length > 0 ? folder : (models[0] ?? null);
+  const isInFolder = folder !== null && models.includes(join(folder, runFiles.model));
+  // Where something could not be written the newest checkpoint may be an older model.
+  const standsForModel = isInFolder || (models.length === 0 && outputs.isComplete && outputs.hasCheckpoint);
+  const model = standsForModel ? folder : (models[0] ?? null);
   const { data = 'mnist' } = recipe.fields;
-  const place = data === 'mnist' ? [] : ['--data', String(data)];
+  // Data that was in memory has to be put into files first.
+  const place = data === 'mnist' ? [] : ['--data', data === 'memory' ? 'DIR' : String(data)];
   const same =
     resumed === null
       ? [...(argument === undefined ? [] : [argument]), ...flags.argumentsOf(recipeFlags)]

@@ -122,6 +122,14 @@ t.test('the alarm names what is left', async (t) => {
     alarms.shift(),
     /cannot save the checkpoint of step 50 .*; training goes on, that of step 40 stays; /,
   );
+  const { parts, place } = checkpointOf(60);
+  checkpoints.save(parts, { ...place, isLast: true });
+  await checkpoints.close();
+  t.match(
+    alarms.shift(),
+    /step 60 .*; it was the last, that of step 40 stays; make room or mend the folder, then go on with the run$/,
+    'no other is promised',
+  );
 });
 
 /** A checkpoint of a quarter of a megabyte. */

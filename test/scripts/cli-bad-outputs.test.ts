@@ -125,6 +125,7 @@ t.test('a place that cannot be written to in the end costs that copy, not the mo
   t.equal(code, 1, 'exit code');
   t.match(stderr, /^lockstep: cannot write "place\/m" \(E[A-Z]+: [^\n]+\); choose a place/m);
   t.equal(JSON.parse(stdout).model, join('r', 'model.safetensors'), 'the other copy is told of');
+  t.match(stderr, /^to go on: npm exec --no -- lockstep train --resume r .*--out place.m --json$/m);
   const written = everythingBelow(cwd).filter((path) => !path.startsWith('r/checkpoints/'));
   t.strictSame(written, [
     'place',

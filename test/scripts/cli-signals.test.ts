@@ -40,7 +40,9 @@ for (const [signal, code] of [
       const evaluated = jsonOf(await lockstep(['evaluate', 'm', '--data', data, '--json'], { cwd }));
       t.equal(evaluated.weightsDigest, summary.weightsDigest, 'the model is as it was after the last step');
       t.equal(evaluated.testLoss, summary.testLoss);
-      t.ok(existsSync(join(cwd, 'r', 'model.safetensors')), 'in the run folder too');
+      t.notOk(existsSync(join(cwd, 'r', 'model.safetensors')), 'it would grow old in the folder of the run');
+      const kept = jsonOf(await lockstep(['evaluate', 'r', '--data', data, '--json'], { cwd }));
+      t.equal(kept.weightsDigest, summary.weightsDigest, 'where the newest checkpoint stands for it');
     },
   );
 
