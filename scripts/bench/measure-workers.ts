@@ -6,6 +6,7 @@ import { FleetProfile } from '../../coordinator/fleet-profile.ts';
 import { prepareRun } from '../../coordinator/prepare.ts';
 import { LockstepError } from '../../shared/errors.ts';
 import { addressText } from '../../shared/wire/address.ts';
+import { collectFramesLate } from '../../shared/wire/collector.ts';
 import { systemClock } from '../../shared/wire/link.ts';
 import { travelOf } from '../travel.ts';
 import type { Reading, Side } from './interleave.ts';
@@ -43,6 +44,7 @@ export class WorkersMeasurement implements Side {
    * @throws LockstepError (USAGE, DATA, CONNECTION, WORKERS)
    */
   static async start(options: Configuration, workers: number): Promise<WorkersMeasurement> {
+    collectFramesLate();
     const run = await prepareRun({ ...options, threads: 1, initial: null });
     const clock = systemClock;
     const profile = new FleetProfile(clock.nowMs);
