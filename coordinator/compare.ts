@@ -4,7 +4,7 @@
  */
 import { shownPath } from '../shared/data/regular-file.ts';
 import { dataError } from '../shared/errors.ts';
-import { type Recipe, recipeId } from '../shared/recipe/recipe.ts';
+import { differingFields, recipeId } from '../shared/recipe/recipe.ts';
 import { firstDifferentStep } from './chain.ts';
 import { Investigation, pairOf, type Rerun, type RunDifference } from './investigation.ts';
 import type { Pair } from './state-difference.ts';
@@ -28,7 +28,10 @@ export interface Comparison {
  */
 export async function compareRuns(runs: Pair<StoredRun>, rerun: Rerun | null): Promise<Comparison> {
   const [a, b] = runs;
-  const fields = differingFields(a.recipe, b.recipe);
+  const fields = differingFields(a.recipe, b.recipe).map((field) => ({
+    field,
+    values: [a.recipe[field], b.recipe[field]] as const,
+  }));
   const last = Math.min(a.steps, b.steps);
   const digestsAt = (at: number) => pairOf(a.digest(at), b.digest(at));
   const step = firstDifferentStep(last, (at) => {
@@ -70,11 +73,4 @@ export async function compareRuns(runs: Pair<StoredRun>, rerun: Rerun | null): P
     const lost = `The chains lack digests of the steps before: they may have parted at any step from ${same + 1} to ${at}.`;
     return same === at - 1 ? found : { ...found, missing: [lost, ...found.missing] };
   }
-}
-
-function differingFields(a: Recipe, b: Recipe): Comparison['fields'] {
-  const all: Pair<Record<string, unknown>> = [{ ...a }, { ...b }];
-  return [...new Set(all.flatMap(Object.keys))]
-    .filter((field) => all[0][field] !== all[1][field])
-    .map((field) => ({ field, values: [all[0][field], all[1][field]] }));
 }

@@ -8,7 +8,7 @@ import { readRunRecipe } from '../coordinator/run-recipe.ts';
 import type { RunState } from '../coordinator/run-state.ts';
 import { shownPath } from '../shared/data/regular-file.ts';
 import { dataError, LockstepError, usageError } from '../shared/errors.ts';
-import { canonicalJson, type Recipe } from '../shared/recipe/recipe.ts';
+import { differingFields, type Recipe } from '../shared/recipe/recipe.ts';
 import { rememberStart } from './environment.ts';
 import { type KeepSettings, type KeepTexts, keepDefaults, parseKeepSettings } from './keep-settings.ts';
 import { runFiles } from './run-keeper.ts';
@@ -88,17 +88,10 @@ function checkFolder(folder: string, label: string): void {
 function look(folder: string, recipe: Recipe): Pick<ResumedRun, 'state' | 'checkpoint' | 'refused'> {
   const { found, refused } = newestCheckpoint(join(folder, runFiles.checkpoints));
   if (found === null) return { state: null, checkpoint: null, refused };
-  const field = firstDifference(recipe, found.recipe);
-  if (field === null) return { state: found.state, checkpoint: found.path, refused };
+  const [field] = differingFields(recipe, found.recipe);
+  if (field === undefined) return { state: found.state, checkpoint: found.path, refused };
   throw dataError(
     `${shownPath(join(folder, runFiles.recipe))}: ${field} is another than in ${shownPath(found.path)}; ` +
       'put back the recipe that the run began with',
   );
-}
-
-/** The first field in which two recipes differ, null if they are the same. */
-export function firstDifference(a: Recipe, b: Recipe): string | null {
-  const [one, other] = [a, b].map((recipe) => JSON.parse(canonicalJson(recipe)) as Record<string, unknown>);
-  const keys = [...new Set([...Object.keys(one), ...Object.keys(other)])];
-  return keys.find((key) => one[key] !== other[key]) ?? null;
 }

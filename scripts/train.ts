@@ -84,7 +84,7 @@ export async function train(options: TrainOptions = {}): Promise<TrainResult> {
   const { recipe, data, from, run, ...rest } = options;
   const { how, fields } = splitOptions(rest);
   checkPlace(data, from, 'train');
-  const settings = parseKeepSettings(keepTexts(how), (name) => `train: ${name}`);
+  const settings = parseKeepSettings(textsOfOptions(how), (name) => `train: ${name}`);
   const lost = (['checkpointEvery', 'keep', 'monitor'] as const).find((name) => how[name] !== undefined);
   if (run === undefined && lost !== undefined) {
     throw usageError(`train: ${lost}: got it without run, expected a folder to keep the run in, too`);
@@ -119,7 +119,7 @@ export async function resume(folder: string, options: ResumeOptions = {}): Promi
   const resumed = await openResumed(folder, 'resume');
   try {
     for (const warning of resumed.warnings) alarmOf(how)(dataError(warning));
-    const keep = resumedKeepSettings(keepTexts(how), (name) => `resume: ${name}`, resumed.settings);
+    const keep = resumedKeepSettings(textsOfOptions(how), (name) => `resume: ${name}`, resumed.settings);
     const { recipe, state } = resumed;
     if (state !== null && resumed.lock === null) return finishedResult(recipe, state, settings);
     if (resumed.data === 'memory' && data === undefined) {
@@ -174,7 +174,7 @@ function checkPlace(data: unknown, from: unknown, where: string): void {
   }
 }
 
-function keepTexts({ checkpointEvery, keep, monitor }: HowOptions): KeepTexts {
+function textsOfOptions({ checkpointEvery, keep, monitor }: HowOptions): KeepTexts {
   return { checkpointEvery: textOf(checkpointEvery), keep: textOf(keep), monitor };
 }
 

@@ -12,13 +12,12 @@ import { type KernelChoice, loadKernels } from '../shared/kernels/load.ts';
 import { parseArchitecture } from '../shared/model/architecture.ts';
 import { stateDigest, weightsDigest } from '../shared/model/snapshot.ts';
 import { valueCount } from '../shared/model/tensors.ts';
-import { type Recipe, recipeId } from '../shared/recipe/recipe.ts';
+import { differingFields, type Recipe, recipeId } from '../shared/recipe/recipe.ts';
 import { checkSamples, type Draft, draftRecipe, type Label } from '../shared/recipe/resolve.ts';
 import { architectureOf } from '../shared/recipe/stored.ts';
 import { checkThreads, Team } from '../worker/team.ts';
 import { TrainedModel } from './model.ts';
 import type { DataInMemory } from './options.ts';
-import { firstDifference } from './resumed-run.ts';
 import type { RunOutputs } from './run-outputs.ts';
 import { type Summary, summarise } from './summary.ts';
 import type { WorkersSettings } from './workers.ts';
@@ -181,8 +180,8 @@ function withOutputs(hooks: Hooks, outputs: RunOutputs, start: Parameters<RunOut
 export function checkSame(draft: Draft, recipe: Recipe, label: Label): Draft {
   const { data: _, dataset, ...rest } = draft;
   const same = { ...rest, dataset: dataset ?? recipe.dataset };
-  const field = firstDifference(same, recipe);
-  if (field === null) return { ...draft, dataset: recipe.dataset };
+  const [field] = differingFields(same, recipe);
+  if (field === undefined) return { ...draft, dataset: recipe.dataset };
   const [got, expected] = [same, recipe].map((one) => quoted(String(Reflect.get(one, field) ?? 'nothing')));
   throw usageError(
     `${label(field)}: got ${got}, expected ${expected} as the run began; leave it out, or begin another run`,

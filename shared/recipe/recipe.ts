@@ -45,6 +45,12 @@ export function recipeId(recipe: Recipe): string {
   return sha256(canonicalJson(recipe));
 }
 
+/** The fields in which two recipes differ. */
+export function differingFields(a: Recipe, b: Recipe): (keyof Recipe)[] {
+  const fields = [...new Set([...Object.keys(a), ...Object.keys(b)])] as (keyof Recipe)[];
+  return fields.filter((field) => a[field] !== b[field]);
+}
+
 /**
  * The shard size where none is given: an eighth of the batch in multiples of 8, at least 16 and at most 64
  * samples. Smaller ones would let more threads share a batch, and cost more in merges (ARCHITECTURE.md, "Shards").
