@@ -6,6 +6,7 @@ import type { Member } from './member.ts';
 export interface Account {
   readonly name: string;
   threads: number;
+  kernels: string;
   shards: number;
   seconds: number;
   /** Total gradients that it was sent, and gradients that it sent. */
@@ -36,15 +37,21 @@ export class Accounts {
     return this.#accounts.get(workerId);
   }
 
+  /** Those that are kept apart, by the worker's id, in the order in which the workers came. */
+  get byId(): ReadonlyMap<string, Account> {
+    return this.#accounts;
+  }
+
   get names(): string[] {
     return [...this.#accounts.values()].map(({ name }) => name);
   }
 
   /** A worker takes part, for the first time or again. */
   open(member: Member): void {
-    const { workerId, threads } = helloOf(member);
+    const { workerId, threads, kernels } = helloOf(member);
     const account = this.#accounts.get(workerId) ?? newAccount(member.name);
     account.threads = threads;
+    account.kernels = kernels;
     this.#accounts.set(workerId, account);
     this.#open.set(workerId, member);
     this.#limit();
@@ -99,7 +106,7 @@ export class Accounts {
 }
 
 function newAccount(name: string): Account {
-  return { name, threads: 0, shards: 0, seconds: 0, steps: 0, gradients: 0, traffic: null };
+  return { name, threads: 0, kernels: '', shards: 0, seconds: 0, steps: 0, gradients: 0, traffic: null };
 }
 
 function addConnection(account: Account, { totals, link }: Member): void {

@@ -18,6 +18,7 @@ import { divergedAtStep, divergedInTest } from './diverged.ts';
 import { isExhausted, isFinished, judgeEpoch, newStopping, resultOf } from './early-stopping.ts';
 import { readEvaluation } from './evaluation.ts';
 import { Ledger, type StepResults } from './ledger.ts';
+import type { Activity, LiveRun, WorkerNow } from './live-run.ts';
 import type { Run } from './prepare.ts';
 import type { Hooks, Keeping, Outcome, Position, StoppedBy, TestResult } from './reports.ts';
 import type { RunState } from './run-state.ts';
@@ -31,6 +32,9 @@ export interface Team {
   /** Workers that came from elsewhere, and came back. */
   readonly joins: number;
   readonly shardsRecomputed: number;
+  /** True while it waits for workers. */
+  readonly isWaiting: boolean;
+  workersNow(): readonly WorkerNow[];
   results(): StepResults;
   /** Waits until training can begin; at once where nobody has to come. */
   gather(): Promise<void>;
@@ -47,6 +51,8 @@ export interface Team {
 
 /** Steps are reported to `onSteps` this often while they are being computed. */
 const reportMs = 250;
+/** Attempts to copy the replica before a step is committed over it. */
+const mostCopies = 8;
 
 /**
  * Trains a run from where it stands to its end, or until it is stopped.
@@ -85,6 +91,8 @@ class Coordinator {
   /** The place in the run where it was last kept, and whether it is to be kept after the next step. */
   #kept: string;
   #isKeepDue = false;
+  #isEvaluating = false;
+  #isOver = false;
   /** What a listener threw while the team was at work. */
   #failure: { readonly error: unknown } | null = null;
 
@@ -102,7 +110,7 @@ class Coordinator {
 
   async train(): Promise<Outcome> {
     const { epochs } = this.#run.recipe;
-    await this.#hooks.onStart?.(this.#run, () => this.#position());
+    await this.#hooks.onStart?.(this.#run, this.#live());
     try {
       await this.#team.gather();
       this.#keep();
@@ -116,6 +124,8 @@ class Coordinator {
     } catch (error) {
       this.#keepWhatIsDone(error);
       throw error;
+    } finally {
+      this.#isOver = true;
     }
   }
 
@@ -276,12 +286,15 @@ class Coordinator {
   async #evaluate(): Promise<TestResult> {
     const { committed } = this.#team;
     if (this.#tested?.committed === committed) return this.#tested.result;
+    this.#isEvaluating = true;
     await this.#team.evaluate('test');
+    this.#isEvaluating = false;
     const { plan, memory, architecture } = this.#run;
     const evaluation = readEvaluation(plan, memory, 'test', architecture.classes);
     if (evaluation.badShard !== null) {
       throw divergedInTest(this.#run.recipe, committed, evaluation.badShard);
     }
+    this.#hooks.onEvaluation?.(evaluation, committed);
     const { loss, accuracy } = evaluation;
     this.#tested = { committed, result: { loss, accuracy } };
     return this.#tested.result;
@@ -300,6 +313,34 @@ class Coordinator {
   #tellSteps(): void {
     const reports = this.#ledger.note(this.#step, this.#team.results());
     if (reports.length > 0) this.#hooks.onSteps?.(reports);
+  }
+
+  #live(): LiveRun {
+    return {
+      run: this.#run,
+      activity: () => this.#activity,
+      position: () => this.#position(),
+      committed: () => this.#team.committed,
+      workers: () => this.#team.workersNow(),
+      flat: () => this.#steadyFlat(),
+      watchSteps: () => () => {},
+    };
+  }
+
+  get #activity(): Activity {
+    if (this.#isOver) return 'over';
+    if (this.#team.isWaiting) return 'waiting';
+    return this.#isEvaluating ? 'evaluating' : 'training';
+  }
+
+  /** The step after the next writes over what is current now, so a copy is good unless a step is committed meanwhile. */
+  #steadyFlat(): ReturnType<LiveRun['flat']> {
+    for (let attempt = 0; attempt < mostCopies; attempt++) {
+      const steps = this.#team.committed;
+      const flat = this.#flat().slice();
+      if (this.#team.committed === steps) return { steps, flat };
+    }
+    return null;
   }
 
   #position(): Position {

@@ -22,6 +22,11 @@ export class EnoughWorkers {
     this.#host = host;
   }
 
+  /** True while it waits. */
+  get isWaiting(): boolean {
+    return this.#cancel !== null;
+  }
+
   /** Returns whether there are enough; if not, they are waited for until it says that there are. */
   check(workers: number, needed: number): boolean {
     this.#last = { workers, needed };

@@ -17,6 +17,7 @@ import { EnoughWorkers } from './enough-workers.ts';
 import { EvaluationRunner } from './evaluation-runner.ts';
 import type { FleetProfile } from './fleet-profile.ts';
 import { Judge } from './judge.ts';
+import type { WorkerNow } from './live-run.ts';
 import type { Member, Welcoming } from './member.ts';
 import { Planner } from './planner.ts';
 import type { Run } from './prepare.ts';
@@ -26,6 +27,7 @@ import { Roster, type RosterEvent } from './roster.ts';
 import { SlowJoiners } from './slow-joiners.ts';
 import { StepRunner } from './step-runner.ts';
 import { travelled } from './travelled.ts';
+import { workersNow } from './workers-now.ts';
 
 export interface FleetOptions {
   /** Planned for one thread; its memory holds the data and the first replica. */
@@ -178,13 +180,23 @@ export class Fleet implements Team {
     return this.#roster.ready.length;
   }
 
+  get isWaiting(): boolean {
+    return this.#enoughWorkers.isWaiting;
+  }
+
+  /** Everybody who is there, and whoever is gone. */
+  workersNow(): WorkerNow[] {
+    const { batchSize, shardSize } = this.#run.setup.sizes;
+    return workersNow(this.#roster, this.#planner.planned(Math.ceil(batchSize / shardSize)));
+  }
+
   results() {
     return this.#steps.results;
   }
 
   account(): WorkAccount[] {
     const { gradientBytes } = this.#steps;
-    return this.#roster.accounts().map(({ traffic, steps, gradients, ...work }) => ({
+    return this.#roster.accounts().map(({ traffic, steps, gradients, kernels: _, ...work }) => ({
       ...work,
       ...(traffic !== null && travelled(traffic, { steps, gradients, gradientBytes })),
     }));

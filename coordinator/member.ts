@@ -90,6 +90,11 @@ export class Member implements LinkEvents<ToCoordinator> {
     });
   }
 
+  /** Since it was last heard of. */
+  get silentMs(): number {
+    return this.#heartbeat.silentMs;
+  }
+
   message(message: ToCoordinator): void {
     if (this.state === 'gone') return;
     this.#heartbeat.heard();

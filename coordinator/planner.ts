@@ -53,6 +53,12 @@ export class Planner {
     }));
   }
 
+  /** The shards of a step of so many that members were given last, by the worker's id; none before the first step. */
+  planned(shardCount: number): ReadonlyMap<string, { readonly lo: number; readonly hi: number }> {
+    const plan = this.#plans.get(shardCount) ?? [];
+    return new Map(plan.map(({ workerId, lo, hi }) => [workerId, { lo, hi }]));
+  }
+
   #spans(shardCount: number, members: readonly Member[]): readonly Assignment[] {
     const nowMs = this.#clock.nowMs();
     const { generation } = this.#roster;

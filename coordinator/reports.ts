@@ -2,6 +2,7 @@
 import type { Snapshot } from '../shared/model/snapshot.ts';
 import type { WorkAccount } from '../shared/training.ts';
 import type { Evaluation } from './evaluation.ts';
+import type { LiveRun } from './live-run.ts';
 import type { Run } from './prepare.ts';
 import type { RunState } from './run-state.ts';
 
@@ -53,8 +54,10 @@ export interface Hooks {
   readonly onEpoch?: Callback<EpochReport> | undefined;
   /** Called with every step in order, in bunches, without holding the run up. */
   readonly onSteps?: ((reports: readonly StepReport[]) => void) | undefined;
-  /** Called once and waited for, with what will be trained and a function that tells where the run is. */
-  readonly onStart?: ((run: Run, position: () => Position) => unknown) | undefined;
+  /** Called with what the test set says of a model, once for each model that is evaluated. */
+  readonly onEvaluation?: ((evaluation: Evaluation, steps: number) => void) | undefined;
+  /** Called once and waited for, with what will be trained and a look at it at any moment. */
+  readonly onStart?: ((run: Run, live: LiveRun) => unknown) | undefined;
   /** Ends the run after the step that is being computed. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -87,6 +87,11 @@ export class Roster {
     return [...this.#members].filter(({ state }) => state === 'ready');
   }
 
+  /** Accounts by the worker's id. */
+  get accountsById(): ReadonlyMap<string, Account> {
+    return this.#accounts.byId;
+  }
+
   /** What each worker that took part did in the whole run, in the order in which they came. */
   accounts(): Account[] {
     return this.#accounts.all();

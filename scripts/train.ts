@@ -59,6 +59,7 @@ const howOptions = {
   onStep: 'function',
   onSteps: 'function',
   onEpoch: 'function',
+  onEvaluation: 'function',
   onStart: 'function',
   onWarning: 'function',
   signal: 'signal',
@@ -157,13 +158,13 @@ function splitOptions(options: HowOptions & OptionalFields): { how: HowOptions; 
 
 function runSettings({ threads, kernels, ...rest }: HowOptions, where: string) {
   if (kernels !== undefined) checkChoice(kernels, kernelChoices, `${where}: kernels`);
-  const { onStep, onSteps, onEpoch, onStart, signal } = rest;
+  const { onStep, onSteps, onEpoch, onEvaluation, onStart, signal } = rest;
   return {
     label: (key: string) => `${where}: ${key}`,
     threads: threads ?? availableParallelism(),
     kernels: kernels ?? 'auto',
     workers: null,
-    hooks: { onStep, onSteps, onEpoch, onStart, signal },
+    hooks: { onStep, onSteps, onEpoch, onEvaluation, onStart, signal },
   } as const;
 }
 

@@ -158,9 +158,9 @@ export function finishedResult(
 function withOutputs(hooks: Hooks, outputs: RunOutputs, start: Parameters<RunOutputs['open']>[1]): Hooks {
   return {
     ...hooks,
-    onStart: async (run, position) => {
+    onStart: async (run, live) => {
       await outputs.open(run, start);
-      await hooks.onStart?.(run, position);
+      await hooks.onStart?.(run, live);
     },
     onSteps: (reports) => {
       outputs.steps(reports);

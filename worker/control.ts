@@ -6,7 +6,7 @@ import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import type { MemoryPlan } from '../shared/model/memory-plan.ts';
 import { exchangePlaceOf, mostNodes } from '../shared/model/memory-plan.ts';
 import type { TreeNode } from '../shared/reduction/tree.ts';
-import { phases } from './profile.ts';
+import { phases } from '../shared/timeline.ts';
 
 /** Indices of 32-bit words. Those that many threads write lie in cache lines of their own. */
 export const words = {

@@ -5,22 +5,7 @@
 import type { Exchange, Group } from '../shared/reduction/group.ts';
 import type { Span } from '../shared/reduction/span.ts';
 import type { StepLayer, StepModel } from '../shared/step.ts';
-
-/**
- * In the order of a step. `exchange`: partials and totals of batch normalisation; `update`: gradients and update, which
- * are one where they are fused; `waiting`: at barriers; `other`: between the steps and their parts.
- */
-export const phases = [
-  'gather',
-  'forward',
-  'loss',
-  'exchange',
-  'backward',
-  'update',
-  'waiting',
-  'other',
-] as const;
-export type Phase = (typeof phases)[number];
+import { type Phase, phases } from '../shared/timeline.ts';
 
 export type PhaseSeconds = Readonly<Record<Phase, number>>;
 

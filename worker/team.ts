@@ -110,6 +110,35 @@ export class Team {
     return this.#results;
   }
 
+  /** Threads of this process are never waited for. */
+  get isWaiting(): boolean {
+    return false;
+  }
+
+  /** This process, as the one worker of its run. */
+  workersNow() {
+    const work = this.account();
+    const sum = (of: (thread: WorkAccount) => number) =>
+      work.reduce((total, thread) => total + of(thread), 0);
+    const { batchSize, shardSize } = this.#options.setup.sizes;
+    return [
+      {
+        id: 'here',
+        name: 'this process',
+        address: null,
+        rank: 0,
+        threads: work.length,
+        kernels: this.#options.kernels.set,
+        state: 'working',
+        share: { lo: 0, hi: Math.ceil(batchSize / shardSize) },
+        shards: sum(({ shards }) => shards),
+        seconds: sum(({ seconds }) => seconds),
+        delayMs: null,
+        silentMs: null,
+      } as const,
+    ];
+  }
+
   /** What each thread did, by rank. */
   account(): WorkAccount[] {
     return this.plan.threads.map((_, rank) => ({

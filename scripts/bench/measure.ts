@@ -4,7 +4,8 @@ import { type DatasetSource, imageShape, memoryDataset } from '../../shared/data
 import type { LoadedKernels } from '../../shared/kernels/load.ts';
 import { featureCount } from '../../shared/model/layer.ts';
 import type { Draft, Label } from '../../shared/recipe/resolve.ts';
-import { type Phase, type PhaseSeconds, phases } from '../../worker/profile.ts';
+import { type Phase, phases } from '../../shared/timeline.ts';
+import type { PhaseSeconds } from '../../worker/profile.ts';
 import { Team } from '../../worker/team.ts';
 import { type Reading, type Side, warmUpTurns } from './interleave.ts';
 import { TimedTraining } from './timed-training.ts';

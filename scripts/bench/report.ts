@@ -1,5 +1,5 @@
 /** The tables of a benchmark, for 80 columns. */
-import { phases } from '../../worker/profile.ts';
+import { phases } from '../../shared/timeline.ts';
 import { plural } from '../commands/screen.ts';
 import { wrapped } from '../commands/wrap.ts';
 import type { MissingPeer } from './peers/peers.ts';

@@ -1,6 +1,7 @@
 /** What `train` shows: a head, a line that moves, a line per epoch, and what came of it. */
+import type { LiveRun } from '../../coordinator/live-run.ts';
 import type { Run } from '../../coordinator/prepare.ts';
-import type { EpochReport, Position } from '../../coordinator/reports.ts';
+import type { EpochReport } from '../../coordinator/reports.ts';
 import { recipeId } from '../../shared/recipe/recipe.ts';
 import { version } from '../../shared/version.ts';
 import { digestOf } from '../recipes/digests.ts';
@@ -28,7 +29,7 @@ export class TrainView {
   readonly #screen: Screen;
   #timer: NodeJS.Timeout | undefined;
   #run: Run | undefined;
-  #position: (() => Position) | undefined;
+  #live: LiveRun | undefined;
   /** When its first step could begin. */
   #startMs = 0;
   /** What it waits for, and since when. */
@@ -44,14 +45,14 @@ export class TrainView {
    */
   start(
     run: Run,
-    position: () => Position,
+    live: LiveRun,
     recipeName: string,
     threads = run.setup.sizes.threads,
     notes: readonly string[] = [],
   ): void {
     const { recipe, kernels } = run;
     this.#run = run;
-    this.#position = position;
+    this.#live = live;
     this.#startMs = performance.now();
     this.#screen.line(
       `Lockstep ${version}: recipe ${this.#screen.style('bold', recipeName)} ${recipeId(recipe).slice(0, 8)}, ` +
@@ -68,7 +69,7 @@ export class TrainView {
 
   /** Shows what is waited for in the line that moves; null when it has come. */
   waitFor(text: string | null): void {
-    if (text === null && this.#position?.().epoch === 0) this.#startMs = performance.now();
+    if (text === null && this.#live?.position().epoch === 0) this.#startMs = performance.now();
     this.#waiting = text === null ? null : { text, sinceMs: performance.now() };
     this.#screen.status('');
   }
@@ -158,7 +159,7 @@ export class TrainView {
 
   #draw(): void {
     const run = this.#run;
-    const position = this.#position?.();
+    const position = this.#live?.position();
     if (run === undefined || position === undefined) return;
     if (this.#waiting !== null) {
       const { text, sinceMs } = this.#waiting;

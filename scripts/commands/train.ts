@@ -96,9 +96,9 @@ async function trainOrShow(
       outputs,
       command: commandWords(command, argument, flags),
       hooks: {
-        onStart: (run, position) => {
+        onStart: (run, live) => {
           const lines = resumed === null ? [] : resumeLines(resumed, run.committed);
-          view.start(run, position, recipe.name, threads, lines);
+          view.start(run, live, recipe.name, threads, lines);
           fleet?.invite();
         },
         onEpoch: (report) => view.epoch(report),

@@ -29,6 +29,11 @@ export class Heartbeat {
     this.#heardMs = this.#clock.nowMs();
   }
 
+  /** Since something came from the other end. */
+  get silentMs(): number {
+    return this.#clock.nowMs() - this.#heardMs;
+  }
+
   stop(): void {
     this.#cancel();
   }

@@ -148,6 +148,7 @@ t.test('zero epochs give the initial model', async (t) => {
 class EvaluatingTeam implements CoordinatedTeam {
   readonly #team: Team;
   readonly joins = 0;
+  readonly isWaiting = false;
   evaluations = 0;
 
   constructor(team: Team) {
@@ -173,6 +174,7 @@ class EvaluatingTeam implements CoordinatedTeam {
   stop = () => this.#team.stop();
   pause = () => this.#team.pause();
   account = () => this.#team.account();
+  workersNow = () => this.#team.workersNow();
   evaluate = (split: 'train' | 'test') => this.#team.evaluate(split);
 
   async trainSteps(first: number, end: number) {

@@ -5,8 +5,9 @@ import { controlBytes, type MemoryPlan } from '../../shared/model/memory-plan.ts
 import type { Exchange, Group } from '../../shared/reduction/group.ts';
 import { newSpan } from '../../shared/reduction/span.ts';
 import { type StepModel, trainStep } from '../../shared/step.ts';
+import { type Phase, phases } from '../../shared/timeline.ts';
 import { Control } from '../../worker/control.ts';
-import { type Phase, Profile, phaseSeconds, phases } from '../../worker/profile.ts';
+import { Profile, phaseSeconds } from '../../worker/profile.ts';
 import type { Team } from '../../worker/team.ts';
 import { bitsOf, syntheticDataset, train } from '../helpers/train.ts';
 

@@ -5,7 +5,7 @@ import type { DatasetSource } from '../../../shared/data/dataset.ts';
 import { LockstepError } from '../../../shared/errors.ts';
 import { loadKernels } from '../../../shared/kernels/load.ts';
 import { draftRecipe } from '../../../shared/recipe/resolve.ts';
-import { phases } from '../../../worker/profile.ts';
+import { phases } from '../../../shared/timeline.ts';
 import { label, syntheticDataset } from '../../helpers/train.ts';
 
 const few = syntheticDataset(3, 60, 20);

@@ -1,5 +1,6 @@
 /** What a person sees of a training, with and without a terminal. */
 import t from 'tap';
+import type { LiveRun } from '../../../coordinator/live-run.ts';
 import type { Run } from '../../../coordinator/prepare.ts';
 import type { EpochReport, Position } from '../../../coordinator/reports.ts';
 import { clock, Screen } from '../../../scripts/commands/screen.ts';
@@ -61,6 +62,19 @@ const next: NextSteps = {
   goOn: ['train', '--resume', 'r'],
 };
 
+/** A run at one moment, without workers. */
+function liveAt(run: Run, position: Position): LiveRun {
+  return {
+    run,
+    activity: () => 'training',
+    position: () => position,
+    committed: () => position.step,
+    workers: () => [],
+    flat: () => null,
+    watchSteps: () => () => {},
+  };
+}
+
 function finished(changes: Partial<Summary>, models = ['r/model.safetensors'], steps = next): string[] {
   const terminal = new FakeTerminal(80, false);
   new TrainView(new Screen(terminal.stream, false)).finish({ ...summary, ...changes }, models, steps);
@@ -73,7 +87,7 @@ t.test('on a terminal a line moves, epochs go above it, and in the end it is gon
   for (const columns of [80, 40]) {
     const terminal = new FakeTerminal(columns);
     const view = new TrainView(new Screen(terminal.stream, false));
-    view.start(run, () => position, 'custom');
+    view.start(run, liveAt(run, position), 'custom');
     while (!terminal.lines.at(-1)?.startsWith('epoch 1/3')) await terminal.written();
     const moving = 'epoch 1/3 ██████░░░░░░ step 2/4 loss 0.2500 32 samples/s ';
     t.ok(moving.startsWith(terminal.lines.at(-1)?.slice(0, moving.length) ?? '-'), terminal.lines.at(-1));
@@ -98,7 +112,7 @@ t.test('the same without a terminal, on a dumb one, and when told to be quiet', 
   const run = await tinyRun();
   const shown = (terminal: FakeTerminal, quiet: boolean) => {
     const view = new TrainView(new Screen(terminal.stream, quiet));
-    view.start(run, () => position, 'custom');
+    view.start(run, liveAt(run, position), 'custom');
     view.epoch({ ...report, epoch: 2, change: -0.25 });
     view.stop();
     return terminal.raw;
@@ -121,7 +135,7 @@ t.test('the head of a coordinator fits 80 columns, whatever its kernels say for 
     const terminal = new FakeTerminal(80, false);
     const kernels = { ...run.kernels, set, reason };
     const view = new TrainView(new Screen(terminal.stream, false));
-    view.start({ ...run, kernels }, () => position, 'custom', 0);
+    view.start({ ...run, kernels }, liveAt(run, position), 'custom', 0);
     view.stop();
     return terminal.lines.slice(1, -2);
   };
@@ -216,7 +230,7 @@ t.test('a run that goes on says from where, and its speed is that of what it doe
   const view = new TrainView(new Screen(terminal.stream, false));
   const note = 'resumed at step 5 (epoch 2)';
   const at: Position = { epoch: 2, step: 3, first: 1, seconds: 2, loss: 0.5 };
-  view.start({ ...run, committed: 5 }, () => at, 'custom', 1, [note]);
+  view.start({ ...run, committed: 5 }, liveAt(run, at), 'custom', 1, [note]);
   while (!terminal.lines.at(-1)?.startsWith('epoch 2/3')) await terminal.written();
   t.match(terminal.lines.at(-1), ' step 3/4 loss 0.5000 16 samples/s', '32 samples in two seconds');
   t.equal(terminal.lines[2], note);
