@@ -7,7 +7,7 @@ import type { RunView } from './logic/run-view.ts';
 
 const bins = 40;
 const width = 240;
-const height = 44;
+const height = 90;
 
 export class BatchNorm {
   readonly #view: RunView;

@@ -16,8 +16,10 @@ export interface Curve {
 export interface ChartSettings {
   readonly title: string;
   readonly curves: readonly Curve[];
-  /** How a value is written, in the legend and on the axis. */
+  /** How a value is written. */
   readonly format: (value: number) => string;
+  /** How it is on the axis, if otherwise. */
+  readonly formatTick?: (value: number) => string;
   /** What the values' axis spans, given the least and the greatest value. */
   readonly range?: (min: number, max: number) => [number, number];
 }
@@ -99,7 +101,7 @@ export class Chart {
   }
 
   #options(): uPlot.Options {
-    const { curves, format, range } = this.#settings;
+    const { curves, format, formatTick = format, range } = this.#settings;
     const { isLogarithmic = false, formatPlace } = this.#data;
     const bands = curves.flatMap(({ look, colour: name }, i) =>
       look === 'band' && curves[i - 1]?.look === 'band'
@@ -133,7 +135,7 @@ export class Chart {
           ...axis,
           size: 52,
           gap: 4,
-          values: (_, splits) => splits.map((value) => (value === null ? '' : format(value))),
+          values: (_, splits) => splits.map((value) => (value === null ? '' : formatTick(value))),
         },
       ],
       series: [{}, ...curves.map(seriesOf)],

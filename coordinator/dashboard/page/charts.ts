@@ -31,6 +31,7 @@ export class Charts {
   readonly #accuracy = new Chart(byId('accuracy-chart'), {
     title: 'Accuracy',
     format: (value) => percent(value),
+    formatTick: (value) => percent(value, 0),
     range: (min, max) => [
       Math.max(0, min - 0.1 * (max - min || 0.1)),
       Math.min(1, max + 0.1 * (max - min || 0.1)),

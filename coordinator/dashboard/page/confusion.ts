@@ -76,14 +76,13 @@ export class ConfusionMatrix {
 
   async #ask(label: number, prediction: number): Promise<void> {
     const asked = ++this.#asked;
-    const title = label === prediction ? `${label}, predicted right` : `${label}, predicted as ${prediction}`;
+    const title = `${label} predicted as ${prediction}`;
     try {
       const response = await request(`/examples?label=${label}&prediction=${prediction}`);
       const { count, samples } = (await response.json()) as Examples;
       if (asked !== this.#asked) return;
       const shown = samples.slice(0, mostExamples);
-      const words =
-        count === 0 ? `No test sample is ${title}` : `${title}: ${shown.length} of ${grouped(count)}`;
+      const words = count === 0 ? `none is ${title}` : `${title}: ${shown.length} of ${grouped(count)}`;
       const pictures = shown.map(({ sample, image }) =>
         element(
           'li',

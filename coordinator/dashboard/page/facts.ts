@@ -3,20 +3,32 @@ import { byId, element } from './elements.ts';
 import { grouped } from './logic/format.ts';
 import type { RunView } from './logic/run-view.ts';
 
+/** More letters get a row of their own. */
+const longValue = 32;
+
 export function showFacts({ facts }: RunView): void {
   if (facts === null) return;
   const shown: [string, string][] = [
     ['model', facts.model],
+    ['recipe id', facts.recipeId],
+    ['dataset', textOf(facts.recipe.dataset)],
     ['parameters', grouped(facts.parameters)],
     ['samples an epoch', grouped(facts.samples)],
     ['steps', grouped(facts.steps)],
   ];
   for (const [name, value] of Object.entries(facts.recipe)) {
-    if (name !== 'model') shown.push([wordsOf(name), textOf(value)]);
+    if (name !== 'model' && name !== 'dataset') shown.push([wordsOf(name), textOf(value)]);
   }
-  shown.push(['kernels', facts.kernels], ['recipe id', facts.recipeId], ['Lockstep', facts.version]);
+  shown.push(['kernels', facts.kernels], ['Lockstep', facts.version]);
   byId('facts').replaceChildren(
-    ...shown.map(([name, value]) => element('div', {}, element('dt', {}, name), element('dd', {}, value))),
+    ...shown.map(([name, value]) =>
+      element(
+        'div',
+        { class: value.length > longValue ? 'long' : undefined },
+        element('dt', {}, name),
+        element('dd', {}, value),
+      ),
+    ),
   );
 }
 

@@ -3,7 +3,7 @@ import { takeToken } from './access.ts';
 import { BatchNorm } from './batch-norm.ts';
 import { Charts } from './charts.ts';
 import { ConfusionMatrix } from './confusion.ts';
-import { showEvents } from './events.ts';
+import { Events } from './events.ts';
 import { showFacts } from './facts.ts';
 import { showHead, showLive } from './head.ts';
 import { Live, type LiveState } from './live.ts';
@@ -19,6 +19,7 @@ const charts = new Charts(view);
 const workers = new Workers();
 const timeline = new Timeline(view);
 const batchNorm = new BatchNorm(view);
+const events = new Events();
 const confusion = new ConfusionMatrix();
 const head = (): void => {
   showHead(view);
@@ -33,7 +34,7 @@ const changed = redrawing<Part>(
     ['batchNorm', [() => batchNorm.show()]],
     ['confusion', [() => confusion.show(view)]],
     ['timeline', [() => timeline.show()]],
-    ['events', [() => showEvents(view)]],
+    ['events', [() => events.show(view)]],
     ['over', [head]],
   ]),
 );

@@ -1,5 +1,5 @@
 /** What the model sees of a drawing, and links to save it. */
-import { byId } from './elements.ts';
+import { byId, element } from './elements.ts';
 import { paintGrey, sampleCanvas, sampleSide } from './sample-canvas.ts';
 
 export class SavedSample {
@@ -7,13 +7,14 @@ export class SavedSample {
     new Uint8Array(sampleSide * sampleSide),
     'What the model sees: 28 by 28 pixels',
   );
-  readonly #png = byId('save-png') as HTMLAnchorElement;
-  readonly #raw = byId('save-raw') as HTMLAnchorElement;
+  readonly #png = element('a', { id: 'save-png', download: 'digit.png' }, 'Save as PNG');
+  readonly #raw = element('a', { id: 'save-raw', download: 'digit.raw' }, 'Save as bytes');
   /** So that a picture that is packed late does not stand behind a newer one. */
   #shown = 0;
 
   constructor() {
     byId('sample').append(this.#canvas);
+    byId('saving').append(this.#png, ' ', this.#raw);
     this.show(null);
   }
 
@@ -23,9 +24,8 @@ export class SavedSample {
     paintGrey(this.#canvas, sample ?? new Uint8Array(sampleSide * sampleSide));
     byId('saving').hidden = sample === null;
     offer(this.#raw, sample === null ? null : new Blob([sample.slice()]));
-    if (sample === null) return offer(this.#png, null);
     this.#canvas.toBlob((blob) => {
-      if (shown === this.#shown) offer(this.#png, blob);
+      if (shown === this.#shown) offer(this.#png, sample === null ? null : blob);
     }, 'image/png');
   }
 }

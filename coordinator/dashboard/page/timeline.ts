@@ -30,6 +30,13 @@ interface Lane {
   readonly name: string;
 }
 
+/** A step that begins at pixel `from`, with so many pixels a millisecond. */
+interface Placed {
+  readonly step: StepTimeline;
+  readonly from: number;
+  readonly scale: number;
+}
+
 export class Timeline {
   readonly #view: RunView;
   readonly #canvas = element('canvas', { role: 'img' });
@@ -85,7 +92,7 @@ export class Timeline {
   }
 
   /** Those that have room side by side, and where: on one scale, one behind the other. */
-  #steps(): { step: StepTimeline; from: number; scale: number }[] {
+  #steps(): Placed[] {
     const width = this.#canvas.parentElement?.clientWidth ?? 0;
     const shown = this.#view.timelines.slice(-Math.max(1, Math.floor(width / leastStepWidth)));
     const lengths = shown.map(({ workers }) => stepLength(workers));
@@ -138,16 +145,7 @@ export class Timeline {
   #readOut(x: number, y: number): void {
     const lane = this.#lanes()[Math.floor((y - headHeight) / rowHeight)];
     const place = this.#steps().findLast(({ from }) => from <= x);
-    if (lane === undefined || place === undefined) return setText(this.#readout, '');
-    const ms = (x - place.from) / place.scale;
-    const segments = place.step.workers.find(({ id }) => id === lane.id)?.threads[lane.thread] ?? [];
-    const segment = segments.find(({ from, to }) => from <= ms && ms < to);
-    setText(
-      this.#readout,
-      segment === undefined
-        ? ''
-        : `step ${grouped(place.step.step)}, ${lane.name}: ${segment.phase} ${milliseconds(segment.to - segment.from)}`,
-    );
+    setText(this.#readout, lane === undefined || place === undefined ? '' : describe(lane, place, x));
   }
 
   #fillTable({ step, workers }: StepTimeline): void {
@@ -166,4 +164,14 @@ export class Timeline {
       scrolling(title, table(title, ['worker', 'thread', ...phases], rows.slice(0, mostLanes))),
     );
   }
+}
+
+/** What a thread did at pixel `x` of a step. */
+function describe(lane: Lane, { step, from, scale }: Placed, x: number): string {
+  const ms = (x - from) / scale;
+  const segments = step.workers.find(({ id }) => id === lane.id)?.threads[lane.thread] ?? [];
+  const segment = segments.find(({ from, to }) => from <= ms && ms < to);
+  if (segment === undefined) return '';
+  const { phase, to } = segment;
+  return `step ${grouped(step.step)}, ${lane.name}: ${phase} ${milliseconds(to - segment.from)}`;
 }

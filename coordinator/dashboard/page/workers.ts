@@ -83,7 +83,13 @@ function fillShare(target: HTMLTableCellElement, { share }: WorkerPoint, shards:
   bar.style.left = `${(100 * lo) / shards}%`;
   bar.style.width = `${(100 * (hi - lo)) / shards}%`;
   const count = hi - lo;
-  setText(text, share === null ? '–' : `${count} of ${shards}${count > 0 ? `, ${lo}–${hi - 1}` : ''}`);
+  setText(text, share === null ? '–' : `${count} of ${shards}${rangeOf(lo, hi)}`);
+}
+
+/** Which shards they are: `: 4–7`. */
+function rangeOf(lo: number, hi: number): string {
+  if (hi === lo) return '';
+  return hi - lo === 1 ? `: ${lo}` : `: ${lo}–${hi - 1}`;
 }
 
 function heardOf({ silentMs, state, address }: WorkerPoint): string {
