@@ -10,6 +10,9 @@ const flags = [
   ...['--disable-component-update', '--disable-sync'],
 ];
 
+/** For one test in the browser; a busy machine is slow to start one. */
+const deadlineMs = 110_000;
+
 /** Looks that the page must be good in. */
 export const looks = [
   { name: 'light-360', colorScheme: 'light', viewport: { width: 360, height: 760 } },
@@ -27,6 +30,7 @@ export async function browserFor(t: Test): Promise<Browser | null> {
     return null;
   }
   const browser = await chromium.launch({ executablePath, args: flags });
+  t.setTimeout(deadlineMs);
   t.teardown(() => browser.close());
   return browser;
 }

@@ -36,7 +36,7 @@ export class ConfusionMatrix {
         const isRight = label === prediction;
         // What is right fills most of a row, so what is wrong is shaded against the worst mistake.
         const share = isRight ? count / (total || 1) : count / Math.max(mistakes, total * 0.02);
-        setText(button, grouped(count));
+        setText(button, String(count));
         button.className = `${isRight ? 'right' : 'wrong'} shade-${count === 0 ? 0 : Math.ceil(share * (shades - 1))}`;
         button.setAttribute(
           'aria-label',
@@ -82,7 +82,10 @@ export class ConfusionMatrix {
       const { count, samples } = (await response.json()) as Examples;
       if (asked !== this.#asked) return;
       const shown = samples.slice(0, mostExamples);
-      const words = count === 0 ? `none is ${title}` : `${title}: ${shown.length} of ${grouped(count)}`;
+      const words =
+        count === 0
+          ? `No test sample of ${label} was predicted as ${prediction}`
+          : `${title}: ${shown.length} of ${grouped(count)}`;
       const pictures = shown.map(({ sample, image }) =>
         element(
           'li',

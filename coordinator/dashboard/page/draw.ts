@@ -38,10 +38,7 @@ function predict(): void {
   requestAnimationFrame(() => {
     isDue = false;
     const { predictor, steps } = weights;
-    setText(
-      byId('after'),
-      steps === null ? 'waiting for the model' : `the model after step ${grouped(steps)}`,
-    );
+    setText(byId('after'), steps === null ? 'waiting for the model' : `after step ${grouped(steps)}`);
     if (pad.drawing.isEmpty) {
       saved.show(null);
       last = null;

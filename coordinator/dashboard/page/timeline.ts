@@ -6,7 +6,8 @@ import { grouped, milliseconds } from './logic/format.ts';
 import { phaseTimes, stepLength } from './logic/phase-times.ts';
 import type { RunView } from './logic/run-view.ts';
 
-const rowHeight = 18;
+/** Few lanes are higher than many. */
+const laneHeight = (lanes: number): number => (lanes <= 8 ? 26 : 18);
 const headHeight = 22;
 const gap = 10;
 const mostLanes = 64;
@@ -108,7 +109,9 @@ export class Timeline {
 
   #draw(lanes: readonly Lane[]): void {
     const width = this.#canvas.parentElement?.clientWidth ?? 0;
+    const rowHeight = laneHeight(lanes.length);
     const height = headHeight + lanes.length * rowHeight;
+    this.#names.style.setProperty('--lane', `${rowHeight}px`);
     const ratio = devicePixelRatio;
     this.#canvas.width = Math.round(width * ratio);
     this.#canvas.height = Math.round(height * ratio);
@@ -143,7 +146,8 @@ export class Timeline {
   }
 
   #readOut(x: number, y: number): void {
-    const lane = this.#lanes()[Math.floor((y - headHeight) / rowHeight)];
+    const lanes = this.#lanes();
+    const lane = lanes[Math.floor((y - headHeight) / laneHeight(lanes.length))];
     const place = this.#steps().findLast(({ from }) => from <= x);
     setText(this.#readout, lane === undefined || place === undefined ? '' : describe(lane, place, x));
   }

@@ -20,7 +20,15 @@ t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 /** So many steps are in the run that is shown. */
 const steps = 63;
 
-async function trainTwo(): Promise<[Trained, Trained]> {
+let both: Promise<[Trained, Trained]> | undefined;
+
+/** Two models of the same make. They are trained once, and only where there is a browser to show them in. */
+function trainTwo(): Promise<[Trained, Trained]> {
+  both ??= trainBoth();
+  return both;
+}
+
+async function trainBoth(): Promise<[Trained, Trained]> {
   const source = openDataset('mnist');
   const fields = {
     trainSamples: 2000,
@@ -86,7 +94,7 @@ t.test('a digit that is drawn gets the probabilities of `lockstep predict`, to t
   await dashboard.open();
   t.teardown(() => dashboard.close());
   const { page, complaints } = await visit(browser, `${dashboard.url}draw`);
-  await page.getByText('the model after step 12').waitFor();
+  await page.getByText('after step 12').waitFor();
   t.same(await shownProbabilities(page), new Array(10).fill(null), 'nothing is said of nothing');
 
   await drawSeven(page);
@@ -106,7 +114,7 @@ t.test('a digit that is drawn gets the probabilities of `lockstep predict`, to t
   t.comment('training goes on');
   dashboard.model = { steps: 40, flat: flatOf(second) };
   dashboard.tell(shownNow(40, [shownWorker(0)]));
-  await page.getByText('the model after step 40').waitFor();
+  await page.getByText('after step 40').waitFor();
   const [otherwise] = later.predict(raw);
   t.not(String(otherwise.probabilities), String(expected.probabilities), 'the models differ');
   await page.waitForFunction(
@@ -143,7 +151,7 @@ t.test('the weights are fetched once a second at most, and only newer ones', asy
   await dashboard.open();
   t.teardown(() => dashboard.close());
   const { page } = await visit(browser, `${dashboard.url}draw`);
-  await page.getByText('the model after step 12').waitFor();
+  await page.getByText('after step 12').waitFor();
   for (let i = 0; i < 3; i++) await drawSeven(page);
   t.equal(dashboard.requests.filter((path) => path === '/model').length, 1);
 });
@@ -157,7 +165,7 @@ t.test('a finger draws', async (t) => {
   await dashboard.open();
   t.teardown(() => dashboard.close());
   const { page } = await visit(browser, `${dashboard.url}draw`, { hasTouch: true });
-  await page.getByText('the model after step 12').waitFor();
+  await page.getByText('after step 12').waitFor();
   await page.locator('#pad').tap();
   await page.locator(probabilityOf).first().waitFor();
   t.pass('it was predicted');
@@ -173,7 +181,7 @@ t.test('the page to draw on has nothing that axe-core finds fault with', async (
   t.teardown(() => dashboard.close());
   for (const { name, ...look } of looks) {
     const { page, complaints } = await visit(browser, `${dashboard.url}draw`, look);
-    await page.getByText('the model after step 12').waitFor();
+    await page.getByText('after step 12').waitFor();
     t.same((await faults(page)).lines, [], `${name}, nothing drawn`);
     await drawSeven(page);
     await page.locator(probabilityOf).first().waitFor();
