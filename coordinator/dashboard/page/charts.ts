@@ -11,7 +11,7 @@ const placeNames: Record<Axis, string> = { step: 'step', epoch: 'epoch', time: '
 const placeFormats: Record<Axis, (place: number) => string> = {
   step: grouped,
   epoch: (epoch) => String(Number(epoch.toFixed(2))),
-  time: duration,
+  time: (seconds) => (seconds < 60 ? `${Number(seconds.toFixed(1))} s` : duration(seconds)),
 };
 
 export class Charts {
@@ -43,7 +43,7 @@ export class Charts {
   });
   readonly #speed = new Chart(byId('speed-chart'), {
     title: 'Samples per second',
-    format: grouped,
+    format: (speed) => (speed < 100 ? shortNumber(speed) : grouped(speed)),
     range: (_, max) => [0, 1.1 * (max || 1)],
     curves: [{ label: 'samples/s', colour: '--speed', look: 'line' }],
   });

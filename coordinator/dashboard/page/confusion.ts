@@ -24,6 +24,7 @@ export class ConfusionMatrix {
 
   show({ confusion }: RunView): void {
     byId('confusion').classList.toggle('empty', confusion === null);
+    this.#examples.hidden = confusion === null;
     if (confusion === null) return;
     const { counts, epoch } = confusion;
     if (this.#buttons.length !== counts.length) this.#build(counts.length);
@@ -38,10 +39,7 @@ export class ConfusionMatrix {
         const share = isRight ? count / (total || 1) : count / Math.max(mistakes, total * 0.02);
         setText(button, String(count));
         button.className = `${isRight ? 'right' : 'wrong'} shade-${count === 0 ? 0 : Math.ceil(share * (shades - 1))}`;
-        button.setAttribute(
-          'aria-label',
-          `${grouped(count)} of ${label} predicted as ${prediction}: show examples`,
-        );
+        button.setAttribute('aria-label', `${count} of ${label} predicted as ${prediction}: show examples`);
       }
     }
   }

@@ -11,25 +11,31 @@ export function showFacts({ facts }: RunView): void {
   const shown: [string, string][] = [
     ['model', facts.model],
     ['recipe id', facts.recipeId],
-    ['dataset', textOf(facts.recipe.dataset)],
     ['parameters', grouped(facts.parameters)],
     ['samples an epoch', grouped(facts.samples)],
     ['steps', grouped(facts.steps)],
   ];
   for (const [name, value] of Object.entries(facts.recipe)) {
-    if (name !== 'model' && name !== 'dataset') shown.push([wordsOf(name), textOf(value)]);
+    if (name !== 'model') shown.push([wordsOf(name), textOf(value)]);
   }
   shown.push(['kernels', facts.kernels], ['Lockstep', facts.version]);
   byId('facts').replaceChildren(
-    ...shown.map(([name, value]) =>
-      element(
-        'div',
-        { class: value.length > longValue ? 'long' : undefined },
-        element('dt', {}, name),
-        element('dd', {}, value),
+    ...shown
+      .toSorted(byLength)
+      .map(([name, value]) =>
+        element(
+          'div',
+          { class: value.length > longValue ? 'long' : undefined },
+          element('dt', {}, name),
+          element('dd', {}, value),
+        ),
       ),
-    ),
   );
+}
+
+/** Long ones first, otherwise as they are. */
+function byLength([, a]: readonly string[], [, b]: readonly string[]): number {
+  return Number(b.length > longValue) - Number(a.length > longValue);
 }
 
 /** `batch size` of `batchSize`. */

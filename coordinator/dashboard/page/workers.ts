@@ -69,7 +69,7 @@ function fill(row: HTMLTableRowElement, worker: WorkerPoint, shards: number): vo
   if (label instanceof HTMLElement) label.dataset.mark = mark;
   fillShare(share, worker, shards);
   setText(speed, isGone ? '–' : grouped(worker.samplesPerSecond));
-  setText(delay, worker.delayMs === null ? '–' : milliseconds(worker.delayMs));
+  setText(delay, isGone || worker.delayMs === null ? '–' : milliseconds(worker.delayMs));
   setText(heard, heardOf(worker));
   setText(threads, grouped(worker.threads));
   setText(kernels, worker.kernels);
