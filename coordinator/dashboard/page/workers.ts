@@ -28,6 +28,7 @@ export class Workers {
 
   show({ now }: RunView): void {
     const workers = now?.workers ?? [];
+    byId('workers').classList.toggle('empty', workers.length === 0);
     const shards = Math.max(1, ...workers.map(({ share }) => share?.hi ?? 0));
     const rows = this.#body.rows;
     while (rows.length > workers.length) this.#body.deleteRow(-1);
