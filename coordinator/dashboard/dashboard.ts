@@ -7,13 +7,13 @@ import type { Evaluation } from '../evaluation.ts';
 import type { LiveRun } from '../live-run.ts';
 import type { Run } from '../prepare.ts';
 import type { EpochReport, StepReport } from '../reports.ts';
+import { StepTimes } from '../step-times.ts';
 import { Chronicle, type Told } from './chronicle.ts';
 import { Examples } from './examples.ts';
 import { factsOf } from './facts.ts';
 import type { FeedMessage } from './feed.ts';
 import { Present } from './present.ts';
 import { type Reader, readerBytes } from './reader.ts';
-import { StepTimes } from './step-times.ts';
 
 /** Readers are told something this often, running statistics less so. */
 export const tellMs = 500;
@@ -134,6 +134,11 @@ export class Dashboard {
 
   get lastEpoch(): EpochReport | null {
     return this.#lastEpoch;
+  }
+
+  /** Samples over the last seconds. */
+  get perSecond(): number {
+    return this.#watched?.present.perSecond(this.#clock.nowMs()) ?? 0;
   }
 
   /** True while it trains or evaluates. */

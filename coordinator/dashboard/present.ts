@@ -48,6 +48,10 @@ export class Present {
     this.#rates.observe(whole, nowMs, samples);
   }
 
+  perSecond(nowMs: number): number {
+    return Math.round(this.#rates.perSecond(whole, nowMs));
+  }
+
   /** Somebody is looking: from now on things are measured that are not otherwise. */
   watch(nowMs: number): void {
     if (this.#watchedSinceMs !== null) return;
@@ -85,7 +89,7 @@ export class Present {
       stepOfEpoch,
       step,
       loss,
-      samplesPerSecond: Math.round(this.#rates.perSecond(whole, nowMs)),
+      samplesPerSecond: this.perSecond(nowMs),
       secondsLeft: here === 0 ? null : Math.round((10 * left * seconds) / here) / 10,
       workers: this.#workers(nowMs, seconds),
     };
