@@ -117,7 +117,8 @@ export class Metrics {
     const work = (name: string, help: string, of: (work: WorkAccount) => number | undefined) =>
       this.#counters(name, help, 'worker', () => {
         const { live } = this.#measured;
-        return summed((live?.account().work ?? []).map((one) => [one.name, of(one) ?? 0]));
+        const known = (live?.account().work ?? []).map((one) => [one.name, of(one)] as const);
+        return summed(known.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
       });
     this.#gauges('workers', 'Workers by what they are doing.', 'state', () => {
       const now = workers().map(({ state }) => state);
