@@ -127,7 +127,9 @@ export class Metrics {
     this.#gauges('worker_delay_seconds', 'From a message to a worker to its answer.', 'worker', () => {
       const known = workers().filter(({ delayMs }) => delayMs !== null);
       // A sum of delays would say nothing: those of others are left out.
-      return known.slice(0, mostLabels).map(({ name, delayMs }) => [name, (delayMs ?? 0) / 1000]);
+      return known
+        .slice(0, mostLabels)
+        .map(({ name, delayMs }) => [name.toWellFormed(), (delayMs ?? 0) / 1000]);
     });
     const whose = 'by worker, or by thread where no workers compute';
     work('worker_shards', `Shards computed in committed steps, ${whose}.`, ({ shards }) => shards);
@@ -171,7 +173,9 @@ export class Metrics {
 /** The first by name; what all others have is one sample more, so that nobody's names can make them many. */
 function summed(samples: readonly Sample[]): Sample[] {
   const sums = new Map<string, number>();
-  for (const [name, value] of samples) {
+  for (const [text, value] of samples) {
+    // Halves of characters would become one and the same when they are sent.
+    const name = text.toWellFormed();
     const label = sums.has(name) || sums.size < mostLabels ? name : otherWorkers;
     sums.set(label, (sums.get(label) ?? 0) + value);
   }

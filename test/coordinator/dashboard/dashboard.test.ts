@@ -11,6 +11,7 @@ import {
 import { readerBytes } from '../../../coordinator/dashboard/reader.ts';
 import { unpackTensor } from '../../../shared/model/tensors.ts';
 import { anEpoch, aStep, aWorker, PlayedReader, PlayedRun, playedRun } from '../../helpers/dashboard.ts';
+import { hostileNames } from '../../helpers/hostile-names.ts';
 import { ManualClock } from '../../helpers/manual-clock.ts';
 
 const run = await playedRun();
@@ -243,6 +244,25 @@ t.test('one telling is never more than a reader may cost', (t) => {
   t.ok(mostColumns * 2 * 12 < readerBytes / 4, 'and so do running statistics');
   t.end();
 });
+
+t.test(
+  'a hundred hostile names arrive as the strings that they are, and in events without what moves a cursor',
+  (t) => {
+    const { live, dashboard } = played();
+    const names = hostileNames();
+    live.workersNow = names.map((name, i) => ({ ...aWorker, id: String(i), name }));
+    for (const name of names) dashboard.event(`${name} joined`);
+    const reader = joined(dashboard);
+    t.same(
+      last(reader, 'now')?.workers.map(({ name }) => name),
+      names,
+    );
+    const events = last(reader, 'run')?.events ?? [];
+    t.equal(events.length, names.length);
+    for (const { text } of events) t.notMatch(text, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+    t.end();
+  },
+);
 
 t.test('readers that know the same are sent the same bytes', (t) => {
   const { clock, dashboard } = played();
