@@ -10,7 +10,7 @@ function activityOf({ now, over }: RunView): { word: string; mark: string } {
   if (now === null) return { word: 'connecting', mark: 'new' };
   switch (now.activity) {
     case 'waiting':
-      return { word: now.waitingFor === null ? 'waiting' : `waiting for ${now.waitingFor}`, mark: 'warning' };
+      return { word: now.waitingFor ?? 'waiting', mark: 'warning' };
     case 'training':
     case 'evaluating':
       return { word: now.activity, mark: 'good' };

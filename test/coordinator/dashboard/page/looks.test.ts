@@ -51,7 +51,10 @@ t.test('the page has nothing that axe-core finds fault with, nor more width than
 
 const workers = [shownWorker(0), shownWorker(1)];
 const states: Record<string, readonly FeedMessage[]> = {
-  waiting: [shownRun(0), shownNow(0, [], { activity: 'waiting', waitingFor: '2 workers', loss: null })],
+  waiting: [
+    shownRun(0),
+    shownNow(0, [], { activity: 'waiting', waitingFor: 'waiting for 2 workers', loss: null }),
+  ],
   finished: [shownRun(9_380), shownNow(9_380, workers), { type: 'over', how: 'finished', reason: '' }],
   failed: [
     shownRun(64),

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import type { FeedMessage } from '../../../../coordinator/dashboard/feed.ts';
 import { browserFor, photograph, visit } from '../../../helpers/chromium.ts';
 import { FakeDashboard } from '../../../helpers/fake-dashboard.ts';
+import { hostileNames } from '../../../helpers/hostile-names.ts';
 import { hostileTexts } from '../../../helpers/hostile-texts.ts';
 import {
   busyRun,
@@ -99,7 +100,7 @@ t.test('a page', async (t) => {
       shownRun(0),
       shownNow(0, workers, {
         activity: 'waiting',
-        waitingFor: '1 more worker',
+        waitingFor: 'waiting for 1 more worker',
         loss: null,
         secondsLeft: null,
       }),
@@ -120,9 +121,10 @@ t.test('a page', async (t) => {
   });
 
   await t.test('shows a hundred hostile names as text', async (t) => {
-    const names = hostileTexts(100);
+    const names = hostileNames();
+    const deeds = hostileTexts(100);
     const workers = names.map((name, i) => shownWorker(i, { name, id: name }));
-    const events = names.map((text, step) => ({ step, atMs: 1e12, text }));
+    const events = deeds.map((text, step) => ({ step, atMs: 1e12, text }));
     const facts = { ...shownFacts, recipeName: names[0], model: names[1], recipe: { '<b>x</b>': names[2] } };
     const { page, complaints } = await shown(t, browser, [
       shownRun(0, { events, facts }),
@@ -130,8 +132,8 @@ t.test('a page', async (t) => {
     ]);
     await settled(page, 'fact-workers', '100');
     t.same(await texts(page, '#workers tbody th'), names);
-    t.same(await texts(page, '.events .what'), names.toReversed());
-    t.same(await texts(page, '#recipe-name, #activity'), [names[0], `waiting for ${names[3]}`]);
+    t.same(await texts(page, '.events .what'), deeds.toReversed());
+    t.same(await texts(page, '#recipe-name, #activity'), [names[0], names[3]]);
     t.equal(
       await page
         .locator(
