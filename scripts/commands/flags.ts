@@ -179,6 +179,12 @@ const placeFlags: readonly Flag[] = [
     value: 'FILE',
     help: 'JSON lines, one per step and one per epoch',
   },
+  {
+    name: 'tensorboard',
+    kind: 'text',
+    value: 'DIR',
+    help: 'curves for TensorBoard: an event file in that folder, with at most four points a second',
+  },
   ...outputFlags,
 ];
 
