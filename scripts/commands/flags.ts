@@ -274,7 +274,11 @@ export const compareFlags: readonly Flag[] = [
   ...outputFlags,
 ];
 
-export const inspectFlags: readonly Flag[] = outputFlags;
+export const inspectFlags: readonly Flag[] = [
+  { name: 'csv', kind: 'switch', help: "a run's log as comma-separated values: its steps" },
+  { name: 'csv-epochs', kind: 'switch', help: 'the same of its epochs' },
+  ...outputFlags,
+];
 
 export const verifyFlags: readonly Flag[] = [
   { name: 'quick', kind: 'switch', help: 'one epoch of 2,000 samples: half a minute in all' },
@@ -361,6 +365,7 @@ export const allFlagNames: readonly string[] = [
       evaluateFlags,
       predictFlags,
       compareFlags,
+      inspectFlags,
       verifyFlags,
       benchFlags,
     ]

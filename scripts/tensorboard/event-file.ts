@@ -92,7 +92,7 @@ export class EventFile {
     const state = own.length === 0 ? null : this.#live.flat();
     if (state === null) return [];
     const { tensors } = takeSnapshot(architecture, state.flat, new Map());
-    return own.map(({ name }) => histogram(name, tensors.get(name) ?? new Float32Array(0)));
+    return own.map(({ name }) => histogram(`batch_norm/${name}`, tensors.get(name) ?? new Float32Array(0)));
   }
 
   #point(point: Point | null): void {

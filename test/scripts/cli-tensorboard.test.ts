@@ -45,7 +45,7 @@ function holdLike(t: Test, folder: string, log: string): void {
     );
   }
   const lastSteps = epochs.map((line) => line.steps);
-  for (const tag of ['1.running_mean', '1.running_var']) {
+  for (const tag of ['batch_norm/1.running_mean', 'batch_norm/1.running_var']) {
     t.same(
       shown.get(tag)?.map(({ step }) => step),
       lastSteps,

@@ -113,7 +113,7 @@ t.test('running statistics are histograms of every epoch', (t) => {
   file.close();
   const [{ values }] = readEvents(join(folder, readdirSync(folder)[0])).slice(-1);
   const [mean, variance] = values.slice(-2);
-  t.match(mean, { tag: '1.running_mean', plugin: 'histograms', dataClass: 2, shape: [30, 3] });
+  t.match(mean, { tag: 'batch_norm/1.running_mean', plugin: 'histograms', dataClass: 2, shape: [30, 3] });
   const rows = Array.from({ length: 30 }, (_, i) => (mean.content as number[]).slice(3 * i, 3 * i + 3));
   t.equal(rows[0][0], 1, 'from the least');
   t.equal(rows[29][1], 4, 'to the greatest');
@@ -126,7 +126,11 @@ t.test('running statistics are histograms of every epoch', (t) => {
   for (const [i, value] of live.means.entries()) {
     t.ok(counted[i].left <= value && value <= counted[i].right, `${value} is where it belongs`);
   }
-  t.match(variance, { tag: '1.running_var', shape: [1, 3], content: [6.5, 7.5, 3] }, 'all of one size');
+  t.match(
+    variance,
+    { tag: 'batch_norm/1.running_var', shape: [1, 3], content: [6.5, 7.5, 3] },
+    'all of one size',
+  );
   t.end();
 });
 
