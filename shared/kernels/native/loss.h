@@ -77,7 +77,8 @@ float softmaxCrossEntropy(
     const float sum = exponentials(row, classes, peak, out);
     const float loss = logarithm(splat(sum))[0] - (row[label] - peak);
     total += loss;
-    right += guess == label && loss == loss;
+    // No branch here either: a guess is right or wrong as it likes.
+    right += (guess == label) & (loss == loss);
     replace(out, classes, [&](Integers number, Vector value) {
       const Vector probability = value / splat(sum);
       return (number == label ? probability - splat(1) : probability) / splat(divisor);
