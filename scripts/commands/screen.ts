@@ -1,13 +1,23 @@
-/** What a person sees: lines, and one line that is drawn again where there is a terminal. */
+/** What a person sees: lines, and below them a block of lines that is drawn again where there is a terminal. */
 import { styleText } from 'node:util';
+import { clipped, columnsOf } from '../text-width.ts';
 
 type Style = Parameters<typeof styleText>[0];
+
+/** A block that moves is drawn at most this often. */
+const drawMs = 100;
+/** The terminal itself adds ^C behind the block when it is pressed. */
+const columnsForSignal = 3;
+const clearBelow = '\u001b[J';
+const clearRight = '\u001b[K';
 
 export class Screen {
   readonly #stream: NodeJS.WriteStream;
   readonly #quiet: boolean;
   readonly #isTerminal: boolean;
-  #status = '';
+  /** The block as it should be, and as it was drawn last, line by line. */
+  #block: readonly string[] = [];
+  #drawn: readonly string[] = [];
 
   /** @param stream stdout, or stderr where stdout is for JSON */
   constructor(stream: NodeJS.WriteStream, quiet: boolean) {
@@ -30,6 +40,14 @@ export class Screen {
     return Math.max(20, this.#stream.columns ?? 80);
   }
 
+  /** Columns that a line of the block may take, and lines that it may have. */
+  get room(): { readonly columns: number; readonly lines: number } {
+    return {
+      columns: (this.#stream.columns ?? 80) - columnsForSignal,
+      lines: Math.max(1, (this.#stream.rows ?? 24) - 1),
+    };
+  }
+
   style(style: Style, text: string): string {
     return this.#isTerminal && !process.env.NO_COLOR
       ? styleText(style, text, { validateStream: false })
@@ -41,19 +59,59 @@ export class Screen {
     this.aside(() => this.#stream.write(`${text}\n`));
   }
 
-  /** Takes the line at the bottom away while something else is written. */
+  /** Takes the block away while something else is written. */
   aside(action: () => void): void {
-    const status = this.#status;
-    this.status('');
+    const block = this.#block;
+    this.block([]);
     action();
-    this.status(status);
+    this.block(block);
   }
 
-  /** Replaces the line at the bottom; empty takes it away. */
+  /** Replaces the block by one line; an empty one takes it away. */
   status(text: string): void {
-    if (!this.isLive || text === this.#status) return;
-    this.#stream.write(`\r\u001b[2K${text}`);
-    this.#status = text;
+    this.block(text === '' ? [] : [text]);
+  }
+
+  /** Replaces the block, as far as there is room for it; no lines take it away. */
+  block(lines: readonly string[]): void {
+    if (!this.isLive) return;
+    const { columns, lines: most } = this.room;
+    this.#block = lines;
+    const shown = lines.slice(0, most).map((line) => clipped(line, columns));
+    const hasFolded = this.#drawn.some((line) => columnsOf(line) > columns + columnsForSignal);
+    if (shown.length === 0 && this.#drawn.length === 0) return;
+    if (!hasFolded && shown.join('\n') === this.#drawn.join('\n')) return;
+    // In one write, and over what stands there, so that nothing flickers.
+    const body = shown.map((line) => line + clearRight).join('\n');
+    this.#stream.write(this.#toBlock() + (hasFolded ? clearBelow : '') + body + clearBelow);
+    this.#drawn = shown;
+  }
+
+  /**
+   * Draws a block again and again until what is returned is called, which takes it away. Without a terminal nothing
+   * happens, as nobody would see it.
+   */
+  animate(block: () => readonly string[], everyMs = drawMs): () => void {
+    if (!this.isLive) return () => {};
+    const timer = setInterval(() => this.block(block()), Math.max(everyMs, drawMs));
+    // Back from ^Z, the cursor is below what the shell has written meanwhile.
+    const forget = () => {
+      this.#drawn = [];
+    };
+    process.on('SIGCONT', forget);
+    return () => {
+      clearInterval(timer);
+      process.off('SIGCONT', forget);
+      this.block([]);
+    };
+  }
+
+  /** Moves the cursor to where the block begins. Lines that are wider than the terminal is now were folded by it. */
+  #toBlock(): string {
+    const columns = this.#stream.columns ?? 80;
+    const rows = this.#drawn.map((line) => Math.max(1, Math.ceil(columnsOf(line) / columns)));
+    const up = rows.reduce((sum, count) => sum + count, 0) - 1;
+    return up > 0 ? `\r\u001b[${up}A` : '\r';
   }
 }
 
