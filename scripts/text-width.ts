@@ -1,7 +1,7 @@
 /** Texts as wide as a terminal shows them: letters of Asian scripts and emoji take two columns, marks on letters none. */
 
-/** An escape sequence of ours: how text looks. It takes no room. */
-const style = /\u001b\[[\d;]*m/y;
+/** An escape sequence of ours, which says how text looks, and takes no room. */
+const sequence = '\u001b\\[[\\d;]*m';
 const none = /\p{M}|\p{Cf}/u;
 const two =
   /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
@@ -38,11 +38,12 @@ export function padded(text: string, columns: number, align: 'left' | 'right' = 
 }
 
 function* piecesOf(text: string): Generator<{ text: string; width: number; isStyle: boolean }> {
+  const style = new RegExp(sequence, 'y');
   for (let at = 0; at < text.length; ) {
     style.lastIndex = at;
-    const escape = style.exec(text)?.[0];
-    const piece = escape ?? String.fromCodePoint(text.codePointAt(at) ?? 0);
-    yield { text: piece, width: escape === undefined ? widthOf(piece) : 0, isStyle: escape !== undefined };
+    const found = style.exec(text)?.[0];
+    const piece = found ?? String.fromCodePoint(text.codePointAt(at) ?? 0);
+    yield { text: piece, width: found === undefined ? widthOf(piece) : 0, isStyle: found !== undefined };
     at += piece.length;
   }
 }

@@ -8,7 +8,8 @@ type Style = Parameters<typeof styleText>[0];
 const drawMs = 100;
 /** The terminal itself adds ^C behind the block when it is pressed. */
 const columnsForSignal = 3;
-const clearBelow = '\u001b[J';
+// Line by line: some terminals keep what is cleared with the whole screen.
+const clearLine = '\u001b[2K';
 const clearRight = '\u001b[K';
 
 export class Screen {
@@ -78,12 +79,14 @@ export class Screen {
     const { columns, lines: most } = this.room;
     this.#block = lines;
     const shown = lines.slice(0, most).map((line) => clipped(line, columns));
-    const hasFolded = this.#drawn.some((line) => columnsOf(line) > columns + columnsForSignal);
-    if (shown.length === 0 && this.#drawn.length === 0) return;
-    if (!hasFolded && shown.join('\n') === this.#drawn.join('\n')) return;
-    // In one write, and over what stands there, so that nothing flickers.
-    const body = shown.map((line) => line + clearRight).join('\n');
-    this.#stream.write(this.#toBlock() + (hasFolded ? clearBelow : '') + body + clearBelow);
+    const rows = this.#rows();
+    if (rows === this.#drawn.length && shown.join('\n') === this.#drawn.join('\n')) return;
+    // In one write, and over what stands there where it can be, so that nothing flickers.
+    const isOver = rows <= shown.length;
+    const up = isOver
+      ? upwards(rows - 1)
+      : `${clearLine}${upwards(1)}`.repeat(Math.max(0, rows - 1)) + clearLine;
+    this.#stream.write(`\r${up}${shown.map((line) => line + clearRight).join('\n')}`);
     this.#drawn = shown;
   }
 
@@ -106,13 +109,15 @@ export class Screen {
     };
   }
 
-  /** Moves the cursor to where the block begins. Lines that are wider than the terminal is now were folded by it. */
-  #toBlock(): string {
+  /** Rows that the block takes on the terminal now: what is wider than that was folded by it. */
+  #rows(): number {
     const columns = this.#stream.columns ?? 80;
-    const rows = this.#drawn.map((line) => Math.max(1, Math.ceil(columnsOf(line) / columns)));
-    const up = rows.reduce((sum, count) => sum + count, 0) - 1;
-    return up > 0 ? `\r\u001b[${up}A` : '\r';
+    return this.#drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(columnsOf(line) / columns)), 0);
   }
+}
+
+function upwards(rows: number): string {
+  return rows > 0 ? `\u001b[${rows}A` : '';
 }
 
 /** What went wrong, in one line on stderr. */

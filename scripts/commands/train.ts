@@ -22,7 +22,8 @@ import { chooseRecipe, type RecipeChoice } from './recipe-fields.ts';
 import { goOnCommand, keptToken, refusedLines, resumedRun, resumeLines } from './resume.ts';
 import { Screen, showError, showNote } from './screen.ts';
 import { onSignals } from './signals.ts';
-import { type NextSteps, TrainView } from './train-view.ts';
+import type { NextSteps } from './summary-view.ts';
+import { TrainView } from './train-view.ts';
 
 type CommandName = 'train' | 'coordinator';
 
@@ -85,6 +86,7 @@ async function trainOrShow(
   const clear = () => view.stop();
   process.once('exit', clear);
   try {
+    view.prepare(`reading the data of ${String(recipe.fields.data ?? 'mnist')}`);
     const { summary } = await trainFields(recipe.fields, {
       label: (key) => (key === 'threads' ? flags.label('threads') : recipe.label(key)),
       data: null,
@@ -101,6 +103,8 @@ async function trainOrShow(
           view.start(run, live, recipe.name, threads, lines);
           fleet?.invite();
         },
+        onSteps: (reports) => view.steps(reports),
+        onEvaluation: (evaluation, steps) => view.evaluation(evaluation, steps),
         onEpoch: (report) => view.epoch(report),
         signal: signals.signal,
       },

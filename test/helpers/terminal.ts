@@ -37,10 +37,14 @@ export class FakeTerminal {
 
   /** Makes it narrower or wider, as terminals do that fold again what they show. */
   resize(columns: number): void {
-    const before = this.lines.slice(0, this.#line).reduce((sum, line) => sum + this.#foldsOf(line, columns), 0);
+    const before = this.lines
+      .slice(0, this.#line)
+      .reduce((sum, line) => sum + this.#foldsOf(line, columns), 0);
     const here = Math.floor(Math.max(0, this.#at - 1) / columns);
     const folded = this.lines.flatMap((line) =>
-      Array.from({ length: this.#foldsOf(line, columns) }, (_, i) => line.slice(i * columns, (i + 1) * columns)),
+      Array.from({ length: this.#foldsOf(line, columns) }, (_, i) =>
+        line.slice(i * columns, (i + 1) * columns),
+      ),
     );
     this.lines.splice(0, this.lines.length, ...folded);
     this.#line = before + here;
@@ -95,7 +99,7 @@ export class FakeTerminal {
   }
 
   #obey(sequence: string): void {
-    const count = Number(sequence.slice(2, -1) || 1);
+    const count = Number(sequence.slice(2, -1) || 1); // of K, none counts as 1 here: what is right of the cursor
     switch (sequence.at(-1)) {
       case 'm':
         break;
@@ -103,15 +107,13 @@ export class FakeTerminal {
         // No further up than what can be seen.
         this.#line = Math.max(0, this.lines.length - this.rows, this.#line - count);
         break;
-      case 'J':
-        this.lines.splice(this.#line + 1);
-        this.lines[this.#line] = this.lines[this.#line].slice(0, this.#at);
-        break;
       case 'K':
-        this.lines[this.#line] = this.lines[this.#line].slice(0, this.#at);
+        this.lines[this.#line] = count === 2 ? '' : this.lines[this.#line].slice(0, this.#at);
         break;
       default:
         throw new Error(`this terminal does not know ${JSON.stringify(sequence)}`);
     }
+    // What is empty below the cursor cannot be seen.
+    while (this.lines.length > this.#line + 1 && this.lines.at(-1) === '') this.lines.pop();
   }
 }

@@ -1,4 +1,6 @@
 /** Rows of text under their titles. */
+import { columnsOf, padded } from './text-width.ts';
+
 export interface Column {
   readonly title: string;
   readonly align: 'left' | 'right';
@@ -13,12 +15,14 @@ export function table(
   rows: readonly (readonly string[])[],
   width = 80,
 ): string[] {
-  const widths = columns.map(({ title }, i) => Math.max(title.length, ...rows.map((row) => row[i].length)));
+  const widths = columns.map(({ title }, i) =>
+    Math.max(columnsOf(title), ...rows.map((row) => columnsOf(row[i]))),
+  );
   const wide = widths.reduce((sum, one) => sum + one + 2, 0) <= width;
   const gap = wide ? '  ' : ' ';
   const line = (cells: readonly string[]) =>
     `${wide ? gap : ''}${cells
-      .map((cell, i) => (columns[i].align === 'left' ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+      .map((cell, i) => padded(cell, widths[i], columns[i].align))
       .join(gap)}`.trimEnd();
   const titles = columns.map(({ title }) => title);
   return [...(titles.every((title) => title === '') ? [] : [line(titles)]), ...rows.map(line)];

@@ -1,6 +1,6 @@
 /** How much arithmetic a step is: that of its dense products, which is nearly all of it. */
-import type { Architecture, LayerSpec } from '../../shared/model/architecture.ts';
-import { featureCount } from '../../shared/model/layer.ts';
+import type { Architecture, LayerSpec } from '../shared/model/architecture.ts';
+import { featureCount } from '../shared/model/layer.ts';
 
 /** A dense product, (rows, inputs) · (inputs, outputs). */
 export interface DenseShape {
