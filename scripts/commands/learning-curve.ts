@@ -22,6 +22,7 @@ export function learningCurve(
   columns: number,
   style: Screen['style'],
 ): readonly string[] {
+  if (epochs.length < 2) return [];
   const series: readonly Series[] = [
     { name: 'train', color: 'cyan', values: epochs.map(({ loss }) => loss) },
     { name: 'test', color: 'yellow', values: epochs.map(({ testLoss }) => testLoss) },
@@ -33,7 +34,7 @@ export function learningCurve(
   const labels = labelsOf(series, least, most);
   const labelWidth = Math.max(...labels.map((label) => label?.text.length ?? 0));
   const width = Math.min(widestPlot, columns - axisWidth - labelWidth - 4);
-  if (epochs.length < 2 || width < narrowestPlot) return [];
+  if (width < narrowestPlot) return [];
   const rows = plot(series, width, least, most);
   const title = (row: number) =>
     row === 0 ? axis[0] : row === height - 1 ? axis[1] : row === 1 ? 'loss' : '';
@@ -83,29 +84,38 @@ function plot(series: readonly Series[], width: number, least: number, most: num
   const codes = Array.from({ length: height }, () => new Array<number>(width).fill(emptyPattern));
   const colors = Array.from({ length: height }, () => new Array<Color | null>(width).fill(null));
   for (const { values, color } of series) {
-    const dots = 2 * width;
-    let before: number | null = null;
-    for (let x = 0; x < dots; x++) {
-      const y = dotRow(valueAt(values, x / (dots - 1)), least, most);
-      // Steep parts are filled, so that the line holds together.
-      const from = before === null || before === y ? y : before < y ? before + 1 : before - 1;
-      for (let dot = Math.min(from, y); dot <= Math.max(from, y); dot++) {
-        const [row, column] = [dot >> 2, x >> 1];
-        codes[row][column] |= dotBit(x & 1, dot & 3);
-        colors[row][column] = color;
+    const points = values.map(
+      (value, i): Dot => ({
+        x: Math.round(((2 * width - 1) * i) / (values.length - 1)),
+        y: dotRow(value, least, most),
+      }),
+    );
+    for (const [i, point] of points.entries()) {
+      for (const { x, y } of line(points[Math.max(0, i - 1)], point)) {
+        codes[y >> 2][x >> 1] |= dotBit(x & 1, y & 3);
+        colors[y >> 2][x >> 1] = color;
       }
-      before = y;
     }
   }
-  return codes.map((line, row) =>
-    line.map((code, column) => ({ pattern: String.fromCodePoint(code), color: colors[row][column] })),
+  return codes.map((row, y) =>
+    row.map((code, x) => ({
+      pattern: code === emptyPattern ? ' ' : String.fromCodePoint(code),
+      color: colors[y][x],
+    })),
   );
 }
 
-/** Between two epochs on the line from one to the other. @param share of the way from the first to the last, 0 … 1 */
-function valueAt(values: readonly number[], share: number): number {
-  const at = share * (values.length - 1);
-  const before = Math.floor(at);
-  const after = Math.min(before + 1, values.length - 1);
-  return values[before] + (at - before) * (values[after] - values[before]);
+interface Dot {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** The dots from one to another, both among them. */
+function line(from: Dot, to: Dot): Dot[] {
+  const steps = Math.max(Math.abs(to.x - from.x), Math.abs(to.y - from.y));
+  const between = (a: number, b: number, i: number) => Math.round(a + ((b - a) * i) / Math.max(1, steps));
+  return Array.from({ length: steps + 1 }, (_, i) => ({
+    x: between(from.x, to.x, i),
+    y: between(from.y, to.y, i),
+  }));
 }

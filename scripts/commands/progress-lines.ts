@@ -52,9 +52,14 @@ export function progressLines(progress: Progress, columns: number, style: Screen
   const history = points.length < 2 ? '' : gap + style('cyan', sparkline(points));
   return [
     first,
-    ...(isOneLine ? [] : [what]),
+    ...(isOneLine ? [] : [speedFits(what, width)]),
     ...(loss === null ? [] : [`${lossText.padEnd(label)}${history}`.trimEnd()]),
   ];
+}
+
+/** A line that ends in `samples/s`, or in `/s` where it would be too wide. */
+export function speedFits(line: string, columns: number): string {
+  return columnsOf(line) <= columns ? line : line.replace(/ samples\/s$/, '/s');
 }
 
 function barOf(done: number, width: number, style: Screen['style']): string {

@@ -1,6 +1,7 @@
 /** What a person sees: lines, and below them a block of lines that is drawn again where there is a terminal. */
 import { styleText } from 'node:util';
-import { clipped, columnsOf } from '../text-width.ts';
+import { clipped, columnsOf, padded } from '../text-width.ts';
+import { wrapped } from './wrap.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -58,6 +59,13 @@ export class Screen {
   line(text = ''): void {
     if (this.#quiet) return;
     this.aside(() => this.#stream.write(`${text}\n`));
+  }
+
+  /** Words behind a title; on a terminal in as many lines as they need, below each other. */
+  text(words: string, title = ''): void {
+    const lines = this.#isTerminal ? wrapped(words, this.columns - columnsOf(title)) : [words];
+    for (const [i, line] of lines.entries())
+      this.line((i === 0 ? title : padded('', columnsOf(title))) + line);
   }
 
   /** Takes the block away while something else is written. */

@@ -33,7 +33,7 @@ export function showSummary(
 ): void {
   const { look, again } = next;
   const { testAccuracy, testLoss, samplesPerSecond, seconds, work, deaths } = summary;
-  const row = (name: string, value: string) => screen.line(`${name.padEnd(15)} ${value}`);
+  const row = (name: string, value: string) => screen.text(value, `${name.padEnd(15)} `);
   const command = (words: readonly string[]) => screen.line(`  ${commandText(words)}`);
   screen.line();
   if (isStopped(summary)) row('stopped after', `step ${grouped(summary.steps)}`);

@@ -75,7 +75,7 @@ export class TrainView {
     this.#startMs = performance.now();
     this.#epochs = [...(from?.epochs ?? [])];
     this.#waiting = null;
-    this.#screen.line(
+    this.#screen.text(
       `Lockstep ${version}: recipe ${this.#screen.style('bold', recipeName)} ${recipeId(recipe).slice(0, 8)}, ` +
         `${grouped(run.samples.length)} samples, ${grouped(run.steps)} steps an epoch`,
     );

@@ -13,6 +13,8 @@ const mostLines = 8;
 const goneMs = 30_000;
 /** Whoever was not heard of for so long is said to be silent. */
 const silentMs = 2 * heartbeatMs;
+/** With fewer columns titles are short. */
+const narrow = 56;
 const longestName = 24;
 const shortestName = 6;
 const wideTitles = ['rank', 'name', 'threads', 'shards', 'samples/s', 'state'];
@@ -104,14 +106,15 @@ function isSilent({ state, silentMs: ms }: WorkerNow): boolean {
 
 /** The title, and a row for each. Names take what the others leave. */
 function rowsOf(workers: readonly WorkerNow[], speeds: readonly string[], columns: number): string[] {
-  const titles = columns < 60 ? narrowTitles : wideTitles;
+  const isNarrow = columns < narrow;
+  const titles = isNarrow ? narrowTitles : wideTitles;
   const cells = workers.map((worker, i) => [
     worker.rank === null ? '·' : String(worker.rank),
     worker.name,
     String(worker.threads),
     shardsText(worker.share),
     speeds[i].padStart(7),
-    stateText(worker),
+    stateText(worker, isNarrow),
   ]);
   const widths = titles.map((title, i) =>
     i === nameColumn ? 0 : Math.max(title.length, ...cells.map((row) => columnsOf(row[i]))),
@@ -130,6 +133,7 @@ function shardsText(share: WorkerNow['share']): string {
   return share.hi - share.lo === 1 ? String(share.lo) : `${share.lo}–${share.hi - 1}`;
 }
 
-function stateText(worker: WorkerNow): string {
-  return isSilent(worker) ? `silent ${Math.floor((worker.silentMs ?? 0) / 1000)} s` : worker.state;
+function stateText(worker: WorkerNow, isNarrow: boolean): string {
+  if (!isSilent(worker)) return worker.state;
+  return isNarrow ? 'silent' : `silent ${Math.floor((worker.silentMs ?? 0) / 1000)} s`;
 }
