@@ -23,18 +23,18 @@ export interface Flops {
 
 /** The dense layers of a model. */
 export function denseShapes({ layers }: Architecture): DenseShape[] {
-  return layers.flatMap((layer, i) =>
-    isDense(layer)
-      ? [
-          {
-            layer: layer.text,
-            inputs: featureCount(layer.input),
-            outputs: featureCount(layer.output),
-            isFirst: i === 0,
-          },
-        ]
-      : [],
-  );
+  return layers.flatMap((layer, i) => denseShape(layer, i) ?? []);
+}
+
+/** The product of one layer of a model; null for one that is none. */
+export function denseShape(layer: LayerSpec, index: number): DenseShape | null {
+  if (!isDense(layer)) return null;
+  return {
+    layer: layer.text,
+    inputs: featureCount(layer.input),
+    outputs: featureCount(layer.output),
+    isFirst: index === 0,
+  };
 }
 
 /** A multiply-add is two operations; the weight's gradient is as many as the output, the input's too. */

@@ -179,6 +179,11 @@ const placeFlags: readonly Flag[] = [
     value: 'FILE',
     help: 'JSON lines, one per step and one per epoch',
   },
+  {
+    name: 'dry-run',
+    kind: 'switch',
+    help: 'show model, memory, what travels and who computes what; train and write nothing',
+  },
   ...outputFlags,
 ];
 

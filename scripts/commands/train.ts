@@ -1,11 +1,9 @@
 /** `lockstep train`, the main job, and `lockstep coordinator`: the same with workers from elsewhere. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { parseNumber } from '../../shared/calls.ts';
 import { LockstepError, usageError } from '../../shared/errors.ts';
 import { kernelChoices } from '../../shared/kernels/load.ts';
 import { draftRecipe } from '../../shared/recipe/resolve.ts';
-import { checkThreads } from '../../worker/team.ts';
 import type { Invitation } from '../invitation.ts';
 import type { ResumedRun } from '../resumed-run.ts';
 import { runFiles } from '../run-keeper.ts';
@@ -23,6 +21,7 @@ import { goOnCommand, keptToken, refusedLines, resumedRun, resumeLines } from '.
 import { Screen, showError, showNote } from './screen.ts';
 import { onSignals } from './signals.ts';
 import type { NextSteps } from './summary-view.ts';
+import { readThreads } from './threads.ts';
 import { TrainView } from './train-view.ts';
 
 type CommandName = 'train' | 'coordinator';
@@ -38,6 +37,7 @@ export function coordinatorCommand(argument: string | undefined, flags: FlagValu
 }
 
 async function run(command: CommandName, argument: string | undefined, flags: FlagValues): Promise<number> {
+  if (flags.isOn('dry-run')) return (await import('./dry-run.ts')).dryRunCommand(command, argument, flags);
   const resumed = await resumedRun(flags);
   try {
     return await trainOrShow(command, argument, flags, resumed);
@@ -183,12 +183,6 @@ function showFleet(listening: Listening, view: FleetView, outputs: RunOutputs) {
     /** Where it listens, once it does. */
     port: () => (invitation === null ? null : new URL(invitation.url).port),
   };
-}
-
-function readThreads(flags: FlagValues, otherwise: number): number {
-  const text = flags.text('threads');
-  if (text === undefined) return otherwise;
-  return checkThreads(parseNumber(text), flags.label('threads'), text);
 }
 
 interface Shown {
