@@ -9,7 +9,7 @@ import { table } from '../table.ts';
 import { shortened } from '../text-width.ts';
 import { prepareFields } from '../training.ts';
 import type { FlagValues } from './flag-values.ts';
-import { layerLines } from './layer-table.ts';
+import { countText, layerLines } from './layer-table.ts';
 import { readListening } from './listening.ts';
 import { chooseRecipe } from './recipe-fields.ts';
 import { grouped, plural, Screen } from './screen.ts';
@@ -69,11 +69,11 @@ function show(screen: Screen, recipeName: string, plan: RunPlan, hasWorkers: boo
   row('data SHA-256', data.sha256);
   row('kernels', `${kernels.set}: ${kernels.reason}`);
   section(layerLines(plan.layers, screen.columns));
-  screen.text('forward, backward: floating-point operations of the products, a sample');
+  const flops = (way: 'forward' | 'backward') =>
+    countText(plan.layers.reduce((sum, { flops }) => sum + (flops?.[way] ?? 0), 0));
+  screen.text(`products, operations a sample: ${flops('forward')} forward, ${flops('backward')} backward`);
   section(exchangeLines(plan, screen.columns));
-  screen.text(
-    "what a worker and the coordinator send each other in a step: up once for each node of the tree that covers the worker's shards, down once",
-  );
+  screen.text('to and from a worker in a step; up once for each tree node of its shards');
   section(memoryLines(plan, hasWorkers));
   screen.line();
   const all = plan.epochs * plan.stepsPerEpoch;

@@ -5,8 +5,9 @@ import { wrapped } from './wrap.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** A block that moves is drawn at most this often. */
-const drawMs = 100;
+/** Of a block that moves in any second: some by the clock, and the others below lines that come in between. */
+const mostDrawings = 10;
+const turnMs = 125;
 /** The terminal itself adds ^C behind the block when it is pressed. */
 const columnsForSignal = 3;
 // Line by line: some terminals keep what is cleared with the whole screen.
@@ -20,6 +21,10 @@ export class Screen {
   /** The block as it should be, and as it was drawn last, line by line. */
   #block: readonly string[] = [];
   #drawn: readonly string[] = [];
+  /** The block where it is animated. */
+  #animation: (() => readonly string[]) | null = null;
+  /** When it was drawn the last times. */
+  #drawnMs: readonly number[] = [];
 
   /** @param stream stdout, or stderr where stdout is for JSON */
   constructor(stream: NodeJS.WriteStream, quiet: boolean) {
@@ -58,7 +63,9 @@ export class Screen {
 
   line(text = ''): void {
     if (this.#quiet) return;
-    this.aside(() => this.#stream.write(`${text}\n`));
+    // Of a block that is animated what is not drawn now comes with its next turn.
+    const below = this.#animation === null ? this.#block : this.#mayDraw() ? this.#animation() : [];
+    this.#write(`${text}\n`, below);
   }
 
   /** Words behind a title; on a terminal in as many lines as they need, below each other. */
@@ -83,28 +90,19 @@ export class Screen {
 
   /** Replaces the block, as far as there is room for it; no lines take it away. */
   block(lines: readonly string[]): void {
-    if (!this.isLive) return;
-    const { columns, lines: most } = this.room;
-    this.#block = lines;
-    const shown = lines.slice(0, most).map((line) => clipped(line, columns));
-    const rows = this.#rows();
-    if (rows === this.#drawn.length && shown.join('\n') === this.#drawn.join('\n')) return;
-    // In one write, and over what stands there where it can be, so that nothing flickers.
-    const isOver = rows <= shown.length;
-    const up = isOver
-      ? upwards(rows - 1)
-      : `${clearLine}${upwards(1)}`.repeat(Math.max(0, rows - 1)) + clearLine;
-    this.#stream.write(`\r${up}${shown.map((line) => line + clearRight).join('\n')}`);
-    this.#drawn = shown;
+    if (this.isLive) this.#write('', lines);
   }
 
   /**
    * Draws a block again and again until what is returned is called, which takes it away. Without a terminal nothing
    * happens, as nobody would see it.
    */
-  animate(block: () => readonly string[], everyMs = drawMs): () => void {
+  animate(block: () => readonly string[]): () => void {
     if (!this.isLive) return () => {};
-    const timer = setInterval(() => this.block(block()), Math.max(everyMs, drawMs));
+    this.#animation = block;
+    const timer = setInterval(() => {
+      if (this.#mayDraw()) this.block(block());
+    }, turnMs);
     // Back from ^Z, the cursor is below what the shell has written meanwhile.
     const forget = () => {
       this.#drawn = [];
@@ -113,8 +111,29 @@ export class Screen {
     return () => {
       clearInterval(timer);
       process.off('SIGCONT', forget);
+      this.#animation = null;
       this.block([]);
     };
+  }
+
+  /** True while there were fewer drawings in the last second than there may be. */
+  #mayDraw(): boolean {
+    return this.#drawnMs.length < mostDrawings || performance.now() - this.#drawnMs[0] >= 1000;
+  }
+
+  /** Takes the block away, writes a text and draws the block below it; without a text it is drawn over the last one. */
+  #write(text: string, block: readonly string[]): void {
+    const { columns, lines: most } = this.room;
+    const shown = block.slice(0, most).map((line) => clipped(line, columns));
+    const rows = this.#rows();
+    this.#block = block;
+    if (text === '' && rows === this.#drawn.length && shown.join('\n') === this.#drawn.join('\n')) return;
+    const isOver = text === '' && rows <= shown.length;
+    const start = rows === 0 ? '' : isOver ? `\r${upwards(rows - 1)}` : erased(rows);
+    this.#drawn = shown;
+    if (shown.length > 0) this.#drawnMs = [...this.#drawnMs, performance.now()].slice(-mostDrawings);
+    // In one write, so that nothing flickers.
+    this.#stream.write(start + text + shown.map((line) => line + clearRight).join('\n'));
   }
 
   /** Rows that the block takes on the terminal now: what is wider than that was folded by it. */
@@ -122,6 +141,11 @@ export class Screen {
     const columns = this.#stream.columns ?? 80;
     return this.#drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(columnsOf(line) / columns)), 0);
   }
+}
+
+/** Clears so many rows from the last one up. */
+function erased(rows: number): string {
+  return `\r${`${clearLine}${upwards(1)}`.repeat(rows - 1)}${clearLine}`;
 }
 
 function upwards(rows: number): string {

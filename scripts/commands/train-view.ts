@@ -69,12 +69,9 @@ export class TrainView {
     notes: readonly string[] = [],
   ): void {
     clearTimeout(this.#saying);
-    const { recipe, kernels, from } = run;
-    this.#run = run;
-    this.#live = live;
-    this.#startMs = performance.now();
-    this.#epochs = [...(from?.epochs ?? [])];
     this.#waiting = null;
+    this.#screen.block([]);
+    const { recipe, kernels, from } = run;
     this.#screen.text(
       `Lockstep ${version}: recipe ${this.#screen.style('bold', recipeName)} ${recipeId(recipe).slice(0, 8)}, ` +
         `${grouped(run.samples.length)} samples, ${grouped(run.steps)} steps an epoch`,
@@ -85,6 +82,10 @@ export class TrainView {
       for (const line of wrapped(text, this.#screen.columns)) this.#screen.line(line);
     }
     this.#screen.line();
+    this.#run = run;
+    this.#live = live;
+    this.#startMs = performance.now();
+    this.#epochs = [...(from?.epochs ?? [])];
     this.#endBlock ??= this.#screen.animate(() => this.#block());
   }
 
@@ -94,6 +95,7 @@ export class TrainView {
     if (text === null && this.#live?.position().epoch === 0) this.#startMs = nowMs;
     else if (text === null && this.#waiting !== null) this.#waitedMs += nowMs - this.#waiting.sinceMs;
     this.#waiting = text === null ? null : { text, sinceMs: nowMs };
+    this.#screen.block([]);
   }
 
   steps(reports: readonly StepReport[]): void {
@@ -188,7 +190,8 @@ export class TrainView {
     const doneHere = done - run.committed / (epochs * run.steps);
     const seconds = (nowMs - this.#startMs - this.#waitedMs) / 1000;
     return {
-      ...{ epoch, epochs, step, steps: run.steps, done, loss },
+      epoch: Math.max(1, epoch),
+      ...{ epochs, step, steps: run.steps, done, loss },
       samplesPerSecond: this.#rates.perSecond('run', nowMs),
       secondsLeft: doneHere > 0 ? (seconds / doneHere) * (1 - done) : null,
       isEvaluating: live.activity() === 'evaluating',

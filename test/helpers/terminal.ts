@@ -5,6 +5,9 @@
 import { stripVTControlCharacters } from 'node:util';
 import { columnsOf } from '../../scripts/text-width.ts';
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const unfinished = /(\u001b(?:\[[\d;?]*)?)$/;
+
 export class FakeTerminal {
   readonly isTTY: boolean;
   columns: number;
@@ -17,6 +20,8 @@ export class FakeTerminal {
   /** Where the cursor is: a line, and a character of it. */
   #line = 0;
   #at = 0;
+  /** A sequence whose end has not come. */
+  #begun = '';
   #waiting: (() => void)[] = [];
 
   constructor(columns = 80, isTTY = true, rows = 24) {
@@ -28,9 +33,11 @@ export class FakeTerminal {
   write(text: string): boolean {
     this.raw += text;
     this.writes += 1;
-    // Without a terminal nothing moves, and nothing is folded.
+    // A program's output may be cut anywhere on its way.
+    const [whole, begun = ''] = `${this.#begun}${text}`.split(unfinished);
+    this.#begun = begun;
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    for (const piece of text.split(/(\u001b\[[\d;?]*[A-Za-z]|[\r\n])/)) this.#take(piece);
+    for (const piece of whole.split(/(\u001b\[[\d;?]*[A-Za-z]|[\r\n])/)) this.#take(piece);
     for (const resolve of this.#waiting.splice(0)) resolve();
     return true;
   }

@@ -88,6 +88,24 @@ t.test('an animation draws what changes until it is ended', async (t) => {
   t.same(terminal.lines, [''], 'ending it twice does nothing');
 });
 
+t.test('however many lines come, an animated block is drawn at most ten times a second', async (t) => {
+  const terminal = new FakeTerminal();
+  const screen = newScreen(terminal);
+  let turn = 0;
+  const end = screen.animate(() => [`turn ${++turn}`]);
+  const startMs = performance.now();
+  for (let i = 0; i < 1000; i++) screen.line(`line ${i}`);
+  const drawings = () => terminal.raw.split('turn').length - 1;
+  t.ok(drawings() <= 10 * (1 + Math.floor((performance.now() - startMs) / 1000)), `${drawings()} drawings`);
+  t.match(terminal.lines.at(-1), /^(turn \d+)?$/);
+  t.equal(terminal.lines.filter((line) => line.startsWith('line')).length, 1000);
+  const before = drawings();
+  await terminal.until((lines) => lines.at(-1)?.startsWith('turn') === true);
+  t.ok(drawings() >= before, 'and comes back');
+  end();
+  t.equal(terminal.lines.length, 1001);
+});
+
 t.test('back from ^Z the block is drawn below what the shell has written', async (t) => {
   const terminal = new FakeTerminal();
   const screen = newScreen(terminal);
