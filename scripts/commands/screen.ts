@@ -5,9 +5,9 @@ import { wrapped } from './wrap.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Of a block that moves in any second: some by the clock, and the others below lines that come in between. */
-const mostDrawings = 10;
+/** A block that moves is drawn ten times a second at most: eight by the clock, and below two of the lines in between. */
 const turnMs = 125;
+const mostBelowLines = 2;
 /** The terminal itself adds ^C behind the block when it is pressed. */
 const columnsForSignal = 3;
 // Line by line: some terminals keep what is cleared with the whole screen.
@@ -23,8 +23,8 @@ export class Screen {
   #drawn: readonly string[] = [];
   /** The block where it is animated. */
   #animation: (() => readonly string[]) | null = null;
-  /** When it was drawn the last times. */
-  #drawnMs: readonly number[] = [];
+  /** When it was drawn below a line the last times. */
+  #lineMs: readonly number[] = [];
 
   /** @param stream stdout, or stderr where stdout is for JSON */
   constructor(stream: NodeJS.WriteStream, quiet: boolean) {
@@ -63,9 +63,16 @@ export class Screen {
 
   line(text = ''): void {
     if (this.#quiet) return;
-    // Of a block that is animated what is not drawn now comes with its next turn.
-    const below = this.#animation === null ? this.#block : this.#mayDraw() ? this.#animation() : [];
-    this.#write(`${text}\n`, below);
+    this.#write(`${text}\n`, this.#animation === null ? this.#block : this.#blockBelowLine(this.#animation));
+  }
+
+  /** Below too many lines a block is not drawn before its next turn. */
+  #blockBelowLine(block: () => readonly string[]): readonly string[] {
+    const nowMs = performance.now();
+    if (this.#lineMs.length === mostBelowLines && nowMs - this.#lineMs[0] < 1000) return [];
+    const lines = block();
+    if (lines.length > 0) this.#lineMs = [...this.#lineMs, nowMs].slice(-mostBelowLines);
+    return lines;
   }
 
   /** Words behind a title; on a terminal in as many lines as they need, below each other. */
@@ -100,9 +107,7 @@ export class Screen {
   animate(block: () => readonly string[]): () => void {
     if (!this.isLive) return () => {};
     this.#animation = block;
-    const timer = setInterval(() => {
-      if (this.#mayDraw()) this.block(block());
-    }, turnMs);
+    const timer = setInterval(() => this.block(block()), turnMs);
     // Back from ^Z, the cursor is below what the shell has written meanwhile.
     const forget = () => {
       this.#drawn = [];
@@ -116,11 +121,6 @@ export class Screen {
     };
   }
 
-  /** True while there were fewer drawings in the last second than there may be. */
-  #mayDraw(): boolean {
-    return this.#drawnMs.length < mostDrawings || performance.now() - this.#drawnMs[0] >= 1000;
-  }
-
   /** Takes the block away, writes a text and draws the block below it; without a text it is drawn over the last one. */
   #write(text: string, block: readonly string[]): void {
     const { columns, lines: most } = this.room;
@@ -131,7 +131,6 @@ export class Screen {
     const isOver = text === '' && rows <= shown.length;
     const start = rows === 0 ? '' : isOver ? `\r${upwards(rows - 1)}` : erased(rows);
     this.#drawn = shown;
-    if (shown.length > 0) this.#drawnMs = [...this.#drawnMs, performance.now()].slice(-mostDrawings);
     // In one write, so that nothing flickers.
     this.#stream.write(start + text + shown.map((line) => line + clearRight).join('\n'));
   }

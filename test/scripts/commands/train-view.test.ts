@@ -109,7 +109,7 @@ t.test('on a terminal a block moves, epochs go above it, and in the end it is go
         ? 'epoch 1/3  loss 1.5000           test 50.00 %    2.0 s   12,346 samples/s'
         : 'epoch 1/3  loss 1.5000  test 50.00 %',
     );
-    t.match(terminal.lines[bar + 1], /^epoch 1\/3 {4}█/, 'the block is below it');
+    await terminal.until((lines) => /^epoch 1\/3 {4}█/.test(lines[bar + 1])); // the block is below it
     view.stop();
     t.equal(terminal.lines.length, bar + 2);
     t.equal(terminal.lines.at(-1), '', 'it is gone');
