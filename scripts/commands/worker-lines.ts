@@ -46,7 +46,9 @@ export class WorkerLines {
     // Beside the title; and a line for those that have none.
     const room = Math.min(mostLines, most - 1);
     const shown = this.#choose(recent, recent.length > room && room === most - 1 ? room - 1 : room);
-    const speeds = shown.map(({ id }) => grouped(this.#rates.perSecond(id, nowMs)));
+    const speeds = shown.map(({ id, state }) =>
+      state === 'gone' ? '·' : grouped(this.#rates.perSecond(id, nowMs)),
+    );
     const [title, ...lines] = rowsOf(shown, speeds, columns);
     const rest = recent.length - shown.length;
     return [

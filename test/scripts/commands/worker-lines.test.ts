@@ -31,7 +31,7 @@ t.test('a line for each: who, what, how fast, how', (t) => {
     '  rank  name  threads  shards  samples/s  state',
     '     0  mara        2     0–3     64,000  working',
     '     1  otto       16       4      1,600  working',
-    '     ·  anna        2       ·          0  gone',
+    '     ·  anna        2       ·          ·  gone',
   ]);
   t.end();
 });
