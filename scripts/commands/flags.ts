@@ -185,6 +185,11 @@ const placeFlags: readonly Flag[] = [
     value: 'DIR',
     help: 'curves for TensorBoard: an event file in that folder, with at most four points a second',
   },
+  {
+    name: 'dry-run',
+    kind: 'switch',
+    help: 'show model, memory, what travels and who computes what; train and write nothing',
+  },
   ...outputFlags,
 ];
 

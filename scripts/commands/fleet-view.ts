@@ -29,14 +29,14 @@ export class FleetView {
     const { stateFolder, isInTheOpen } = this.#listening;
     const where = isLoopback(hostOf(new URL(invitation.url))) ? 'this machine' : 'other machines';
     const token = isTokenNew ? '' : ', with LOCKSTEP_TOKEN set as it is here';
-    this.#screen.line(`Workers may join now. To start one on ${where}${token}:`);
+    this.#screen.text(`Workers may join now. To start one on ${where}${token}:`);
     this.#screen.line();
     const width = this.#screen.isTerminal ? this.#screen.columns : Number.POSITIVE_INFINITY;
     for (const line of commandLines(invitation, width)) this.#screen.line(`  ${line}`);
     this.#screen.line();
     if (stateFolder !== null)
-      this.#screen.line(`The certificate is this coordinator's own, in ${stateFolder}.`);
-    if (isInTheOpen) this.#screen.line('--insecure: token, data and model travel in the open.');
+      this.#screen.text(`The certificate is this coordinator's own, in ${stateFolder}.`);
+    if (isInTheOpen) this.#screen.text('--insecure: token, data and model travel in the open.');
   }
 
   event(event: FleetEvent): void {
@@ -45,7 +45,7 @@ export class FleetView {
       if (event.kind === 'joined') return;
     }
     const { kind } = event;
-    const line = (text: string) => this.#screen.line(text);
+    const line = (text: string) => this.#screen.text(text);
     switch (kind) {
       case 'waiting':
         this.#wait(event.needed - event.workers);
@@ -93,12 +93,12 @@ export class FleetView {
 
   /** Somebody who was not let in. */
   refused(text: string): void {
-    this.#screen.line(text);
+    this.#screen.text(text);
   }
 
   #wait(missing: number): void {
     const what = `waiting for ${plural(missing, 'more worker')}`;
-    this.#screen.line(`${what}, at most ${clock(this.#listening.workerTimeoutMs / 1000)}`);
+    this.#screen.text(`${what}, at most ${clock(this.#listening.workerTimeoutMs / 1000)}`);
     this.#view.waitFor(what);
   }
 

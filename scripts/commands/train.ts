@@ -1,11 +1,9 @@
 /** `lockstep train`, the main job, and `lockstep coordinator`: the same with workers from elsewhere. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { parseNumber } from '../../shared/calls.ts';
 import { LockstepError, usageError } from '../../shared/errors.ts';
 import { kernelChoices } from '../../shared/kernels/load.ts';
 import { draftRecipe } from '../../shared/recipe/resolve.ts';
-import { checkThreads } from '../../worker/team.ts';
 import type { Invitation } from '../invitation.ts';
 import type { ResumedRun } from '../resumed-run.ts';
 import { runFiles } from '../run-keeper.ts';
@@ -22,7 +20,9 @@ import { chooseRecipe, type RecipeChoice } from './recipe-fields.ts';
 import { goOnCommand, keptToken, refusedLines, resumedRun, resumeLines } from './resume.ts';
 import { Screen, showError, showNote } from './screen.ts';
 import { onSignals } from './signals.ts';
-import { type NextSteps, TrainView } from './train-view.ts';
+import type { NextSteps } from './summary-view.ts';
+import { readThreads } from './threads.ts';
+import { TrainView } from './train-view.ts';
 
 type CommandName = 'train' | 'coordinator';
 
@@ -37,6 +37,7 @@ export function coordinatorCommand(argument: string | undefined, flags: FlagValu
 }
 
 async function run(command: CommandName, argument: string | undefined, flags: FlagValues): Promise<number> {
+  if (flags.isOn('dry-run')) return (await import('./dry-run.ts')).dryRunCommand(command, argument, flags);
   const resumed = await resumedRun(flags);
   try {
     return await trainOrShow(command, argument, flags, resumed);
@@ -85,6 +86,7 @@ async function trainOrShow(
   const clear = () => view.stop();
   process.once('exit', clear);
   try {
+    view.prepare(`reading the data of ${String(recipe.fields.data ?? 'mnist')}`);
     const { summary } = await trainFields(recipe.fields, {
       label: (key) => (key === 'threads' ? flags.label('threads') : recipe.label(key)),
       data: null,
@@ -101,6 +103,8 @@ async function trainOrShow(
           view.start(run, live, recipe.name, threads, lines);
           fleet?.invite();
         },
+        onSteps: (reports) => view.steps(reports),
+        onEvaluation: (evaluation, steps) => view.evaluation(evaluation, steps),
         onEpoch: (report) => view.epoch(report),
         signal: signals.signal,
       },
@@ -179,12 +183,6 @@ function showFleet(listening: Listening, view: FleetView, outputs: RunOutputs) {
     /** Where it listens, once it does. */
     port: () => (invitation === null ? null : new URL(invitation.url).port),
   };
-}
-
-function readThreads(flags: FlagValues, otherwise: number): number {
-  const text = flags.text('threads');
-  if (text === undefined) return otherwise;
-  return checkThreads(parseNumber(text), flags.label('threads'), text);
 }
 
 interface Shown {
