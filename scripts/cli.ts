@@ -50,7 +50,9 @@ async function main(args: readonly string[]): Promise<number> {
   const flags = flagsOf(given);
   checkFlags(given, flags, values, args);
   const [argument, ...more] = checkArguments(given, words.slice(1));
-  return await given.run(argument, new FlagValues(flags, values, process.env), more);
+  const flagValues = new FlagValues(flags, values, process.env);
+  isForJson = flagValues.isOn('json');
+  return await given.run(argument, flagValues, more);
 }
 
 /** yargs parses, dispatches and completes; the checks and the help are ours, to be in our words. */
@@ -187,11 +189,13 @@ function print(text: string): number {
 
 /** Set when stdout or stderr cannot be written to; no training is lost for that. */
 let isCutOff = false;
+/** True where stdout is for a JSON object, which somebody relies on. */
+let isForJson = false;
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // A reader that goes away (`| head`) is no error.
-    if (isCutOff || error.code === 'EPIPE') return;
+    // Who was only looking may go away (`| head`): nothing more is shown, and the run goes on.
+    if (isCutOff || (error.code === 'EPIPE' && !(isForJson && stream === process.stdout))) return;
     isCutOff = true;
     process.exitCode ||= 1;
     if (stream === process.stdout) showError(new Error(`cannot write to stdout (${systemReason(error)})`));

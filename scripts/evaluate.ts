@@ -97,7 +97,8 @@ export async function evaluate(
   };
 }
 
-function classScores(confusion: Evaluation['confusion']): ClassScores[] {
+/** How each class fares. */
+export function classScores(confusion: Evaluation['confusion']): ClassScores[] {
   const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
   const share = (part: number, all: number) => (all === 0 ? null : part / all);
   return confusion.map((row, label) => {

@@ -2,10 +2,16 @@
 import { resolve } from 'node:path';
 import { coordinate } from '../coordinator/coordinator.ts';
 import { resultOf } from '../coordinator/early-stopping.ts';
-import { prepareRun } from '../coordinator/prepare.ts';
+import { prepareRun, type Run } from '../coordinator/prepare.ts';
 import type { Hooks, Outcome } from '../coordinator/reports.ts';
 import type { RunState } from '../coordinator/run-state.ts';
-import { classCount, imageShape, memoryDataset, openDataset } from '../shared/data/dataset.ts';
+import {
+  classCount,
+  type DatasetSource,
+  imageShape,
+  memoryDataset,
+  openDataset,
+} from '../shared/data/dataset.ts';
 import { knownDatasets } from '../shared/data/known-datasets.ts';
 import { LockstepError, quoted, reasonOf, usageError } from '../shared/errors.ts';
 import { type KernelChoice, loadKernels } from '../shared/kernels/load.ts';
@@ -54,8 +60,24 @@ export async function trainFields(fields: unknown, settings: RunSettings): Promi
   }
 }
 
-async function trainToEnd(fields: unknown, settings: RunSettings, startMs: number): Promise<TrainResult> {
-  const { label, data, initial, workers, resumed = null, outputs = null } = settings;
+/** A run that is ready to begin, and how many threads of this process would compute: 0 where only workers do. */
+export interface PreparedRun {
+  readonly run: Run;
+  readonly threads: number;
+  readonly source: DatasetSource;
+}
+
+/**
+ * Checks everything, reads the data and writes the first replica; computes no step and writes no file.
+ * @throws LockstepError (USAGE, DATA)
+ */
+export async function prepareFields(
+  fields: unknown,
+  settings: Pick<RunSettings, 'label' | 'data' | 'initial' | 'threads' | 'kernels' | 'resumed'> & {
+    readonly workers: Pick<WorkersSettings, 'threads'> | null;
+  },
+): Promise<PreparedRun> {
+  const { label, data, initial, workers, resumed = null } = settings;
   const init = initial === null ? {} : { init: `sha256:${weightsDigest(initial)}` };
   const named = data === null ? {} : { data: typeof data === 'string' ? data : 'memory' };
   const draft = draftRecipe(isObject(fields) ? { ...fields, ...named, ...init } : fields, label);
@@ -80,7 +102,14 @@ async function trainToEnd(fields: unknown, settings: RunSettings, startMs: numbe
     from,
     threads: workers === null ? threads : 1,
   });
-  const start = { command: settings.command ?? null, data: placeOf(draft.data), threads };
+  return { run, threads, source };
+}
+
+async function trainToEnd(fields: unknown, settings: RunSettings, startMs: number): Promise<TrainResult> {
+  const { workers, resumed = null, outputs = null } = settings;
+  const { run, threads, source } = await prepareFields(fields, settings);
+  const { kernels } = run;
+  const start = { command: settings.command ?? null, data: placeOf(source.name), threads };
   const keeping = outputs?.isKept ? outputs : null;
   const hooks = outputs === null ? settings.hooks : withOutputs(settings.hooks, outputs, start);
   if (workers !== null) {
@@ -159,7 +188,7 @@ function withOutputs(hooks: Hooks, outputs: RunOutputs, start: Parameters<RunOut
   return {
     ...hooks,
     onStart: async (run, live) => {
-      await outputs.open(run, start);
+      await outputs.open(live, start);
       await hooks.onStart?.(run, live);
     },
     onSteps: (reports) => {

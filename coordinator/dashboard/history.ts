@@ -18,6 +18,8 @@ interface Bunch {
   seconds: number;
   samples: number;
   lossSum: number;
+  /** Samples that were predicted right. */
+  right: number;
   lossMin: number;
   lossMax: number;
 }
@@ -48,7 +50,7 @@ export class StepHistory {
     return this.#bunches.length;
   }
 
-  add({ step, samples, seconds, loss }: StepReport): void {
+  add({ step, samples, seconds, loss, accuracy }: StepReport): void {
     this.seconds += seconds;
     this.count += 1;
     const one: Bunch = {
@@ -58,6 +60,7 @@ export class StepHistory {
       seconds,
       samples,
       lossSum: loss * samples,
+      right: Math.round(accuracy * samples),
       lossMin: loss,
       lossMax: loss,
     };
@@ -85,16 +88,26 @@ export class StepHistory {
     this.layout += 1;
   }
 
-  #pointOf({ steps, step, endSeconds, seconds, samples, lossSum, lossMin, lossMax }: Bunch): StepPoint {
+  #pointOf({
+    steps,
+    step,
+    endSeconds,
+    seconds,
+    samples,
+    lossSum,
+    right,
+    lossMin,
+    lossMax,
+  }: Bunch): StepPoint {
     return {
       step,
       epoch: rounded(step / this.#stepsOfEpoch, 9),
       seconds: rounded(endSeconds, 9),
-      // The loss of one step to the bit, as the log has it; an average has no more digits than a loss.
+      // Of one step to the bit, as the log has them; an average has no more digits than a loss.
       loss: steps === 1 ? lossMin : rounded(lossSum / samples, 9),
       lossMin,
       lossMax,
-      accuracy: null,
+      accuracy: steps === 1 ? right / samples : rounded(right / samples, 9),
       samplesPerSecond: perSecond(samples, seconds),
     };
   }
@@ -108,6 +121,7 @@ function join(into: Bunch, next: Bunch): void {
   into.seconds += next.seconds;
   into.samples += next.samples;
   into.lossSum += next.lossSum;
+  into.right += next.right;
   into.lossMin = Math.min(into.lossMin, next.lossMin);
   into.lossMax = Math.max(into.lossMax, next.lossMax);
 }

@@ -3,7 +3,7 @@ import type { DatasetSource } from '../../shared/data/dataset.ts';
 import type { Draft } from '../../shared/recipe/resolve.ts';
 import type { PhaseSeconds } from '../../worker/profile.ts';
 import { plural } from '../commands/screen.ts';
-import { flopsOf } from './flops.ts';
+import { flopsOf } from '../flops.ts';
 import { interleave } from './interleave.ts';
 import { benchSamples, type Configuration, Measurement } from './measure.ts';
 import { WorkersMeasurement } from './measure-workers.ts';

@@ -4,7 +4,7 @@ import { knownDatasets } from '../../shared/data/known-datasets.ts';
 import type { LoadedKernels } from '../../shared/kernels/load.ts';
 import { parseArchitecture } from '../../shared/model/architecture.ts';
 import { type Draft, draftRecipe, type Label } from '../../shared/recipe/resolve.ts';
-import { type DenseShape, denseShapes } from './flops.ts';
+import { type DenseShape, denseShapes } from '../flops.ts';
 import { warmUpTurns } from './interleave.ts';
 import type { PeerLaunch } from './peers/peer.ts';
 import type { MissingPeer } from './peers/peers.ts';

@@ -4,7 +4,7 @@ import { newMemory } from '../../shared/model/memory-plan.ts';
 import { soloGroup } from '../../shared/reduction/group.ts';
 import { assignSpan, newSpan } from '../../shared/reduction/span.ts';
 import { planSetup, type Setup, Training } from '../../shared/training.ts';
-import type { DenseShape } from './flops.ts';
+import type { DenseShape } from '../flops.ts';
 import { bestRate } from './limits.ts';
 
 /** GFLOP/s of one thread. */

@@ -2,9 +2,9 @@
 import { phases } from '../../shared/timeline.ts';
 import { plural } from '../commands/screen.ts';
 import { wrapped } from '../commands/wrap.ts';
+import { type Column, table } from '../table.ts';
 import type { MissingPeer } from './peers/peers.ts';
 import type { BenchResult, GroupResult, Limits, PeerResult } from './results.ts';
-import { type Column, table } from './table.ts';
 import type { WorkersStep } from './workers-step.ts';
 
 const group: Column = { title: 'batch', align: 'right' };

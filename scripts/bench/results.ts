@@ -1,6 +1,6 @@
 /** What a benchmark found, as `--json` prints it; scripts rely on its fields. */
 import type { PhaseSeconds } from '../../worker/profile.ts';
-import { type Flops, totalOf } from './flops.ts';
+import { type Flops, totalOf } from '../flops.ts';
 import { median, spread } from './interleave.ts';
 import type { MemoryLimits } from './limits.ts';
 import type { MissingPeer } from './peers/peers.ts';

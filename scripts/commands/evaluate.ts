@@ -5,6 +5,7 @@ import { type EvaluationReport, evaluate, type Mistake, splits } from '../evalua
 import { loadModel } from '../model.ts';
 import { modelPath } from '../model-path.ts';
 import { brailleColumns, brailleLines } from './braille.ts';
+import { confusionLines, shareText } from './confusion.ts';
 import type { FlagValues } from './flag-values.ts';
 import { grouped, percent, Screen } from './screen.ts';
 
@@ -31,7 +32,7 @@ export async function evaluateCommand(argument: string, flags: FlagValues): Prom
     `${`${split} accuracy`.padEnd(15)} ${percent(result.accuracy)} (${grouped(result.correct)} right)`,
   );
   screen.line();
-  for (const line of confusionLines(result)) screen.line(line);
+  for (const line of confusionLines(result.confusion, screen.columns)) screen.line(line);
   for (const line of mistakeLines(result, screen.columns)) screen.line(line);
   if (json) {
     const { loss: testLoss, accuracy: testAccuracy, badShard: _, ...rest } = result;
@@ -47,39 +48,6 @@ export async function evaluateCommand(argument: string, flags: FlagValues): Prom
     process.stdout.write(`${JSON.stringify(object)}\n`);
   }
   return 0;
-}
-
-/** A row a label, a column a prediction, with recall beside and precision below. */
-function confusionLines({ confusion, classes }: EvaluationReport): string[] {
-  const width = 1 + Math.max(4, ...confusion.flat().map((count) => String(count).length));
-  const line = (title: string, cells: readonly (string | number)[], end: string) =>
-    `${title.padEnd(9)}${cells.map((cell) => String(cell).padStart(width)).join('')}${end}`.trimEnd();
-  const ending = (recall: string, support: string) => recall.padStart(9) + support.padStart(9);
-  return [
-    line(
-      'label',
-      classes.map(({ label }) => label),
-      ending('recall %', 'samples'),
-    ),
-    ...confusion.map((row, label) =>
-      line(
-        String(label).padStart(5),
-        row.map((count) => (count === 0 ? '·' : count)),
-        ending(share(classes[label].recall), grouped(classes[label].support)),
-      ),
-    ),
-    line(
-      'precision',
-      classes.map(({ precision }) => share(precision)),
-      ' %',
-    ),
-  ];
-}
-
-/** In percent, in four characters; a dot where there is nothing to take a share of. */
-function share(part: number | null): string {
-  if (part === null) return '·';
-  return part === 1 ? '100' : Math.min(99.9, 100 * part).toFixed(1);
 }
 
 /** Pictures of the mistakes, as many side by side as fit, each below its number and what it was taken for. */
@@ -106,5 +74,9 @@ function mistakeLines({ worst }: EvaluationReport, columns: number): string[] {
 }
 
 function mistakePicture({ sample, label, prediction, probability, image }: Mistake): string[] {
-  return [`sample ${sample}`, `${label} as ${prediction}, ${share(probability)} %`, ...brailleLines(image)];
+  return [
+    `sample ${sample}`,
+    `${label} as ${prediction}, ${shareText(probability)} %`,
+    ...brailleLines(image),
+  ];
 }

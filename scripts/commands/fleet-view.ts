@@ -26,14 +26,14 @@ export class FleetView {
     const { stateFolder, isInTheOpen } = this.#listening;
     const where = isLoopback(hostOf(new URL(invitation.url))) ? 'this machine' : 'other machines';
     const token = isTokenNew ? '' : ', with LOCKSTEP_TOKEN set as it is here';
-    this.#screen.line(`Workers may join now. To start one on ${where}${token}:`);
+    this.#screen.text(`Workers may join now. To start one on ${where}${token}:`);
     this.#screen.line();
     const width = this.#screen.isTerminal ? this.#screen.columns : Number.POSITIVE_INFINITY;
     for (const line of commandLines(invitation, width)) this.#screen.line(`  ${line}`);
     this.#screen.line();
     if (stateFolder !== null)
-      this.#screen.line(`The certificate is this coordinator's own, in ${stateFolder}.`);
-    if (isInTheOpen) this.#screen.line('--insecure: token, data and model travel in the open.');
+      this.#screen.text(`The certificate is this coordinator's own, in ${stateFolder}.`);
+    if (isInTheOpen) this.#screen.text('--insecure: token, data and model travel in the open.');
   }
 
   event(event: FleetEvent): void {
@@ -41,24 +41,24 @@ export class FleetView {
     if (text === null) return;
     switch (event.kind) {
       case 'waiting':
-        this.#screen.line(`${text}, at most ${clock(this.#listening.workerTimeoutMs / 1000)}`);
+        this.#screen.text(`${text}, at most ${clock(this.#listening.workerTimeoutMs / 1000)}`);
         this.#view.waitFor(text);
         return;
       case 'enough':
         this.#view.waitFor(null);
-        this.#screen.line(text);
+        this.#screen.text(text);
         return;
       case 'conflict':
-        this.#screen.line(this.#screen.style('red', text));
+        this.#screen.text(this.#screen.style('red', text));
         return;
       default:
-        this.#screen.line(text);
+        this.#screen.text(text);
     }
   }
 
   /** Somebody who was not let in. */
   refused(text: string): void {
-    this.#screen.line(text);
+    this.#screen.text(text);
   }
 }
 

@@ -1,14 +1,15 @@
 /** `lockstep inspect FILE`: what is in a model, a checkpoint, a run folder, a recipe, or any safetensors file. */
 import { knownName } from '../../shared/data/dataset.ts';
 import { oneLine, quoted } from '../../shared/errors.ts';
-import type { Architecture } from '../../shared/model/architecture.ts';
 import type { SafetensorsFile } from '../../shared/model/safetensors.ts';
-import { isTrained, valueCount } from '../../shared/model/tensors.ts';
 import { recipeId } from '../../shared/recipe/recipe.ts';
 import { recipeKeys } from '../../shared/recipe/resolve.ts';
+import { layerFacts } from '../layer-facts.ts';
 import { digestOf } from '../recipes/digests.ts';
 import { type Contents, type EpochFacts, readContents } from './contents.ts';
 import type { FlagValues } from './flag-values.ts';
+import { layerLines } from './layer-table.ts';
+import { csvTable, showCsv } from './log-csv.ts';
 import { grouped, percent, Screen } from './screen.ts';
 import { commandText } from './shell-word.ts';
 
@@ -19,13 +20,18 @@ const shownEpochs = 10;
 const shownTensors = 100;
 
 /** Runs the command and returns its exit code. @throws LockstepError */
-export function inspectCommand(path: string, flags: FlagValues): number {
+export async function inspectCommand(path: string, flags: FlagValues): Promise<number> {
+  const table = csvTable(flags);
+  return table === null ? inspect(path, flags) : showCsv(path, table);
+}
+
+function inspect(path: string, flags: FlagValues): number {
   const json = flags.isOn('json');
   const screen = new Screen(json ? process.stderr : process.stdout, flags.isOn('quiet'));
   const found = readContents(path, flags);
   const facts = factsOf(found);
   for (const [name, value] of facts) screen.line(`${name.padEnd(15)} ${value}`);
-  for (const section of sectionsOf(found)) {
+  for (const section of sectionsOf(found, screen.columns)) {
     screen.line();
     for (const line of section) screen.line(line);
   }
@@ -95,7 +101,7 @@ function positionFacts(
 }
 
 /** Blocks of lines, with an empty line before each. */
-function sectionsOf(found: Contents): string[][] {
+function sectionsOf(found: Contents, columns: number): string[][] {
   if (found.kind === 'foreign')
     return [startLines(found.file), tensorLines(found.stored), metadataLines(found.stored)].filter(isFilled);
   const { architecture, recipe, epochs } = found;
@@ -103,7 +109,7 @@ function sectionsOf(found: Contents): string[][] {
   const rows = recipeRows(recipe).map(
     ([key, value]) => `${key.padEnd(Math.min(17, 79 - value.length))} ${value}`,
   );
-  return [layerLines(architecture), rows, epochLines(epochs)].filter(isFilled);
+  return [layerLines(layerFacts(architecture), columns), rows, epochLines(epochs)].filter(isFilled);
 }
 
 /** What JSON has beside the facts. */
@@ -121,33 +127,6 @@ function details(found: Contents): object {
       ? { cursor: { epoch: found.checkpoint.state.epoch, step: found.checkpoint.state.step } }
       : {};
   return { recipe, layers: layerFacts(architecture), epochs, ...position };
-}
-
-function layerFacts({ layers }: Architecture) {
-  return layers.map(({ text, input, output, tensors }, index) => ({
-    index,
-    layer: text,
-    input,
-    output,
-    parameters: tensors
-      .filter(({ role }) => isTrained(role))
-      .reduce((sum, tensor) => sum + valueCount(tensor), 0),
-    tensors: tensors.map(({ name, shape }) => ({ name, shape })),
-  }));
-}
-
-function layerLines(architecture: Architecture): string[] {
-  const rows = layerFacts(architecture);
-  const total = rows.reduce((sum, { parameters }) => sum + parameters, 0);
-  const width = Math.max(5, ...rows.map(({ layer }) => layer.length));
-  return [
-    `${'layer'.padEnd(width + 4)} ${'output'.padStart(9)} ${'parameters'.padStart(12)}`,
-    ...rows.map(
-      ({ index, layer, output, parameters }) =>
-        `${String(index).padStart(2)}  ${layer.padEnd(width)} ${output.join('×').padStart(9)} ${grouped(parameters).padStart(12)}`,
-    ),
-    `${'in all'.padEnd(width + 14)} ${grouped(total).padStart(12)}`,
-  ];
 }
 
 function epochLines(epochs: readonly EpochFacts[]): string[] {

@@ -8,7 +8,7 @@ import { durationMs } from './duration.ts';
 import type { FlagValues } from './flag-values.ts';
 import { readHostNames } from './host-names.ts';
 import { listenFlags } from './network-flags.ts';
-import { readSecurity, type Security } from './security.ts';
+import { noSecurity, readSecurity, type Security } from './security.ts';
 import { readToken } from './token.ts';
 import { isForDashboard } from './watching.ts';
 
@@ -22,6 +22,7 @@ export interface Listening extends Omit<WorkersSettings, 'onEvent' | 'onOpen' | 
  * Reads the flags with which workers may join; null where none may.
  * @param command whether workers are what the command is for
  * @param keptToken the one that workers of the run know already, if it goes on
+ * @param isDry that nobody will come: no certificate is made for them, and no token is missed
  * @throws LockstepError (USAGE, DATA, OUTPUT)
  */
 export async function readListening(
@@ -29,6 +30,7 @@ export async function readListening(
   command: 'train' | 'coordinator',
   defaultThreads: number,
   keptToken: string | null,
+  isDry = false,
 ): Promise<Listening | null> {
   if (command === 'train' && !flags.has('listen')) {
     const lost = listenFlags.find(({ name }) => flags.isOnCommandLine(name) && !isForDashboard(flags, name));
@@ -39,7 +41,7 @@ export async function readListening(
   const threads = readCount(flags, 'threads', 0, mostThreads) ?? defaultThreads;
   const names = readHostNames(flags);
   const token = readToken(flags);
-  if (token === null && keptToken === null && flags.isOn('quiet')) {
+  if (token === null && keptToken === null && flags.isOn('quiet') && !isDry) {
     throw usageError(
       `${flags.label('quiet')}: the token that workers need would not be shown, expected one of yours in LOCKSTEP_TOKEN`,
     );
@@ -53,7 +55,7 @@ export async function readListening(
     ...readCounts(flags, threads),
     workerTimeoutMs: durationMs(flags, 'worker-timeout', defaultWorkerTimeoutMs, 1),
     stepTimeoutMs: durationMs(flags, 'step-timeout', defaultStepTimeoutMs, 1),
-    ...(await readSecurity(flags, listen, names)),
+    ...(isDry ? noSecurity : await readSecurity(flags, listen, names)),
   };
 }
 

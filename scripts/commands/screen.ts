@@ -1,13 +1,30 @@
-/** What a person sees: lines, and one line that is drawn again where there is a terminal. */
+/** What a person sees: lines, and below them a block of lines that is drawn again where there is a terminal. */
 import { styleText } from 'node:util';
+import { clipped, columnsOf, padded } from '../text-width.ts';
+import { wrapped } from './wrap.ts';
 
 type Style = Parameters<typeof styleText>[0];
+
+/** A block that moves is drawn ten times a second at most: eight by the clock, and below two of the lines in between. */
+const turnMs = 125;
+const mostBelowLines = 2;
+/** The terminal itself adds ^C behind the block when it is pressed. */
+const columnsForSignal = 3;
+// Line by line: some terminals keep what is cleared with the whole screen.
+const clearLine = '\u001b[2K';
+const clearRight = '\u001b[K';
 
 export class Screen {
   readonly #stream: NodeJS.WriteStream;
   readonly #quiet: boolean;
   readonly #isTerminal: boolean;
-  #status = '';
+  /** The block as it should be, and as it was drawn last, line by line. */
+  #block: readonly string[] = [];
+  #drawn: readonly string[] = [];
+  /** The block where it is animated. */
+  #animation: (() => readonly string[]) | null = null;
+  /** When it was drawn below a line the last times. */
+  #lineMs: readonly number[] = [];
 
   /** @param stream stdout, or stderr where stdout is for JSON */
   constructor(stream: NodeJS.WriteStream, quiet: boolean) {
@@ -30,6 +47,14 @@ export class Screen {
     return Math.max(20, this.#stream.columns ?? 80);
   }
 
+  /** Columns that a line of the block may take, and lines that it may have. */
+  get room(): { readonly columns: number; readonly lines: number } {
+    return {
+      columns: (this.#stream.columns ?? 80) - columnsForSignal,
+      lines: Math.max(1, (this.#stream.rows ?? 24) - 1),
+    };
+  }
+
   style(style: Style, text: string): string {
     return this.#isTerminal && !process.env.NO_COLOR
       ? styleText(style, text, { validateStream: false })
@@ -38,23 +63,92 @@ export class Screen {
 
   line(text = ''): void {
     if (this.#quiet) return;
-    this.aside(() => this.#stream.write(`${text}\n`));
+    this.#write(`${text}\n`, this.#animation === null ? this.#block : this.#blockBelowLine(this.#animation));
   }
 
-  /** Takes the line at the bottom away while something else is written. */
+  /** Below too many lines a block is not drawn before its next turn. */
+  #blockBelowLine(block: () => readonly string[]): readonly string[] {
+    const nowMs = performance.now();
+    if (this.#lineMs.length === mostBelowLines && nowMs - this.#lineMs[0] < 1000) return [];
+    const lines = block();
+    if (lines.length > 0) this.#lineMs = [...this.#lineMs, nowMs].slice(-mostBelowLines);
+    return lines;
+  }
+
+  /** Words behind a title; on a terminal in as many lines as they need, below each other. */
+  text(words: string, title = ''): void {
+    const lines = this.#isTerminal ? wrapped(words, this.columns - columnsOf(title)) : [words];
+    for (const [i, line] of lines.entries())
+      this.line((i === 0 ? title : padded('', columnsOf(title))) + line);
+  }
+
+  /** Takes the block away while something else is written. */
   aside(action: () => void): void {
-    const status = this.#status;
-    this.status('');
+    const block = this.#block;
+    this.block([]);
     action();
-    this.status(status);
+    this.block(block);
   }
 
-  /** Replaces the line at the bottom; empty takes it away. */
+  /** Replaces the block by one line; an empty one takes it away. */
   status(text: string): void {
-    if (!this.isLive || text === this.#status) return;
-    this.#stream.write(`\r\u001b[2K${text}`);
-    this.#status = text;
+    this.block(text === '' ? [] : [text]);
   }
+
+  /** Replaces the block, as far as there is room for it; no lines take it away. */
+  block(lines: readonly string[]): void {
+    if (this.isLive) this.#write('', lines);
+  }
+
+  /**
+   * Draws a block again and again until what is returned is called, which takes it away. Without a terminal nothing
+   * happens, as nobody would see it.
+   */
+  animate(block: () => readonly string[]): () => void {
+    if (!this.isLive) return () => {};
+    this.#animation = block;
+    const timer = setInterval(() => this.block(block()), turnMs);
+    // Back from ^Z, the cursor is below what the shell has written meanwhile.
+    const forget = () => {
+      this.#drawn = [];
+    };
+    process.on('SIGCONT', forget);
+    return () => {
+      clearInterval(timer);
+      process.off('SIGCONT', forget);
+      this.#animation = null;
+      this.block([]);
+    };
+  }
+
+  /** Takes the block away, writes a text and draws the block below it; without a text it is drawn over the last one. */
+  #write(text: string, block: readonly string[]): void {
+    const { columns, lines: most } = this.room;
+    const shown = block.slice(0, most).map((line) => clipped(line, columns));
+    const rows = this.#rows();
+    this.#block = block;
+    if (text === '' && rows === this.#drawn.length && shown.join('\n') === this.#drawn.join('\n')) return;
+    const isOver = text === '' && rows <= shown.length;
+    const start = rows === 0 ? '' : isOver ? `\r${upwards(rows - 1)}` : erased(rows);
+    this.#drawn = shown;
+    // In one write, so that nothing flickers.
+    this.#stream.write(start + text + shown.map((line) => line + clearRight).join('\n'));
+  }
+
+  /** Rows that the block takes on the terminal now: what is wider than that was folded by it. */
+  #rows(): number {
+    const columns = this.#stream.columns ?? 80;
+    return this.#drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(columnsOf(line) / columns)), 0);
+  }
+}
+
+/** Clears so many rows from the last one up. */
+function erased(rows: number): string {
+  return `\r${`${clearLine}${upwards(1)}`.repeat(rows - 1)}${clearLine}`;
+}
+
+function upwards(rows: number): string {
+  return rows > 0 ? `\u001b[${rows}A` : '';
 }
 
 /** What went wrong, in one line on stderr. */

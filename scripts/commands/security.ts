@@ -15,6 +15,9 @@ export interface Security {
   readonly isInTheOpen: boolean;
 }
 
+/** Of those who never leave the machine. */
+export const noSecurity: Security = { tls: null, stateFolder: null, isInTheOpen: false };
+
 /**
  * Reads how those are met who come to an address.
  * @param names of this machine, for a certificate that is made

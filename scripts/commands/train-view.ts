@@ -1,42 +1,60 @@
-/** What `train` shows: a head, a line that moves, a line per epoch, and what came of it. */
+/** What `train` shows: a head, a block that moves, a line per epoch, and what came of it. */
+import type { Evaluation } from '../../coordinator/evaluation.ts';
 import type { LiveRun } from '../../coordinator/live-run.ts';
 import type { Run } from '../../coordinator/prepare.ts';
-import type { EpochReport } from '../../coordinator/reports.ts';
+import { Rates } from '../../coordinator/rates.ts';
+import type { EpochReport, StepReport } from '../../coordinator/reports.ts';
 import { recipeId } from '../../shared/recipe/recipe.ts';
 import { version } from '../../shared/version.ts';
-import { digestOf } from '../recipes/digests.ts';
 import type { Summary } from '../summary.ts';
-import { travelOf, travelText } from '../travel.ts';
+import { confusionLines } from './confusion.ts';
+import { learningCurve } from './learning-curve.ts';
+import { LossHistory } from './loss-history.ts';
+import { type Progress, progressLines } from './progress-lines.ts';
 import { clock, grouped, percent, plural, type Screen } from './screen.ts';
-import { commandText } from './shell-word.ts';
+import { isStopped, type NextSteps, showGoOn, showSummary } from './summary-view.ts';
+import { WorkerLines } from './worker-lines.ts';
 import { wrapped } from './wrap.ts';
 
-/** The line that moves is drawn this often. */
-const drawMs = 100;
-const barWidth = 12;
+/** What takes longer is said in a line where no block moves. */
+const patienceMs = 2_000;
+/** What the test set said is kept for so many epochs, in case that the weights of one of them are brought back. */
+const mostEvaluations = 1_000;
+const columnsOfEpoch = 80;
 
-/** Command lines, word by word. */
-export interface NextSteps {
-  /** To look at the model with; none if it was not written. */
-  readonly look: readonly (readonly string[])[];
-  /** To train the same on another number of threads. */
-  readonly again: readonly string[];
-  /** To go on with a run that was stopped; null for one that is not kept. */
-  readonly goOn: readonly string[] | null;
+interface Wait {
+  readonly text: string;
+  readonly sinceMs: number;
 }
 
 export class TrainView {
   readonly #screen: Screen;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #patienceMs: number;
+  readonly #losses = new LossHistory();
+  readonly #rates = new Rates();
+  readonly #workers = new WorkerLines();
+  #epochs: EpochReport[] = [];
+  /** What was taken for what on the test set, by the steps before. */
+  readonly #confusions = new Map<number, Evaluation['confusion']>();
+  #endBlock: (() => void) | null = null;
+  #saying: NodeJS.Timeout | undefined;
   #run: Run | undefined;
   #live: LiveRun | undefined;
-  /** When its first step could begin. */
+  /** When its first step could begin, and what was waited for since. */
   #startMs = 0;
-  /** What it waits for, and since when. */
-  #waiting: { readonly text: string; readonly sinceMs: number } | null = null;
+  #waitedMs = 0;
+  #waiting: Wait | null = null;
 
-  constructor(screen: Screen) {
+  constructor(screen: Screen, patience = patienceMs) {
     this.#screen = screen;
+    this.#patienceMs = patience;
+  }
+
+  /** Before there is anything to show, says what it takes: in the block, or in a line if that takes long. */
+  prepare(text: string): void {
+    this.#waiting = { text, sinceMs: performance.now() };
+    this.#endBlock ??= this.#screen.animate(() => this.#block());
+    if (!this.#screen.isLive) this.#saying = setTimeout(() => this.#screen.line(text), this.#patienceMs);
   }
 
   /**
@@ -50,11 +68,11 @@ export class TrainView {
     threads = run.setup.sizes.threads,
     notes: readonly string[] = [],
   ): void {
-    const { recipe, kernels } = run;
-    this.#run = run;
-    this.#live = live;
-    this.#startMs = performance.now();
-    this.#screen.line(
+    clearTimeout(this.#saying);
+    this.#waiting = null;
+    this.#screen.block([]);
+    const { recipe, kernels, from } = run;
+    this.#screen.text(
       `Lockstep ${version}: recipe ${this.#screen.style('bold', recipeName)} ${recipeId(recipe).slice(0, 8)}, ` +
         `${grouped(run.samples.length)} samples, ${grouped(run.steps)} steps an epoch`,
     );
@@ -64,136 +82,120 @@ export class TrainView {
       for (const line of wrapped(text, this.#screen.columns)) this.#screen.line(line);
     }
     this.#screen.line();
-    if (this.#screen.isLive) this.#timer = setInterval(() => this.#draw(), drawMs);
+    this.#run = run;
+    this.#live = live;
+    this.#startMs = performance.now();
+    this.#epochs = [...(from?.epochs ?? [])];
+    this.#endBlock ??= this.#screen.animate(() => this.#block());
   }
 
-  /** Shows what is waited for in the line that moves; null when it has come. */
+  /** Shows what is waited for in the block; null when it has come. */
   waitFor(text: string | null): void {
-    if (text === null && this.#live?.position().epoch === 0) this.#startMs = performance.now();
-    this.#waiting = text === null ? null : { text, sinceMs: performance.now() };
-    this.#screen.status('');
+    const nowMs = performance.now();
+    if (text === null && this.#live?.position().epoch === 0) this.#startMs = nowMs;
+    else if (text === null && this.#waiting !== null) this.#waitedMs += nowMs - this.#waiting.sinceMs;
+    this.#waiting = text === null ? null : { text, sinceMs: nowMs };
+    this.#screen.block([]);
+  }
+
+  steps(reports: readonly StepReport[]): void {
+    for (const { loss } of reports) this.#losses.add(loss);
+  }
+
+  /** What the test set says of the model after so many steps. */
+  evaluation({ confusion }: Pick<Evaluation, 'confusion'>, steps: number): void {
+    this.#confusions.set(steps, confusion);
+    const [oldest] = this.#confusions.keys();
+    if (this.#confusions.size > mostEvaluations) this.#confusions.delete(oldest);
   }
 
   epoch(report: EpochReport): void {
+    this.#epochs.push(report);
     const epochs = this.#run?.recipe.epochs ?? report.epoch;
     const change =
       report.change === null ? '' : (report.change < 0 ? '−' : '+') + Math.abs(report.change).toFixed(4);
     const width = String(epochs).length;
+    const isWide = this.#screen.columns >= columnsOfEpoch;
     this.#screen.line(
-      `epoch ${String(report.epoch).padStart(width)}/${epochs}  loss ${report.loss.toFixed(4)} ${change.padStart(8)}` +
-        `  test ${percent(report.testAccuracy)}  ${report.seconds.toFixed(1).padStart(5)} s` +
-        `  ${grouped(report.samplesPerSecond).padStart(7)} samples/s`,
+      `epoch ${String(report.epoch).padStart(width)}/${epochs}  loss ${report.loss.toFixed(4)}` +
+        (isWide ? ` ${change.padStart(8)}` : '') +
+        `  test ${percent(report.testAccuracy)}` +
+        (isWide
+          ? `  ${report.seconds.toFixed(1).padStart(5)} s  ${grouped(report.samplesPerSecond).padStart(7)} samples/s`
+          : ''),
     );
   }
 
-  /** Takes the moving line away. */
+  /** Takes the block away. */
   stop(): void {
-    clearInterval(this.#timer);
-    this.#screen.status('');
+    clearTimeout(this.#saying);
+    this.#endBlock?.();
+    this.#endBlock = null;
   }
 
   /** How to go on with a run that was stopped, in one line. */
-  goOn({ goOn }: NextSteps): void {
-    if (goOn !== null) this.#screen.line(`to go on: ${commandText(goOn)}`);
+  goOn(next: NextSteps): void {
+    showGoOn(this.#screen, next);
   }
 
+  /** How it learnt and what it takes for what, and below that what came of it. */
   finish(summary: Summary, models: readonly string[], next: NextSteps): void {
-    const { look, again } = next;
-    const { testAccuracy, testLoss, samplesPerSecond, seconds, work, deaths } = summary;
-    const row = (name: string, value: string) => this.#screen.line(`${name.padEnd(15)} ${value}`);
-    const command = (words: readonly string[]) => this.#screen.line(`  ${commandText(words)}`);
-    const isStopped = summary.stoppedBy === 'signal' || summary.stoppedBy === 'callback';
-    this.#screen.line();
-    if (isStopped) row('stopped after', `step ${grouped(summary.steps)}`);
-    if (summary.stoppedBy === 'earlyStopping') row('stopped early', `after epoch ${grouped(summary.epochs)}`);
-    if (summary.bestEpoch !== null) row('best weights', `those of epoch ${grouped(summary.bestEpoch)}`);
-    row('test accuracy', `${percent(testAccuracy)}, loss ${testLoss.toFixed(4)}`);
-    const speed = samplesPerSecond === null ? '' : `, ${grouped(samplesPerSecond)} samples/s`;
-    row('time', `${seconds.toFixed(1)} s${speed}`);
-    const noun = summary.workers > 0 ? 'worker' : 'thread';
-    if (work.length > (summary.workers > 0 ? 0 : 1) && summary.stepsComputed > 0)
-      row('shards', sharesOf(work, noun));
-    if (summary.workers > 0) row('workers', `${grouped(summary.workers)}, ${plural(summary.joins, 'join')}`);
-    const shards = plural(summary.shardsRecomputed, 'shard');
-    if (deaths > 0) row('lost', `${plural(deaths, noun)}, ${shards} computed again`);
-    else if (summary.shardsRecomputed > 0)
-      row('computed again', `${shards}, of workers that left or were late`);
-    const travel = travelText(travelOf(work));
-    if (travel !== null) {
-      row('up', travel.up);
-      row('down', travel.down);
+    if (!isStopped(summary)) {
+      const steps = summary.bestEpoch === null ? summary.steps : summary.bestEpoch * (this.#run?.steps ?? 0);
+      const confusion = this.#confusions.get(steps);
+      const { columns } = this.#screen;
+      this.#section(learningCurve(this.#epochs, columns, (style, text) => this.#screen.style(style, text)));
+      this.#section(confusion === undefined ? [] : confusionLines(confusion, columns));
     }
-    row('weights digest', summary.weightsDigest);
-    if (!isStopped) this.#judge(summary);
-    for (const path of models) row('model', path);
-    if (look.length > 0) {
-      this.#screen.line();
-      this.#screen.line('Look at it:');
-      for (const words of look) command(words);
-    }
-    if (isStopped) {
-      this.#screen.line();
-      this.goOn(next);
-      return;
-    }
-    if (look.length === 0) this.#screen.line();
-    this.#screen.line(`The same bits on ${again.at(-1) === '1' ? 'one thread' : 'two threads'}:`);
-    command(again);
+    showSummary(this.#screen, summary, models, next);
   }
 
-  /** A recipe whose digest is published shows at once whether this machine keeps the promise. */
-  #judge({ recipeId: id, weightsDigest }: Summary): void {
-    const published = digestOf(id);
-    if (published === null) return;
-    const indent = ' '.repeat(16);
-    if (published === weightsDigest) {
-      this.#screen.line(
-        `${indent}${this.#screen.style('green', 'the published digest: the same bits as everywhere')}`,
-      );
-    } else {
-      this.#screen.line(`${indent}${this.#screen.style('red', 'NOT the published digest of this recipe:')}`);
-      this.#screen.line(`${indent}${published}`);
-      this.#screen.line(`${indent}please report this machine, its Node version and the two digests`);
-    }
+  #section(lines: readonly string[]): void {
+    for (const line of lines.length === 0 ? [] : ['', ...lines]) this.#screen.line(line);
   }
 
-  #draw(): void {
+  #block(): string[] {
+    const { columns, lines: most } = this.#screen.room;
+    const style: Screen['style'] = (name, text) => this.#screen.style(name, text);
+    const nowMs = performance.now();
+    const lines = this.#stateLines(nowMs, columns, style);
     const run = this.#run;
-    const position = this.#live?.position();
-    if (run === undefined || position === undefined) return;
+    if (run === undefined) return lines;
+    const workers = this.#live?.workers() ?? [];
+    const room = { columns, most: most - lines.length };
+    return [...lines, ...this.#workers.lines(workers, run.recipe.shardSize, nowMs, room, style)];
+  }
+
+  #stateLines(nowMs: number, columns: number, style: Screen['style']): string[] {
     if (this.#waiting !== null) {
       const { text, sinceMs } = this.#waiting;
-      this.#status(`${text}  ${clock((performance.now() - sinceMs) / 1000)}`);
-      return;
+      return [`${text}  ${clock((nowMs - sinceMs) / 1000)}`];
     }
-    const { epochs } = run.recipe;
-    const done = Math.max(0, position.epoch - 1) + position.step / run.steps;
+    const progress = this.#progress(nowMs);
+    return progress === null ? [] : progressLines(progress, columns, style);
+  }
+
+  #progress(nowMs: number): Progress | null {
+    const run = this.#run;
+    const live = this.#live;
+    if (run === undefined || live === undefined) return null;
+    const { epochs, batchSize } = run.recipe;
+    const { epoch, step, loss } = live.position();
+    const committed = live.committed();
+    const samplesOf = (steps: number) => Math.min(steps * batchSize, run.samples.length);
+    const samples = Math.floor(committed / run.steps) * run.samples.length + samplesOf(committed % run.steps);
+    this.#rates.observe('run', nowMs, samples);
+    const done = committed / (epochs * run.steps);
     // What was done before this process is no measure of how fast it is.
-    const doneHere = done - run.committed / run.steps;
-    const elapsed = (performance.now() - this.#startMs) / 1000;
-    const left = doneHere <= 0 ? '' : ` ${clock((elapsed / doneHere) * (epochs - done))} left`;
-    const samplesOf = (steps: number) => Math.min(steps * run.recipe.batchSize, run.samples.length);
-    const samples = samplesOf(position.step) - samplesOf(position.first);
-    const speed = position.seconds === 0 ? 0 : samples / position.seconds;
-    const filled = Math.round((barWidth * position.step) / run.steps);
-    const loss = position.loss === null ? '' : ` loss ${position.loss.toFixed(4)}`;
-    const text =
-      `epoch ${position.epoch}/${epochs} ${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)} ` +
-      `step ${position.step}/${run.steps}${loss} ${grouped(speed)} samples/s${left}`;
-    this.#status(text);
+    const doneHere = done - run.committed / (epochs * run.steps);
+    const seconds = (nowMs - this.#startMs - this.#waitedMs) / 1000;
+    return {
+      epoch: Math.max(1, epoch),
+      ...{ epochs, step, steps: run.steps, done, loss },
+      samplesPerSecond: this.#rates.perSecond('run', nowMs),
+      secondsLeft: doneHere > 0 ? (seconds / doneHere) * (1 - done) : null,
+      isEvaluating: live.activity() === 'evaluating',
+      losses: (most) => this.#losses.points(most),
+    };
   }
-
-  #status(text: string): void {
-    // The terminal itself adds ^C when it is pressed.
-    this.#screen.status(text.slice(0, this.#screen.columns - 3));
-  }
-}
-
-/** Who computed how much: `50.0 % thread 0, 50.0 % thread 1`, or from least to most where there are many. */
-function sharesOf(work: Summary['work'], noun: string): string {
-  const total = work.reduce((sum, { shards }) => sum + shards, 0);
-  const share = (shards: number) => `${((100 * shards) / total).toFixed(1)} %`;
-  if (work.length <= 4) return work.map(({ name, shards }) => `${share(shards)} ${name}`).join(', ');
-  const counts = work.map(({ shards }) => shards);
-  return `${share(Math.min(...counts))} to ${share(Math.max(...counts))} by each of ${work.length} ${noun}s`;
 }

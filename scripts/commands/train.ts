@@ -1,11 +1,9 @@
 /** `lockstep train`, the main job, and `lockstep coordinator`: the same with workers from elsewhere. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { parseNumber } from '../../shared/calls.ts';
 import { LockstepError, reasonOf, usageError } from '../../shared/errors.ts';
 import { kernelChoices } from '../../shared/kernels/load.ts';
 import { draftRecipe } from '../../shared/recipe/resolve.ts';
-import { checkThreads } from '../../worker/team.ts';
 import type { OpenDashboard } from '../dashboard.ts';
 import type { Invitation } from '../invitation.ts';
 import type { ResumedRun } from '../resumed-run.ts';
@@ -23,7 +21,9 @@ import { chooseRecipe, type RecipeChoice } from './recipe-fields.ts';
 import { goOnCommand, keptToken, refusedLines, resumedRun, resumeLines } from './resume.ts';
 import { Screen, showError, showNote } from './screen.ts';
 import { onSignals } from './signals.ts';
-import { type NextSteps, TrainView } from './train-view.ts';
+import type { NextSteps } from './summary-view.ts';
+import { readThreads } from './threads.ts';
+import { TrainView } from './train-view.ts';
 import { linkOf, readWatching, type Watching } from './watching.ts';
 
 type CommandName = 'train' | 'coordinator';
@@ -39,6 +39,7 @@ export function coordinatorCommand(argument: string | undefined, flags: FlagValu
 }
 
 async function run(command: CommandName, argument: string | undefined, flags: FlagValues): Promise<number> {
+  if (flags.isOn('dry-run')) return (await import('./dry-run.ts')).dryRunCommand(command, argument, flags);
   const resumed = await resumedRun(flags);
   try {
     return await trainOrShow(command, argument, flags, resumed);
@@ -96,6 +97,7 @@ async function trainOrShow(
       const { openDashboard } = await import('../dashboard.ts');
       page.open = await openDashboard(watching);
     }
+    view.prepare(`reading the data of ${String(recipe.fields.data ?? 'mnist')}`);
     const { summary } = await trainFields(recipe.fields, {
       label: (key) => (key === 'threads' ? flags.label('threads') : recipe.label(key)),
       data: null,
@@ -114,12 +116,18 @@ async function trainOrShow(
           showPage(page, screen, fleet === null ? outputs : null);
           fleet?.invite();
         },
-        onSteps: page.open?.hooks.onSteps,
+        onSteps: (reports) => {
+          page.open?.hooks.onSteps(reports);
+          view.steps(reports);
+        },
+        onEvaluation: (evaluation, steps) => {
+          page.open?.hooks.onEvaluation(evaluation, steps);
+          view.evaluation(evaluation, steps);
+        },
         onEpoch: (report) => {
           page.open?.hooks.onEpoch(report);
           view.epoch(report);
         },
-        onEvaluation: page.open?.hooks.onEvaluation,
         signal: signals.signal,
       },
     });
@@ -160,8 +168,8 @@ function showPage({ watching, open }: Page, screen: Screen, outputs: RunOutputs 
   if (token !== null && isTokenNew) outputs?.keepToken(token);
   const rest = token === null || isTokenNew ? '' : ', where … is LOCKSTEP_TOKEN as it is here';
   screen.line(`Dashboard: ${linkOf(watching, open.port)}${rest}`);
-  if (stateFolder !== null) screen.line(`Its certificate is this coordinator's own: ${tls?.fingerprint}`);
-  if (isInTheOpen) screen.line('--insecure: the token, and what it shows, travel in the open.');
+  if (stateFolder !== null) screen.text(`Its certificate is this coordinator's own: ${tls?.fingerprint}`);
+  if (isInTheOpen) screen.text('--insecure: the token, and what it shows, travel in the open.');
   screen.line();
 }
 
@@ -229,12 +237,6 @@ function showFleet(listening: Listening, view: FleetView, outputs: RunOutputs, p
     /** Where it listens, once it does. */
     port: () => (invitation === null ? null : new URL(invitation.url).port),
   };
-}
-
-function readThreads(flags: FlagValues, otherwise: number): number {
-  const text = flags.text('threads');
-  if (text === undefined) return otherwise;
-  return checkThreads(parseNumber(text), flags.label('threads'), text);
 }
 
 interface Shown {

@@ -6,7 +6,7 @@ import { reachableHost } from '../invitation.ts';
 import type { FlagValues } from './flag-values.ts';
 import { readHostNames } from './host-names.ts';
 import type { Listening } from './listening.ts';
-import { readSecurity, type Security } from './security.ts';
+import { noSecurity, readSecurity, type Security } from './security.ts';
 import { readToken } from './token.ts';
 
 const ownHost = '127.0.0.1';
@@ -32,6 +32,7 @@ export interface Watching extends Security {
  * Reads where the page is to be; null for none.
  * @param listening where workers come in, if they may
  * @param keptToken the one that the run has already, if it goes on
+ * @param isDry that nobody will look: no certificate is made for them, and no token is missed
  * @throws LockstepError (USAGE, DATA, OUTPUT)
  */
 export async function readWatching(
@@ -39,6 +40,7 @@ export async function readWatching(
   command: 'train' | 'coordinator',
   listening: Listening | null,
   keptToken: string | null,
+  isDry = false,
 ): Promise<Watching | null> {
   if (isOff(flags) || (command === 'train' && !flags.has('dashboard'))) return null;
   const asked = askedAddress(flags);
@@ -46,17 +48,17 @@ export async function readWatching(
   const names = readHostNames(flags);
   const common = { listen, label: flags.label('dashboard'), orAnyPort: asked === null, names };
   if (isLoopback(listen.host)) {
-    return { ...common, tls: null, stateFolder: null, isInTheOpen: false, token: null, isTokenNew: false };
+    return { ...common, ...noSecurity, token: null, isTokenNew: false };
   }
   const own = readToken(flags);
-  if (own === null && keptToken === null && flags.isOn('quiet')) {
+  if (own === null && keptToken === null && flags.isOn('quiet') && !isDry) {
     throw usageError(
       `${flags.label('quiet')}: the token that the dashboard needs would not be shown, expected one of yours in LOCKSTEP_TOKEN`,
     );
   }
   return {
     ...common,
-    ...(await readSecurity(flags, listen, names)),
+    ...(isDry ? noSecurity : await readSecurity(flags, listen, names)),
     token: own ?? keptToken ?? randomBytes(16).toString('hex'),
     isTokenNew: own === null,
   };

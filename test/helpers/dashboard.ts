@@ -110,7 +110,7 @@ export const aWorker: WorkerNow = {
 };
 
 export function aStep(step: number, loss = 1 / step, samples = 16, seconds = 0.01): StepReport {
-  return { epoch: 1, step, samples, loss, seconds, digest: '' };
+  return { epoch: 1, step, samples, loss, accuracy: 0.5, seconds, digest: '' };
 }
 
 export function anEpoch(epoch: number, steps = 7 * epoch): EpochReport {

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { headLines, limitLines, missingLines, recipeLines } from '../../../scripts/bench/report.ts';
 import { besidePeaks, type GroupResult, peerResult, sideResults } from '../../../scripts/bench/results.ts';
-import { table } from '../../../scripts/bench/table.ts';
+import { table } from '../../../scripts/table.ts';
 
 const flops = { forward: 317_600, backward: 4000, update: 317_600 };
 const limits = { peaks: { 'native:avx512': 183.4, wasm: 47.04 }, memory: { copy: 22.34 } };

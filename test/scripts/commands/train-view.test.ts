@@ -1,10 +1,11 @@
 /** What a person sees of a training, with and without a terminal. */
 import t from 'tap';
-import type { LiveRun } from '../../../coordinator/live-run.ts';
+import type { LiveRun, WorkerNow } from '../../../coordinator/live-run.ts';
 import type { Run } from '../../../coordinator/prepare.ts';
 import type { EpochReport, Position } from '../../../coordinator/reports.ts';
 import { clock, Screen } from '../../../scripts/commands/screen.ts';
-import { type NextSteps, TrainView } from '../../../scripts/commands/train-view.ts';
+import type { NextSteps } from '../../../scripts/commands/summary-view.ts';
+import { TrainView } from '../../../scripts/commands/train-view.ts';
 import { publishedDigests } from '../../../scripts/recipes/digests.ts';
 import type { Summary } from '../../../scripts/summary.ts';
 import { FakeTerminal } from '../../helpers/terminal.ts';
@@ -83,30 +84,90 @@ function finished(changes: Partial<Summary>, models = ['r/model.safetensors'], s
   return terminal.lines;
 }
 
-t.test('on a terminal a line moves, epochs go above it, and in the end it is gone', async (t) => {
+t.test('on a terminal a block moves, epochs go above it, and in the end it is gone', async (t) => {
   const run = await tinyRun();
   for (const columns of [80, 40]) {
     const terminal = new FakeTerminal(columns);
     const view = new TrainView(new Screen(terminal.stream, false));
+    view.prepare('reading the data of tiny');
+    await terminal.until(([first]) => first === 'reading the data of tiny  0:00');
     view.start(run, liveAt(run, position), 'custom');
-    while (!terminal.lines.at(-1)?.startsWith('epoch 1/3')) await terminal.written();
-    const moving = 'epoch 1/3 ██████░░░░░░ step 2/4 loss 0.2500 32 samples/s ';
-    t.ok(moving.startsWith(terminal.lines.at(-1)?.slice(0, moving.length) ?? '-'), terminal.lines.at(-1));
-    t.ok((terminal.lines.at(-1)?.length ?? 99) <= columns - 3, 'with room for ^C');
+    view.steps(
+      [2, 1].map((loss, i) => ({
+        ...{ epoch: 1, step: i + 1, samples: 16, accuracy: 0.5, seconds: 1 },
+        loss,
+        digest: '',
+      })),
+    );
+    await terminal.until((lines) => lines.at(-1) === 'loss 0.2500  █▁');
+    const bar = terminal.lines.findIndex((line) => line.startsWith('epoch 1/3'));
+    t.match(terminal.lines[bar], /^epoch 1\/3 {4}█+░+ {2}/, 'two of twelve steps');
+    const shown = terminal.lines.slice(bar).join(' ');
+    t.match(shown, /step 2\/4 +0 samples\/s/);
+    t.match(shown, / 0:0\d left/);
+    for (const line of terminal.lines.slice(bar)) t.ok(line.length <= columns - 3, `room for ^C: ${line}`);
+    t.equal(terminal.lines[bar - 1], '', 'below the head');
     view.epoch(report);
-    t.match(
-      terminal.lines.at(-2),
-      /^epoch 1\/3 {2}loss 1\.5000 {11}test 50\.00 % {4}2\.0 s {3}12,346 samples\/s$/,
+    t.equal(
+      terminal.lines[bar],
+      columns === 80
+        ? 'epoch 1/3  loss 1.5000           test 50.00 %    2.0 s   12,346 samples/s'
+        : 'epoch 1/3  loss 1.5000  test 50.00 %',
     );
-    t.match(terminal.lines.at(-1), /^epoch 1\/3 █/, 'the line that moves is below it');
+    await terminal.until((lines) => /^epoch 1\/3 {4}█/.test(lines[bar + 1])); // the block is below it
     view.stop();
+    t.equal(terminal.lines.length, bar + 2);
     t.equal(terminal.lines.at(-1), '', 'it is gone');
+    const head = terminal.lines.slice(0, bar - 1);
     t.match(
-      terminal.lines[0],
-      /^Lockstep \d+\.\d+\.\d+: recipe custom [0-9a-f]{8}, 60 samples, 4 steps an epoch$/,
+      head.join(' '),
+      /^Lockstep \d+\.\d+\.\d+: recipe custom [0-9a-f]{8}, 60 samples, 4 steps an epoch 2 threads, wasm/,
     );
-    t.match(terminal.lines[1], '2 threads, wasm kernels');
+    t.ok(
+      head.every((line) => line.length <= columns),
+      'cut between words',
+    );
   }
+});
+
+t.test('what takes long before the run begins is said once without a terminal', async (t) => {
+  const terminal = new FakeTerminal(80, false);
+  const view = new TrainView(new Screen(terminal.stream, false), 0);
+  view.prepare('reading the data of fashion-mnist');
+  await terminal.written();
+  view.stop();
+  t.equal(terminal.raw, 'reading the data of fashion-mnist\n');
+  const quick = new FakeTerminal(80, false);
+  const other = new TrainView(new Screen(quick.stream, false));
+  other.prepare('reading the data of fashion-mnist');
+  other.stop();
+  t.equal(quick.raw, '', 'and what does not is not');
+});
+
+t.test('with workers there is a line for each, and what is waited for', async (t) => {
+  const run = await tinyRun();
+  const worker: WorkerNow = {
+    ...{
+      id: 'm',
+      name: 'mara',
+      address: '10.0.0.7:1',
+      rank: 0,
+      threads: 2,
+      kernels: 'wasm',
+      state: 'working',
+    },
+    ...{ share: { lo: 0, hi: 1 }, shards: 5, seconds: 1, delayMs: 1, silentMs: 10 },
+  };
+  const terminal = new FakeTerminal();
+  const view = new TrainView(new Screen(terminal.stream, false));
+  view.start(run, { ...liveAt(run, position), workers: () => [worker] }, 'custom', 0);
+  view.waitFor('waiting for 1 more worker');
+  await terminal.until((lines) => lines.at(-1)?.includes('mara') === true);
+  t.match(terminal.lines.at(-3), /^waiting for 1 more worker {2}0:00$/);
+  view.waitFor(null);
+  await terminal.until((lines) => lines.at(-3)?.startsWith('loss 0.2500') === true);
+  t.match(terminal.lines.at(-1), /^ +0 {2}mara +2 +0 +0 {2}working$/);
+  view.stop();
 });
 
 t.test('the same without a terminal, on a dumb one, and when told to be quiet', async (t) => {
@@ -225,17 +286,66 @@ t.test('a run that stopped early is done, and says whose weights it has', (t) =>
   t.end();
 });
 
-t.test('a run that goes on says from where, and its speed is that of what it does', async (t) => {
+t.test('a run that goes on says from where', async (t) => {
   const run = await tinyRun();
   const terminal = new FakeTerminal(80);
   const view = new TrainView(new Screen(terminal.stream, false));
   const note = 'resumed at step 5 (epoch 2)';
   const at: Position = { epoch: 2, step: 3, first: 1, seconds: 2, loss: 0.5 };
-  view.start({ ...run, committed: 5 }, liveAt(run, at), 'custom', 1, [note]);
-  while (!terminal.lines.at(-1)?.startsWith('epoch 2/3')) await terminal.written();
-  t.match(terminal.lines.at(-1), ' step 3/4 loss 0.5000 16 samples/s', '32 samples in two seconds');
+  view.start({ ...run, committed: 5 }, { ...liveAt(run, at), committed: () => 5 }, 'custom', 1, [note]);
+  await terminal.until((lines) => lines.at(-1) === 'loss 0.5000');
+  t.match(
+    terminal.lines.at(-2),
+    /^epoch 2\/3 .* step 3\/4 .*samples\/s$/,
+    'nothing was done here that a time could be told from',
+  );
   t.equal(terminal.lines[2], note);
   view.stop();
+});
+
+t.test('in the end: how it learnt, what it takes for what, and the summary last', async (t) => {
+  const run = await tinyRun();
+  const confusion = (right: number) =>
+    Array.from({ length: 10 }, (_, i) => Array.from({ length: 10 }, (_, j) => (i === j ? right : 0)));
+  const shown = (changes: Partial<Summary>, epochs: number, columns: number) => {
+    const terminal = new FakeTerminal(columns, false);
+    const view = new TrainView(new Screen(terminal.stream, false));
+    view.start(run, liveAt(run, position), 'custom');
+    for (let epoch = 1; epoch <= epochs; epoch++) {
+      view.evaluation({ confusion: confusion(epoch) }, 4 * epoch);
+      view.epoch({ ...report, epoch, loss: 1 / epoch, testLoss: 2 / epoch });
+    }
+    const before = terminal.lines.length - 1;
+    view.finish({ ...summary, ...changes }, [], { ...next, look: [] });
+    return terminal.lines.slice(before);
+  };
+  for (const columns of [80, 40]) {
+    const lines = shown({}, 3, columns);
+    const places = ['2.0000 ┤', 'label', 'test accuracy'].map((text) =>
+      lines.findIndex((line) => line.startsWith(text)),
+    );
+    t.ok(places[0] > 0 && places[0] < places[1] && places[1] < places[2], `in this order: ${places}`);
+    t.ok(
+      lines.slice(0, places[2]).every((line) => line.length <= columns),
+      `within ${columns} columns`,
+    );
+  }
+  const seven = (count: number) =>
+    `    7    ${'    ·'.repeat(7)}    ${count}${'    ·'.repeat(2)}      100        ${count}`;
+  t.ok(shown({}, 3, 80).includes(seven(3)));
+  const best = shown({ stoppedBy: 'earlyStopping', bestEpoch: 2 }, 3, 80);
+  t.ok(best.includes(seven(2)), 'of the best epoch');
+  const one = shown({ epochs: 1, steps: 4 }, 1, 80);
+  t.notOk(
+    one.some((line) => line.includes('┤')),
+    'one epoch is no curve',
+  );
+  t.ok(one.some((line) => line.startsWith('label')));
+  t.equal(
+    shown({ stoppedBy: 'signal' }, 3, 80)[1].slice(0, 13),
+    'stopped after',
+    'nothing of it when it was stopped',
+  );
 });
 
 t.test('command lines can be pasted into a shell', (t) => {

@@ -1,4 +1,5 @@
 /** From flags to the page that shows a run. */
+import { readdirSync } from 'node:fs';
 import t from 'tap';
 import { FlagValues } from '../../../scripts/commands/flag-values.ts';
 import { runFlags, trainListenFlags } from '../../../scripts/commands/flags.ts';
@@ -112,6 +113,20 @@ t.test('what is for workers means something without them where the page is for o
   await t.rejects(watching('train', { dashboard: '8080', insecure: true }), {
     message: '--insecure: got it without --listen, expected --listen HOST:PORT too',
   });
+});
+
+t.test('a dry run is checked, and makes nothing', async (t) => {
+  const folder = t.testdir();
+  const before = process.env.XDG_STATE_HOME;
+  process.env.XDG_STATE_HOME = folder;
+  t.teardown(() => {
+    process.env.XDG_STATE_HOME = before;
+  });
+  const dry = (dashboard: string) =>
+    readWatching(values({ dashboard, quiet: true }), 'train', null, null, true);
+  t.match(await dry('0.0.0.0:80'), { tls: null });
+  await t.rejects(dry('nowhere'), { code: 'USAGE' });
+  t.same(readdirSync(folder), []);
 });
 
 t.test('links', async (t) => {

@@ -131,17 +131,36 @@ t.test(
   },
 );
 
-t.test('on a terminal one line moves, within its columns', async (t) => {
+t.test('on a terminal a block moves, within its columns', async (t) => {
   for (const columns of [80, 40]) {
     const terminal = new FakeTerminal(columns);
     const view = new WorkerView(new Screen(terminal.stream, false), plan);
     view.start();
+    await terminal.until((lines) => lines.at(-1) === 'connecting to 127.0.0.1:7077  0:00');
     for (const event of life.slice(0, 8)) view.event(event);
-    while (!terminal.lines.at(-1)?.startsWith('epoch')) await terminal.written();
-    const moving = 'epoch 1/2 step 1/2 shards 3/4 ';
-    t.equal(terminal.lines.at(-1)?.slice(0, moving.length), moving);
-    t.ok((terminal.lines.at(-1)?.length ?? 99) <= columns - 3);
+    await terminal.until((lines) => lines.at(-1)?.startsWith('here') === true);
+    t.match(terminal.lines.at(-1), /^here {7}3 of 4 shards {8}0( samples)?\/s$/);
+    const bar = terminal.lines.findLastIndex((line) => line.startsWith('epoch 1/2'));
+    t.match(terminal.lines.slice(bar).join(' '), /epoch 1\/2 {2}█+░+ .*step 1\/2 +0 samples\/s/s);
+    for (const line of terminal.lines.slice(bar)) t.ok(line.length <= columns - 3, line);
     view.stop();
     t.equal(terminal.lines.at(-1), '', 'it is gone');
   }
+});
+
+t.test('what it waits for long is said once without a terminal', async (t) => {
+  const terminal = new FakeTerminal(80, false);
+  const view = new WorkerView(new Screen(terminal.stream, false), plan, 0);
+  view.event({ kind: 'data', from: 'own' });
+  await terminal.until((lines) => lines.includes('waiting for the replica'));
+  view.event({ kind: 'ready', step: 0 });
+  await terminal.until((lines) => lines.includes('waiting for the next step'));
+  view.stop();
+  t.same(terminal.lines, [
+    'data    own copy',
+    'waiting for the replica',
+    'ready',
+    'waiting for the next step',
+    '',
+  ]);
 });

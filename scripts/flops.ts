@@ -1,6 +1,6 @@
 /** How much arithmetic a step is: that of its dense products, which is nearly all of it. */
-import type { Architecture, LayerSpec } from '../../shared/model/architecture.ts';
-import { featureCount } from '../../shared/model/layer.ts';
+import type { Architecture, LayerSpec } from '../shared/model/architecture.ts';
+import { featureCount } from '../shared/model/layer.ts';
 
 /** A dense product, (rows, inputs) · (inputs, outputs). */
 export interface DenseShape {
@@ -23,18 +23,18 @@ export interface Flops {
 
 /** The dense layers of a model. */
 export function denseShapes({ layers }: Architecture): DenseShape[] {
-  return layers.flatMap((layer, i) =>
-    isDense(layer)
-      ? [
-          {
-            layer: layer.text,
-            inputs: featureCount(layer.input),
-            outputs: featureCount(layer.output),
-            isFirst: i === 0,
-          },
-        ]
-      : [],
-  );
+  return layers.flatMap((layer, i) => denseShape(layer, i) ?? []);
+}
+
+/** The product of one layer of a model; null for one that is none. */
+export function denseShape(layer: LayerSpec, index: number): DenseShape | null {
+  if (!isDense(layer)) return null;
+  return {
+    layer: layer.text,
+    inputs: featureCount(layer.input),
+    outputs: featureCount(layer.output),
+    isFirst: index === 0,
+  };
 }
 
 /** A multiply-add is two operations; the weight's gradient is as many as the output, the input's too. */

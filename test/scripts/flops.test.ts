@@ -1,7 +1,7 @@
 /** The arithmetic of a step, counted by hand. */
 import t from 'tap';
-import { denseShapes, flopsOf, totalOf } from '../../../scripts/bench/flops.ts';
-import { parseArchitecture } from '../../../shared/model/architecture.ts';
+import { denseShapes, flopsOf, totalOf } from '../../scripts/flops.ts';
+import { parseArchitecture } from '../../shared/model/architecture.ts';
 
 const flops = (model: string) => flopsOf(denseShapes(parseArchitecture(model, [1, 28, 28], 10, 'model')));
 
