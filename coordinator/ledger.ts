@@ -3,9 +3,13 @@ import { nextDigest } from './chain.ts';
 import type { Run } from './prepare.ts';
 import type { EpochReport, StepReport, TestResult } from './reports.ts';
 
-/** Average losses of an epoch's steps, the seconds they took, and the checksums of what they wrote. */
+/**
+ * Of an epoch's steps: average losses, samples predicted right, the seconds they took, and the checksums of what they
+ * wrote.
+ */
 export interface StepResults {
   readonly losses: Float32Array;
+  readonly correct: Float32Array;
   readonly seconds: Float64Array;
   readonly checksums: BigUint64Array;
 }
@@ -74,13 +78,15 @@ export class Ledger {
   }
 
   /** The report of a step of the epoch, the first that is not noted. */
-  #report(stepOfEpoch: number, { losses, seconds, checksums }: StepResults): StepReport {
+  #report(stepOfEpoch: number, { losses, correct, seconds, checksums }: StepResults): StepReport {
     const step = this.steps + stepOfEpoch + 1;
+    const samples = this.#samplesUntil(stepOfEpoch + 1) - this.#samplesUntil(stepOfEpoch);
     return {
       epoch: this.epoch,
       step,
-      samples: this.#samplesUntil(stepOfEpoch + 1) - this.#samplesUntil(stepOfEpoch),
+      samples,
       loss: losses[stepOfEpoch],
+      accuracy: correct[stepOfEpoch] / samples,
       seconds: seconds[stepOfEpoch],
       digest: nextDigest(this.chain, step, checksums[stepOfEpoch]),
     };

@@ -28,7 +28,14 @@ export class RunLog {
 
   steps(reports: readonly StepReport[]): void {
     this.#write(
-      reports.map(({ epoch, step, samples, loss, seconds }) => ({ epoch, step, samples, loss, seconds })),
+      reports.map(({ epoch, step, samples, loss, accuracy, seconds }) => ({
+        epoch,
+        step,
+        samples,
+        loss,
+        accuracy,
+        seconds,
+      })),
     );
   }
 

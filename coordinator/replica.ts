@@ -1,6 +1,7 @@
 /** The coordinator's own replica: it takes every update, and gives copies to those who join. */
 
 import { lossSlotBytes } from '../shared/model/memory-plan.ts';
+import type { BatchResult } from '../shared/model/model.ts';
 import { soloGroup } from '../shared/reduction/group.ts';
 import type { PartialLayout } from '../shared/reduction/partial.ts';
 import { replicaDigest, replicaViews } from '../shared/replica.ts';
@@ -46,17 +47,17 @@ export class CoordinatorReplica {
   }
 
   /**
-   * Makes the update of a step of the epoch from the gradient that was taken. Returns the batch's average loss, or null if
+   * Makes the update of a step of the epoch from the gradient that was taken. Returns what came of the batch, or null if
    * a new value is not finite; the old replica stands then.
    */
-  apply(step: number): number | null {
+  apply(step: number): BatchResult | null {
     const { nonFinite } = this.#training;
     nonFinite.clear();
-    const loss = this.#training.apply(step, this.committed);
+    const batch = this.#training.apply(step, this.committed);
     if (nonFinite.found()) return null;
     this.committed += 1;
     this.updateChecksum = this.#training.model.checksum;
-    return loss;
+    return batch;
   }
 
   /** Evaluates shards of the test set here, all if nothing is said; losses and predictions are in memory afterwards. */

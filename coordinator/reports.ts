@@ -15,6 +15,8 @@ export interface StepReport {
   readonly samples: number;
   /** Average loss of the step's samples before its update. */
   readonly loss: number;
+  /** Share of them that were predicted right then, 0 … 1. */
+  readonly accuracy: number;
   readonly seconds: number;
   /** The chain's digest after this step (chain.ts): equal digests, equal steps until here. In hexadecimal. */
   readonly digest: string;

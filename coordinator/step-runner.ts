@@ -76,6 +76,7 @@ export class StepRunner {
     const { memory, plan } = run;
     this.#results = {
       losses: new Float32Array(memory.buffer, plan.stepLosses, plan.stepCount),
+      correct: new Float32Array(memory.buffer, plan.stepCorrect, plan.stepCount),
       seconds: new Float64Array(memory.buffer, plan.stepSeconds, plan.stepCount),
       checksums: new BigUint64Array(memory.buffer, plan.stepChecksums, plan.stepCount),
     };
@@ -91,7 +92,7 @@ export class StepRunner {
     return 4 * this.#layouts[this.#layouts.length - 1].floats;
   }
 
-  /** Losses, seconds and checksums of the epoch's steps. */
+  /** What came of the epoch's steps. */
   get results(): StepResults {
     return this.#results;
   }
@@ -212,13 +213,14 @@ export class StepRunner {
   #commit(step: DistributedStep): void {
     const { replica, roster, planner, clock } = this.#options;
     const stepOfEpoch = this.#stepOfEpoch;
-    const loss = this.#timed('update', () => replica.apply(stepOfEpoch));
-    if (loss === null) {
+    const batch = this.#timed('update', () => replica.apply(stepOfEpoch));
+    if (batch === null) {
       this.#options.diverged(replica.diagnose(stepOfEpoch) ?? 'the update');
       return;
     }
     this.abandon();
-    this.#results.losses[stepOfEpoch] = loss;
+    this.#results.losses[stepOfEpoch] = batch.loss;
+    this.#results.correct[stepOfEpoch] = batch.correct;
     this.#results.checksums[stepOfEpoch] = replica.updateChecksum;
     this.#results.seconds[stepOfEpoch] = (clock.nowMs() - this.#startMs) / 1000;
     this.shardsRecomputed += step.shardsRecomputed;

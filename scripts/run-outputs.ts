@@ -3,6 +3,7 @@ import { copyFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { storedSteps } from '../coordinator/checkpoints.ts';
 import { makeFolders, writeDurably } from '../coordinator/durable-file.ts';
+import type { LiveRun } from '../coordinator/live-run.ts';
 import { RunLog, unwritableLog } from '../coordinator/log.ts';
 import type { Run } from '../coordinator/prepare.ts';
 import type { EpochReport, KeepEvery, Keeping, StepReport } from '../coordinator/reports.ts';
@@ -16,6 +17,7 @@ import type { KeepSettings } from './keep-settings.ts';
 import { loadModel, type TrainedModel } from './model.ts';
 import type { ResumedRun } from './resumed-run.ts';
 import { RunKeeper, runFiles } from './run-keeper.ts';
+import { EventFile } from './tensorboard/event-file.ts';
 
 /** The folder of a run: one that is named, one that gets a name of its own, or the one that the run has already. */
 export type FolderPlan =
@@ -29,6 +31,8 @@ export interface OutputsPlan {
   /** A file for the log beside that of the folder, and one for the model. */
   readonly log: string | null;
   readonly out: string | null;
+  /** A folder for TensorBoard's event files. */
+  readonly tensorboard?: string | null;
   /** Told in one line of everything that cannot be written once the run has begun. */
   readonly alarm: (error: LockstepError) => void;
 }
@@ -41,6 +45,7 @@ export class RunOutputs implements Keeping {
   readonly #plan: OutputsPlan;
   #keeper: RunKeeper | null = null;
   #log: RunLog | null = null;
+  #events: EventFile | null = null;
   #failures = 0;
 
   constructor(plan: OutputsPlan) {
@@ -70,15 +75,20 @@ export class RunOutputs implements Keeping {
 
   /** True if everything could be written; only after `close`. */
   get isComplete(): boolean {
-    return this.#failures === 0 && (this.#keeper?.isComplete ?? true) && this.#log?.failed !== true;
+    return (
+      this.#failures === 0 &&
+      (this.#keeper?.isComplete ?? true) &&
+      ![this.#log, this.#events].some((file) => file?.failed)
+    );
   }
 
   /**
    * Makes ready for a run that begins, or goes on.
    * @throws LockstepError (USAGE, OUTPUT)
    */
-  async open(run: Run, start: StartFacts): Promise<void> {
-    const { folder, keep: settings, log, alarm } = this.#plan;
+  async open(live: LiveRun, start: StartFacts): Promise<void> {
+    const { run } = live;
+    const { folder, keep: settings, log, tensorboard = null, alarm } = this.#plan;
     if (folder !== null) {
       const [path, lock] = await this.#takeFolder(folder, run);
       this.folder = path;
@@ -90,16 +100,19 @@ export class RunOutputs implements Keeping {
       }
     }
     if (log !== null) this.#log = this.#openLog(log, run);
+    if (tensorboard !== null) this.#events = new EventFile({ folder: tensorboard, live, alarm });
   }
 
   steps(reports: readonly StepReport[]): void {
     this.#keeper?.steps(reports);
     this.#log?.steps(reports);
+    this.#events?.steps(reports);
   }
 
   epoch(report: EpochReport): void {
     this.#keeper?.epoch(report);
     this.#log?.epoch(report);
+    this.#events?.epoch(report);
   }
 
   event(event: string, facts: object): void {
@@ -147,6 +160,7 @@ export class RunOutputs implements Keeping {
   /** Waits until all is written. */
   async close(): Promise<void> {
     this.#log?.close();
+    this.#events?.close();
     await this.#keeper?.close();
   }
 

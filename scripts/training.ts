@@ -188,7 +188,7 @@ function withOutputs(hooks: Hooks, outputs: RunOutputs, start: Parameters<RunOut
   return {
     ...hooks,
     onStart: async (run, live) => {
-      await outputs.open(run, start);
+      await outputs.open(live, start);
       await hooks.onStart?.(run, live);
     },
     onSteps: (reports) => {

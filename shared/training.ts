@@ -6,7 +6,7 @@ import type { SharedMemory } from './kernels/webassembly.ts';
 import { type Architecture, parseArchitecture } from './model/architecture.ts';
 import type { BatchNormMode, Shape } from './model/layer.ts';
 import { evaluationShard, type MemoryPlan, planMemory, type Sizes } from './model/memory-plan.ts';
-import { Model } from './model/model.ts';
+import { type BatchResult, Model } from './model/model.ts';
 import { type Finding, NonFinite } from './model/non-finite.ts';
 import type { Group } from './reduction/group.ts';
 import { assignShards, assignSpan, newSpan, type Span } from './reduction/span.ts';
@@ -67,10 +67,10 @@ export interface Progress {
   /** Called before a step by everyone, with its number in the epoch. */
   begin(step: number): void;
   /**
-   * Called once a step is done everywhere and its result is good, with the batch's average loss and the checksum of the
+   * Called once a step is done everywhere and its result is good, with what came of the batch and the checksum of the
    * update (good on rank 0), and this thread's shards; returns whether to go on.
    */
-  commit(step: number, loss: number, checksum: bigint, shards: number): boolean;
+  commit(step: number, batch: BatchResult, checksum: bigint, shards: number): boolean;
 }
 
 export class Training {
@@ -124,7 +124,7 @@ export class Training {
       if (this.nonFinite.found()) return;
       const { firstShard, endShard } = this.#span;
       const checksum = this.#rank === 0 ? this.model.checksum : 0n;
-      if (!progress.commit(step, this.model.batchLoss, checksum, endShard - firstShard)) return;
+      if (!progress.commit(step, this.model.batch, checksum, endShard - firstShard)) return;
     }
   }
 
@@ -146,14 +146,14 @@ export class Training {
 
   /**
    * Makes the update of a step of the epoch from a total gradient that was merged elsewhere and lies in its room. Returns
-   * the batch's average loss (on rank 0).
+   * what came of the batch (on rank 0).
    */
-  apply(step: number, committed: number): number {
+  apply(step: number, committed: number): BatchResult {
     const { model, plan } = this;
     const span = this.spanOf(step, committed, 0, 0);
     model.gradients.receive(span, plan.gradient);
     model.apply(span);
-    return model.batchLoss;
+    return model.batch;
   }
 
   /** False if one of `count` floats at a byte offset is NaN or infinite. */

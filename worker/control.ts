@@ -78,6 +78,7 @@ const ownWordCount = 32;
 /** Views of shared memory, by step of the epoch. */
 export interface StepResults {
   readonly losses: Float32Array;
+  readonly correct: Float32Array;
   readonly seconds: Float64Array;
   readonly checksums: BigUint64Array;
 }
@@ -134,11 +135,12 @@ export class Control {
     return new Uint32Array(this.#memory.buffer, exchangePlaceOf(this.#plan).nodes, 2 * mostNodes);
   }
 
-  /** Average losses of the epoch's steps, the seconds they took, and the checksums of their updates. */
+  /** Of the epoch's steps: average losses, samples predicted right, the seconds they took, checksums of their updates. */
   results(): StepResults {
     const count = this.#plan.stepCount;
     return {
       losses: new Float32Array(this.#memory.buffer, this.#plan.stepLosses, count),
+      correct: new Float32Array(this.#memory.buffer, this.#plan.stepCorrect, count),
       seconds: new Float64Array(this.#memory.buffer, this.#plan.stepSeconds, count),
       checksums: new BigUint64Array(this.#memory.buffer, this.#plan.stepChecksums, count),
     };

@@ -1,3 +1,4 @@
+import type { BatchResult } from '../shared/model/model.ts';
 import type { Progress } from '../shared/training.ts';
 import { type Control, own, words } from './control.ts';
 
@@ -9,6 +10,7 @@ export class TeamProgress implements Progress {
   readonly #shards: number;
   readonly #busySeconds: Float64Array;
   readonly #losses: Float32Array;
+  readonly #correct: Float32Array;
   readonly #seconds: Float64Array;
   readonly #checksums: BigUint64Array;
   /** This thread's own count: rank 0 publishes it while the others may already be in the next step. */
@@ -24,8 +26,9 @@ export class TeamProgress implements Progress {
     this.#alive = control.own(rank, own.alive);
     this.#shards = control.own(rank, own.shards);
     this.#busySeconds = control.busySeconds(rank);
-    const { losses, seconds, checksums } = control.results();
+    const { losses, correct, seconds, checksums } = control.results();
     this.#losses = losses;
+    this.#correct = correct;
     this.#seconds = seconds;
     this.#checksums = checksums;
   }
@@ -59,13 +62,14 @@ export class TeamProgress implements Progress {
     }
   }
 
-  commit(step: number, loss: number, checksum: bigint, shards: number): boolean {
+  commit(step: number, batch: BatchResult, checksum: bigint, shards: number): boolean {
     const elapsedMs = performance.now() - this.#stepStartMs;
     this.#busySeconds[0] += (elapsedMs - this.#waitedMs) / 1000;
     Atomics.add(this.#words, this.#shards, shards);
     this.#committed += 1;
     if (this.#rank === 0) {
-      this.#losses[step] = loss;
+      this.#losses[step] = batch.loss;
+      this.#correct[step] = batch.correct;
       this.#seconds[step] = elapsedMs / 1000;
       this.#checksums[step] = checksum;
       Atomics.store(this.#words, words.committed, this.#committed);

@@ -105,7 +105,7 @@ export class Team {
     return this.plan.replicas[this.committed % 2];
   }
 
-  /** Average losses of the epoch's steps, the seconds they took and the checksums of their updates, good below `step`. */
+  /** What came of the epoch's steps, good below `step`. */
   results(): StepResults {
     return this.#results;
   }

@@ -129,7 +129,7 @@ function firstLossOf({ setup, kernels, memory, plan, samples }: Run): number {
   training.trainSteps(soloGroup(), 0, 1, {
     committed: 0,
     begin: () => {},
-    commit: (_step, loss) => {
+    commit: (_step, { loss }) => {
       first = loss;
       return false;
     },

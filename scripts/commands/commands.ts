@@ -177,9 +177,14 @@ export const commands: readonly Command[] = [
     summary: 'what is in a model, checkpoint, run or recipe',
     about:
       'Shows what is in a model, a checkpoint, a run folder, a recipe (mnist, note, or a JSON file), or any other ' +
-      'safetensors file: layers, shapes, parameters, where the weights came from, how far a run is.',
+      'safetensors file: layers, shapes, parameters, where the weights came from, how far a run is. With --csv FILE is a ' +
+      'run folder or a log.',
     groups: [{ title: 'Flags:', flags: inspectFlags }],
-    examples: ['lockstep inspect note', 'lockstep inspect model.safetensors --json'],
+    examples: [
+      'lockstep inspect note',
+      'lockstep inspect model.safetensors --json',
+      'lockstep inspect runs/2026-11-23-mnist-1a74ee33 --csv',
+    ],
     run: async (argument = '', flags) => (await import('./inspect.ts')).inspectCommand(argument, flags),
   },
   {

@@ -180,6 +180,12 @@ const placeFlags: readonly Flag[] = [
     help: 'JSON lines, one per step and one per epoch',
   },
   {
+    name: 'tensorboard',
+    kind: 'text',
+    value: 'DIR',
+    help: 'curves for TensorBoard: an event file in that folder, with at most four points a second',
+  },
+  {
     name: 'dry-run',
     kind: 'switch',
     help: 'show model, memory, what travels and who computes what; train and write nothing',
@@ -273,7 +279,11 @@ export const compareFlags: readonly Flag[] = [
   ...outputFlags,
 ];
 
-export const inspectFlags: readonly Flag[] = outputFlags;
+export const inspectFlags: readonly Flag[] = [
+  { name: 'csv', kind: 'switch', help: "a run's log as comma-separated values: its steps" },
+  { name: 'csv-epochs', kind: 'switch', help: 'the same of its epochs' },
+  ...outputFlags,
+];
 
 export const verifyFlags: readonly Flag[] = [
   { name: 'quick', kind: 'switch', help: 'one epoch of 2,000 samples: half a minute in all' },
@@ -360,6 +370,7 @@ export const allFlagNames: readonly string[] = [
       evaluateFlags,
       predictFlags,
       compareFlags,
+      inspectFlags,
       verifyFlags,
       benchFlags,
     ]

@@ -9,6 +9,7 @@ import { digestOf } from '../recipes/digests.ts';
 import { type Contents, type EpochFacts, readContents } from './contents.ts';
 import type { FlagValues } from './flag-values.ts';
 import { layerLines } from './layer-table.ts';
+import { csvTable, showCsv } from './log-csv.ts';
 import { grouped, percent, Screen } from './screen.ts';
 import { commandText } from './shell-word.ts';
 
@@ -19,7 +20,12 @@ const shownEpochs = 10;
 const shownTensors = 100;
 
 /** Runs the command and returns its exit code. @throws LockstepError */
-export function inspectCommand(path: string, flags: FlagValues): number {
+export async function inspectCommand(path: string, flags: FlagValues): Promise<number> {
+  const table = csvTable(flags);
+  return table === null ? inspect(path, flags) : showCsv(path, table);
+}
+
+function inspect(path: string, flags: FlagValues): number {
   const json = flags.isOn('json');
   const screen = new Screen(json ? process.stderr : process.stdout, flags.isOn('quiet'));
   const found = readContents(path, flags);

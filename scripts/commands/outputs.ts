@@ -7,6 +7,7 @@ import { type LockstepError, quoted, usageError } from '../../shared/errors.ts';
 import { type KeepSettings, parseKeepSettings, resumedKeepSettings } from '../keep-settings.ts';
 import type { ResumedRun } from '../resumed-run.ts';
 import { type FolderPlan, RunOutputs } from '../run-outputs.ts';
+import { checkEventFolder } from '../tensorboard/event-file.ts';
 import type { FlagValues } from './flag-values.ts';
 
 /** Flags that say how a run's folder is kept, by their names as options. */
@@ -33,7 +34,9 @@ export function planOutputs(
   const keep = readKeepSettings(flags, resumed);
   if (out !== null) checkWritable(out);
   if (log !== null) checkLog(log);
-  return new RunOutputs({ folder, keep, log, out, alarm });
+  const tensorboard = flags.text('tensorboard') ?? null;
+  if (tensorboard !== null) checkEventFolder(tensorboard);
+  return new RunOutputs({ folder, keep, log, out, tensorboard, alarm });
 }
 
 function planFolder(flags: FlagValues, recipeName: string): FolderPlan | null {

@@ -7,8 +7,8 @@ import { dense } from '../../shared/model/dense.ts';
 import type { LayerKind } from '../../shared/model/layer.ts';
 import type { Snapshot } from '../../shared/model/snapshot.ts';
 import { version } from '../../shared/version.ts';
+import type { Parts } from '../protobuf.ts';
 import { encodeModel, type Initializer, type Node } from './proto.ts';
-import type { Parts } from './protobuf.ts';
 
 type Operation = Omit<Node, 'inputs' | 'output'> & {
   /** Beside what flows through. */

@@ -1,6 +1,6 @@
 /** The messages of ONNX (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto), as much as a model of ours needs. */
 import { bytesOf } from '../../shared/digest.ts';
-import { float, integer, message, type Parts, text } from './protobuf.ts';
+import { float, integer, message, type Parts, text } from '../protobuf.ts';
 
 /** ONNX 1.12 (2022): what runs a model today has it. */
 const irVersion = 8;

@@ -216,7 +216,8 @@ export interface Kernels {
 
   /**
    * Softmax cross-entropy of logits (rows, classes) against `labels` (bytes, through `order` from `first` on):
-   * writes (P − Y) ÷ divisor to `gradient`, padding columns +0, and returns the sum of the losses in sample order.
+   * writes (P − Y) ÷ divisor to `gradient`, padding columns +0, and to `correct` how many rows have their label's logit
+   * as the first largest, one float (a row whose loss is NaN has not); returns the sum of the losses in sample order.
    */
   softmaxCrossEntropy(
     logits: number,
@@ -228,6 +229,7 @@ export interface Kernels {
     first: number,
     divisor: number,
     gradient: number,
+    correct: number,
   ): number;
 
   /** Probabilities of logits (rows, classes); padding columns +0. */

@@ -93,22 +93,29 @@ export interface MemoryPlan {
   readonly threads: readonly ThreadPlace[];
   /** Shards that are evaluated at a time, each in 128 rows of the activations. */
   readonly evaluationSlots: number;
-  /** Slots of `lossSlotBytes`, by shard of the batch, and by shard of 128 of the larger split. */
+  /**
+   * Slots of `lossSlotBytes`, by shard of the batch, and by shard of 128 of the larger split: the sum of its losses, how
+   * many of its samples were predicted right, and zeros.
+   */
   readonly batchLosses: number;
   readonly evaluationLosses: number;
   /** Predicted labels of a split, bytes. */
   readonly predictions: number;
   /** Most steps of an epoch. */
   readonly stepCount: number;
-  /** Of each step of an epoch: its average loss (f32), the seconds it took (f64), and the checksum of its update (u64). */
+  /**
+   * Of each step of an epoch: its average loss and how many samples were predicted right (f32), the seconds it took
+   * (f64), and the checksum of its update (u64).
+   */
   readonly stepLosses: number;
+  readonly stepCorrect: number;
   readonly stepSeconds: number;
   readonly stepChecksums: number;
 }
 
 /** Samples of a shard in evaluation, for every recipe. */
 export const evaluationShard = 128;
-/** A loss takes a whole vector, so that the kernels that merge sums can merge it. */
+/** A loss and what is counted with it take a whole vector, so that the kernels that merge sums can merge them. */
 export const lossSlotBytes = panelBytes;
 /** Partials that a team merges at a time for sending, and tree nodes that it can hold of one step. */
 export const outboxSlots = 4;
@@ -191,6 +198,7 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
   const evaluationLosses = take(Math.ceil(largestSplit / evaluationShard) * lossSlotBytes);
   const predictions = take(largestSplit);
   const stepLosses = take(4 * stepCount);
+  const stepCorrect = take(4 * stepCount);
   const stepSeconds = take(8 * stepCount);
   const stepChecksums = take(8 * stepCount);
   const order = take(4 * sizes.epochSamples);
@@ -226,6 +234,7 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
     predictions,
     stepCount,
     stepLosses,
+    stepCorrect,
     stepSeconds,
     stepChecksums,
   };

@@ -26,6 +26,14 @@ export interface Place {
   readonly nonFinite: NonFinite;
 }
 
+/** What came of a batch before its update. */
+export interface BatchResult {
+  /** Average over its samples (binary32). */
+  readonly loss: number;
+  /** Samples whose label was predicted. */
+  readonly correct: number;
+}
+
 export class Model {
   readonly layers: readonly Layer[];
   /** The last exchange of a step. */
@@ -40,7 +48,7 @@ export class Model {
   readonly #floats: Float32Array;
   readonly #checksums: BigUint64Array;
   readonly #rank: number;
-  #batchLoss = Number.NaN;
+  #batch: BatchResult = { loss: Number.NaN, correct: 0 };
   /** What this thread sums, updates and checks of the flat vector. */
   readonly #slice: readonly Segment[];
 
@@ -111,13 +119,14 @@ export class Model {
     );
   }
 
-  /** Computes each shard's sum of losses and the gradient of the logits. */
+  /** Computes each shard's sum of losses, how many predictions are right, and the gradient of the logits. */
   loss(span: Span): void {
     const { train, order, activations, activationGradients, batchLosses } = this.#plan;
     const logits = activations[activations.length - 1];
     const gradient = presentMatrix(activationGradients[activations.length - 1]);
     for (let shard = span.firstShard; shard < span.endShard; shard++) {
       const row = shardStart(span, shard);
+      const slot = batchLosses + shard * lossSlotBytes;
       const loss = this.#kernels.softmaxCrossEntropy(
         rowOf(logits, row),
         logits.stride,
@@ -128,15 +137,16 @@ export class Model {
         span.firstSample + row,
         span.rows,
         rowOf(gradient, row),
+        slot + 4,
       );
-      this.#floats[(batchLosses + shard * lossSlotBytes) / 4] = loss;
+      this.#floats[slot / 4] = loss;
       if (!Number.isFinite(loss)) this.#nonFinite.report(this.places.indexOf('loss'), shard);
     }
   }
 
-  /** The average loss of the batch that went through `gradients` last (binary32); on rank 0 only. */
-  get batchLoss(): number {
-    return this.#batchLoss;
+  /** What came of the batch that went through `gradients` last; on rank 0 only. */
+  get batch(): BatchResult {
+    return this.#batch;
   }
 
   /** Sums the gradient of this thread's slice and writes the slice's new values beside the old ones. */
@@ -165,8 +175,8 @@ export class Model {
   }
 
   /**
-   * Evaluates one shard of 128 samples of a split with running statistics: the sum of its losses goes into its
-   * slot, the predicted labels into theirs.
+   * Evaluates one shard of 128 samples of a split with running statistics: the sum of its losses and how many of its
+   * samples were predicted right go into its slot, the predicted labels into theirs.
    * @param flat byte offset of the flat vector
    */
   evaluate(flat: number, split: SplitPlace, shard: number): void {
@@ -183,7 +193,8 @@ export class Model {
     const inputRows = rowOf(input, firstRow);
     kernels.gather(split.images, input.width, 0, first, rows, scaleTable, inputRows, input.stride);
     for (const layer of this.layers) layer.infer(flat, firstRow, firstRow + rows);
-    this.#floats[(evaluationLosses + shard * lossSlotBytes) / 4] = kernels.softmaxCrossEntropy(
+    const slot = evaluationLosses + shard * lossSlotBytes;
+    this.#floats[slot / 4] = kernels.softmaxCrossEntropy(
       logitRows,
       logits.stride,
       logits.width,
@@ -193,6 +204,7 @@ export class Model {
       first,
       1,
       rowOf(gradient, firstRow),
+      slot + 4,
     );
     kernels.argmax(logitRows, logits.stride, logits.width, rows, predictions + first);
   }
@@ -242,7 +254,7 @@ export class Model {
     return slot * evaluationShard;
   }
 
-  /** The gradient, as long as the flat vector, and the losses behind it. */
+  /** The gradient, as long as the flat vector, and a slot of losses behind it. */
   #gradientExchange({ flatSize, tensors }: Architecture): Exchange {
     const { threads, gradient } = this.#plan;
     const { loss } = threads[this.#rank];
@@ -254,7 +266,7 @@ export class Model {
       total: (span) => {
         if (this.#rank !== 0) return;
         this.#mergeLosses(0, span.shardCount, loss);
-        this.#noteLoss(span, loss);
+        this.#noteBatch(span, loss);
       },
       merge: (span, lo, hi, out) => {
         for (const segment of this.#slice) {
@@ -266,7 +278,7 @@ export class Model {
       // It has to lie where the layers expect it.
       receive: (span, total) => {
         if (total !== gradient) throw new Error(`the total gradient is at ${total}, expected at ${gradient}`);
-        if (this.#rank === 0) this.#noteLoss(span, total + 4 * flatSize);
+        if (this.#rank === 0) this.#noteBatch(span, total + 4 * flatSize);
       },
     };
   }
@@ -276,9 +288,10 @@ export class Model {
     this.#kernels.mergeSums(this.#plan.batchLosses, lossSlotBytes, lo, hi, 0, panelWidth, out, stack);
   }
 
-  #noteLoss(span: Span, sum: number): void {
-    this.#batchLoss = Math.fround(this.#floats[sum / 4] / span.rows);
-    if (!Number.isFinite(this.#batchLoss)) this.#nonFinite.report(this.places.indexOf('loss'), null);
+  #noteBatch(span: Span, slot: number): void {
+    const loss = Math.fround(this.#floats[slot / 4] / span.rows);
+    this.#batch = { loss, correct: this.#floats[slot / 4 + 1] };
+    if (!Number.isFinite(loss)) this.#nonFinite.report(this.places.indexOf('loss'), null);
   }
 }
 

@@ -1,7 +1,7 @@
 /** What the wire bears. Every number here has a test; the door and both ends hold to them. */
 
 /** Raised by any change of messages or frames; ends of different versions refuse each other. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 /** Before a socket has shown the token: for its headers, and all such sockets together. */
 export const headersTimeoutMs = 5_000;

@@ -35,40 +35,57 @@ const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 const tensorOf = ({ snapshot }: Trained, name: string): number[] => [...(snapshot.tensors.get(name) ?? [])];
 
-t.test('an epoch’s loss is the average over its samples, not over its steps', async (t) => {
-  const trained = await train(still, { source, threads: 2 });
-  const weight = tensorOf(trained, '0.weight');
-  let longest = 0;
-  const losses = samplesOf(trained).map(({ x, label }) => {
-    const logits = Array.from({ length: 10 }, (_, o) => {
-      const terms = x.map((value, i) => value * weight[784 * o + i]);
-      longest = Math.max(longest, mean(terms.map(Math.abs)) * 784);
-      return mean(terms) * 784;
+t.test(
+  'an epoch’s loss is the average over its samples, not over its steps, and accuracy by step',
+  async (t) => {
+    const trained = await train(still, { source, threads: 2 });
+    const weight = tensorOf(trained, '0.weight');
+    let longest = 0;
+    let narrowest = Number.POSITIVE_INFINITY;
+    const judged = samplesOf(trained).map(({ x, label }) => {
+      const logits = Array.from({ length: 10 }, (_, o) => {
+        const terms = x.map((value, i) => value * weight[784 * o + i]);
+        longest = Math.max(longest, mean(terms.map(Math.abs)) * 784);
+        return mean(terms) * 784;
+      });
+      const [first, second] = logits.toSorted((a, b) => b - a);
+      narrowest = Math.min(narrowest, first - second);
+      const loss = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0)) - logits[label];
+      return { loss, isRight: logits[label] === first };
     });
-    return Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0)) - logits[label];
-  });
-  // A sum of 784 fused terms is off by at most 784 · u of the sum of magnitudes, a pixel by 1 · u more; a loss
-  // changes by at most twice as much as its logits. Softmax and the average add a few u of a number near 2.
-  const tolerance = 2 * 785 * u * longest + 32 * u * 2;
-  const stepLosses = batches.map(({ first, rows }) => mean(losses.slice(first, first + rows)));
-  for (const [step, loss] of stepLosses.entries()) {
-    t.ok(
-      Math.abs(trained.losses[step] - loss) <= tolerance,
-      `step ${step}: ${trained.losses[step]}, ${loss}`,
+    const losses = judged.map(({ loss }) => loss);
+    // A sum of 784 fused terms is off by at most 784 · u of the sum of magnitudes, a pixel by 1 · u more; a loss
+    // changes by at most twice as much as its logits. Softmax and the average add a few u of a number near 2.
+    const tolerance = 2 * 785 * u * longest + 32 * u * 2;
+    const stepLosses = batches.map(({ first, rows }) => mean(losses.slice(first, first + rows)));
+    for (const [step, loss] of stepLosses.entries()) {
+      t.ok(
+        Math.abs(trained.losses[step] - loss) <= tolerance,
+        `step ${step}: ${trained.losses[step]}, ${loss}`,
+      );
+    }
+    t.ok(narrowest > tolerance, `no prediction is in doubt: the narrowest is by ${narrowest}`);
+    t.strictSame(
+      trained.accuracies,
+      batches.map(
+        ({ first, rows }) => judged.slice(first, first + rows).filter((one) => one.isRight).length / rows,
+      ),
+      'a step’s accuracy is the share of its samples that are predicted right',
     );
-  }
-  const [{ loss }] = trained.epochs;
-  t.equal(
-    loss,
-    (7 * trained.losses[0] + 3 * trained.losses[1]) / 10,
-    'in binary64, in the order of the steps',
-  );
-  t.ok(Math.abs(loss - mean(losses)) <= tolerance, `${loss}, by hand ${mean(losses)}`);
-  t.ok(
-    Math.abs(mean(stepLosses) - mean(losses)) > 10 * tolerance,
-    'the average over steps is another number',
-  );
-});
+    t.ok(judged.some(({ isRight }) => isRight) && judged.some(({ isRight }) => !isRight), 'both occur');
+    const [{ loss }] = trained.epochs;
+    t.equal(
+      loss,
+      (7 * trained.losses[0] + 3 * trained.losses[1]) / 10,
+      'in binary64, in the order of the steps',
+    );
+    t.ok(Math.abs(loss - mean(losses)) <= tolerance, `${loss}, by hand ${mean(losses)}`);
+    t.ok(
+      Math.abs(mean(stepLosses) - mean(losses)) > 10 * tolerance,
+      'the average over steps is another number',
+    );
+  },
+);
 
 for (const variance of ['biased', 'unbiased'] as const) {
   t.test(`running statistics, ${variance}: each batch counts with its own number of samples`, async (t) => {

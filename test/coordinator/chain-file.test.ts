@@ -17,6 +17,7 @@ const reportsOf = (first: number, last: number, digit?: string) =>
     step: first + i,
     samples: 1,
     loss: 1,
+    accuracy: 1,
     seconds: 1,
     digest: digestOf(first + i, digit),
   }));

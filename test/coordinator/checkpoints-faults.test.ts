@@ -143,7 +143,7 @@ function mountSmall(t: Test): string | null {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-disk-'));
   const { status, error } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder]);
   t.teardown(() => {
-    if (status === 0) spawnSync('umount', [folder]);
+    if (status === 0) spawnSync('umount', ['--lazy', folder]);
     rmdirSync(folder);
   });
   if (status !== 0) {

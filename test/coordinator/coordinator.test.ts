@@ -55,12 +55,13 @@ t.test('callbacks, at once or later, change no bit, and hear of every step and e
     t.strictSame(bitsOf(trained), bitsOf(whole));
     t.strictSame(steps, bunches, 'one by one as in bunches');
     t.strictSame(
-      steps.map(({ epoch, step, samples, loss }) => ({ epoch, step, samples, loss })),
+      steps.map(({ epoch, step, samples, loss, accuracy }) => ({ epoch, step, samples, loss, accuracy })),
       whole.losses.map((loss, i) => ({
         epoch: 1 + Math.floor(i / 3),
         step: i + 1,
         samples: [24, 24, 12][i % 3],
         loss,
+        accuracy: whole.accuracies[i],
       })),
     );
     t.strictSame(epochs, trained.epochs);

@@ -8,7 +8,7 @@ import { jsonLines } from '../helpers/cli.ts';
 import { hasFile } from '../helpers/platform.ts';
 import { refusal } from '../helpers/refusal.ts';
 
-const shownStep = { epoch: 1, step: 2, samples: 12, loss: 0.5, seconds: 0.001 };
+const shownStep = { epoch: 1, step: 2, samples: 12, loss: 0.5, accuracy: 0.25, seconds: 0.001 };
 const step = { ...shownStep, digest: 'ab'.repeat(32) };
 const epoch = {
   epoch: 1,

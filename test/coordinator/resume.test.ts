@@ -57,7 +57,7 @@ function timeless(report: EpochReport | StepReport): object {
 /** Goes on from each state, each time on another number of threads, and holds that all is as it would have been. */
 async function holdResumable(t: Test, recipe: RecipeFields) {
   const whole = await watch(recipe, { every: everyStep, threads: 2 });
-  const { losses: _, ...bits } = bitsOf(whole.trained);
+  const { losses: _, accuracies: __, ...bits } = bitsOf(whole.trained);
   for (const [i, from] of whole.kept.entries()) {
     const { trained, kept, steps, epochs } = await watch(recipe, {
       every: everyStep,
@@ -66,10 +66,11 @@ async function holdResumable(t: Test, recipe: RecipeFields) {
     });
     const committed = i + 1;
     const name = `from step ${committed}`;
-    const { losses, ...resumed } = bitsOf(trained);
+    const { losses, accuracies, ...resumed } = bitsOf(trained);
     t.strictSame(resumed, bits, `${name}: the same bits and reports of all epochs`);
     t.equal(trained.stepsComputed, 6 - committed);
     t.strictSame(losses, whole.trained.losses.slice(committed), `${name}: the losses of the other steps`);
+    t.strictSame(accuracies, whole.trained.accuracies.slice(committed), `${name}: and their accuracies`);
     t.strictSame(
       steps.map(timeless),
       whole.steps.slice(committed).map(timeless),
@@ -146,15 +147,16 @@ t.test('a fleet is kept without a pause, and goes on from there with workers and
   const long = { ...fields, epochs: 6 };
   const whole = await trainWithWorkers(long, source, [{ threads: 1 }, { threads: 2 }], { keeping });
   t.ok(kept.length > 6, `kept ${kept.length} times`);
-  const { losses, ...bits } = bitsOf(whole);
-  t.strictSame(bitsOf(await train(long, { source })), { losses, ...bits });
+  const { losses, accuracies, ...bits } = bitsOf(whole);
+  t.strictSame(bitsOf(await train(long, { source })), { losses, accuracies, ...bits });
   for (const from of [kept[1], kept[kept.length >> 1]]) {
     const steps = 3 * from.epoch + from.step;
     for (const trained of [
       await trainWithWorkers(long, source, [{ threads: 2 }], { from }),
       await train(long, { source, threads: 2, from }),
     ]) {
-      t.strictSame(bitsOf(trained), { ...bits, losses: losses.slice(steps) }, `from step ${steps}`);
+      const rest = { losses: losses.slice(steps), accuracies: accuracies.slice(steps) };
+      t.strictSame(bitsOf(trained), { ...bits, ...rest }, `from step ${steps}`);
     }
   }
 });
@@ -192,7 +194,8 @@ t.test('an evaluation that fails costs neither the epoch nor its checkpoint', as
   t.strictSame(kept.map(placeOf), [[0, 3]], 'its steps are done');
   const whole = await watch(fields);
   const resumed = await watch(fields, { from: kept[0] });
-  t.strictSame({ ...bitsOf(resumed.trained), losses: [] }, { ...bitsOf(whole.trained), losses: [] });
+  const rest = { losses: [], accuracies: [] };
+  t.strictSame({ ...bitsOf(resumed.trained), ...rest }, { ...bitsOf(whole.trained), ...rest });
   t.strictSame(resumed.kept.map(bare), whole.kept.map(bare), 'its end is kept, too');
 });
 
@@ -209,7 +212,8 @@ t.test('who cannot keep it ends it', async (t) => {
 t.test('a run that is done gives its result without a step', async (t) => {
   const whole = await watch(fields);
   const { trained, kept } = await watch(fields, { from: whole.kept.at(-1) ?? null });
-  t.strictSame({ ...bitsOf(trained), losses: [] }, { ...bitsOf(whole.trained), losses: [] });
+  const rest = { losses: [], accuracies: [] };
+  t.strictSame({ ...bitsOf(trained), ...rest }, { ...bitsOf(whole.trained), ...rest });
   t.match(trained, { samples: 0, stoppedBy: null, steps: 6, stepsComputed: 0 });
   t.strictSame(kept, []);
 });

@@ -2,7 +2,7 @@
 
 export type Field =
   | { readonly number: number; readonly wire: 'varint'; readonly value: bigint }
-  | { readonly number: number; readonly wire: 'bytes' | 'fixed32'; readonly value: Buffer };
+  | { readonly number: number; readonly wire: 'bytes' | 'fixed32' | 'fixed64'; readonly value: Buffer };
 
 export class Message {
   readonly fields: readonly Field[];
@@ -28,6 +28,7 @@ export class Message {
       const tag = Number(varint());
       const number = Math.floor(tag / 8);
       if (tag % 8 === 0) fields.push({ number, wire: 'varint', value: varint() });
+      else if (tag % 8 === 1) fields.push({ number, wire: 'fixed64', value: take(8) });
       else if (tag % 8 === 2) fields.push({ number, wire: 'bytes', value: take(Number(varint())) });
       else if (tag % 8 === 5) fields.push({ number, wire: 'fixed32', value: take(4) });
       else throw new Error(`wire type ${tag % 8} at ${at}`);
@@ -78,6 +79,10 @@ export class Message {
 
   float(number: number): number {
     return one(this.#all(number, 'fixed32'), number).readFloatLE();
+  }
+
+  double(number: number): number {
+    return one(this.#all(number, 'fixed64'), number).readDoubleLE();
   }
 
   has(number: number): boolean {

@@ -82,13 +82,15 @@ export class RemoteRun {
   /** Trains to the end, and then sends everybody home. */
   async train(hooks: Hooks = {}): Promise<Trained> {
     const losses: number[] = [];
+    const accuracies: number[] = [];
     const onSteps = (reports: readonly StepReport[]): void => {
       losses.push(...reports.map(({ loss }) => loss));
+      accuracies.push(...reports.map(({ accuracy }) => accuracy));
       hooks.onSteps?.(reports);
     };
     try {
       const outcome = await coordinate(this.run, this.fleet, { ...hooks, onSteps });
-      return { ...outcome, run: this.run, losses };
+      return { ...outcome, run: this.run, losses, accuracies };
     } finally {
       await this.close('the run is done');
     }

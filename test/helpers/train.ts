@@ -27,6 +27,8 @@ export interface Trained extends Outcome {
   readonly run: Run;
   /** Average loss of every step. */
   readonly losses: readonly number[];
+  /** Share of right predictions of every step. */
+  readonly accuracies: readonly number[];
 }
 
 export const label = (key: string): string => key;
@@ -71,14 +73,16 @@ export async function startTraining(
 export async function train(fields: RecipeFields, options: TrainOptions): Promise<Trained> {
   const { hooks = {}, keeping = null, wrapTeam = (team: Team) => team } = options;
   const losses: number[] = [];
+  const accuracies: number[] = [];
   const onSteps = (reports: readonly StepReport[]): void => {
     losses.push(...reports.map(({ loss }) => loss));
+    accuracies.push(...reports.map(({ accuracy }) => accuracy));
     hooks.onSteps?.(reports);
   };
   const { run, team } = await startTraining(fields, options);
   try {
     const outcome = await coordinate(run, wrapTeam(team), { ...hooks, onSteps }, keeping);
-    return { ...outcome, run, losses };
+    return { ...outcome, run, losses, accuracies };
   } finally {
     await team.close();
   }
@@ -91,12 +95,13 @@ export function bitsOf({
   stateDigest,
   chain,
   losses,
+  accuracies,
   epochs,
   steps,
   test,
 }: Trained) {
   const perEpoch = epochs.map(({ loss, testLoss, testAccuracy }) => ({ loss, testLoss, testAccuracy }));
-  return { recipeId, weightsDigest, stateDigest, chain, losses, perEpoch, steps, test };
+  return { recipeId, weightsDigest, stateDigest, chain, losses, accuracies, perEpoch, steps, test };
 }
 
 /** The numbers of the samples of the last epoch, in the order in which they were trained on. */

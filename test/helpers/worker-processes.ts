@@ -48,7 +48,11 @@ export function launch(
   });
   const child = started;
   if (child === undefined) throw new Error('it was not started');
-  t.teardown(() => child.kill('SIGKILL'));
+  // Whoever still writes into the test's folder stands in the way of its removal.
+  t.teardown(async () => {
+    child.kill('SIGKILL');
+    await finished.catch(() => {});
+  });
   return {
     child,
     cwd,

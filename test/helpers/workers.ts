@@ -75,13 +75,17 @@ export async function trainWithWorkers(
   const teams: Team[] = [];
   const sessions = workers.map((worker, i) => joinFleet(fleet, worker, i, (team) => teams.push(team)));
   const losses: number[] = [];
+  const accuracies: number[] = [];
   try {
-    const onSteps = (reports: readonly StepReport[]) => losses.push(...reports.map(({ loss }) => loss));
+    const onSteps = (reports: readonly StepReport[]): void => {
+      losses.push(...reports.map(({ loss }) => loss));
+      accuracies.push(...reports.map(({ accuracy }) => accuracy));
+    };
     const outcome = await coordinate(run, fleet, { onSteps }, keeping);
     fleet.close('the run is done');
     const ends = await Promise.all(sessions.map(({ ended }) => ended));
     const threadDeaths = teams.reduce((sum, { deaths }) => sum + deaths, 0);
-    return { ...outcome, run, losses, fleet, events, ends, threadDeaths };
+    return { ...outcome, run, losses, accuracies, fleet, events, ends, threadDeaths };
   } finally {
     fleet.close('the test is over');
     await Promise.all(sessions.map(({ ended }) => ended));

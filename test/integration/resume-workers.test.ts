@@ -110,10 +110,10 @@ t.test(
   'when all workers are gone for too long, what was done is kept, and how to go on is said',
   async (t) => {
     if (!hasSignals(t)) return;
-    const { code, stderr, words, port } = await leftAlone(t, ['--worker-timeout', '3s'], async () => {});
+    const { code, stderr, words, port } = await leftAlone(t, ['--worker-timeout', '8s'], async () => {});
     t.equal(code, 1, 'exit code 1');
-    t.match(stderr, /^lockstep: waited 3 s for workers: 0 of 1 are there; /);
-    t.equal(words, `coordinator --resume r --listen 127.0.0.1:${port} --worker-timeout 3s`);
+    t.match(stderr, /^lockstep: waited 8 s for workers: 0 of 1 are there; /);
+    t.equal(words, `coordinator --resume r --listen 127.0.0.1:${port} --worker-timeout 8s`);
   },
 );
 

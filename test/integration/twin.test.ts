@@ -86,7 +86,7 @@ function trainWithTwin({ setup, architecture, plan, memory, recipe, samples, ste
     span.next = plan.replicas[(step + 1) % 2];
     assignSpan(span, Math.min(recipe.batchSize, samples.length - span.firstSample), 0, 1);
     trainStep(model, span, soloGroup());
-    losses.push(model.batchLoss);
+    losses.push(model.batch.loss);
     chain = nextDigest(chain, step + 1, model.checksum);
   }
   if (nonFinite.found()) throw new Error('the twin met NaN or infinity');

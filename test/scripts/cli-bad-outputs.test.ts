@@ -53,6 +53,11 @@ t.test('outputs, refused before anything is trained', (t) =>
     ),
     'the log as a folder': output(['--log', 'full'], 1, /cannot write the log "full" \(it is a folder\)/),
     'the log below a file': output(['--log', 'file/a'], 1, /cannot write the log "file\/a" \(E[A-Z]+: /),
+    'curves below a file': output(
+      ['--tensorboard', 'file'],
+      1,
+      /cannot write "file\/events\.out\.tfevents\.[^"]+" \(E[A-Z]+: /,
+    ),
     'a used run folder': output(
       ['--run', 'full'],
       2,
@@ -64,7 +69,7 @@ t.test('outputs, refused before anything is trained', (t) =>
       prepare: (folder) => writeFileSync(join(folder, 'runs'), ''),
     }),
     'new folders for a run that never begins': train(
-      ['--out', 'a/b/c', '--log', 'd/e', '--run', 'f/g', '--data', 'nope'],
+      ['--out', 'a/b/c', '--log', 'd/e', '--run', 'f/g', '--tensorboard', 'h/i', '--data', 'nope'],
       2,
       /there is no folder "nope"/,
     ),
@@ -81,6 +86,7 @@ t.test('no devices, and no folders where the system makes them', async (t) => {
   await holdRefused(t, {
     'the model': output(['--out', '/proc/x/y'], 1, /cannot write "\/proc\/x\/y" \(ENOENT/),
     'the log': output(['--log', '/proc/x/y'], 1, /cannot write "\/proc\/x\/y" \(ENOENT/),
+    curves: output(['--tensorboard', '/proc/x/y'], 1, /cannot write "\/proc\/x\/y\/events\.[^"]*" \(ENOENT/),
     'the run folder': output(['--run', '/proc/x/y'], 1, /--run: cannot make "\/proc\/x\/y" \(ENOENT/),
   });
 });

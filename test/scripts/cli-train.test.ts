@@ -149,7 +149,12 @@ t.test('the log: a line per step with the true number of samples, a line per epo
     stepLines.map(({ epoch, step, samples }) => [epoch, step, samples]),
     Array.from({ length: steps }, (_, i) => [i < 4 ? 1 : 2, i + 1, i % 4 === 3 ? tinyTrain - 48 : 16]),
   );
-  for (const line of stepLines) t.same(Object.keys(line), ['epoch', 'step', 'samples', 'loss', 'seconds']);
+  const fields = ['epoch', 'step', 'samples', 'loss', 'accuracy', 'seconds'];
+  for (const line of stepLines) {
+    t.same(Object.keys(line), fields);
+    const right = Number(line.accuracy) * Number(line.samples);
+    t.ok(Number.isInteger(right) && right >= 0 && right <= Number(line.samples), `${right} right`);
+  }
   const epochLines = lines.filter((line) => 'testLoss' in line);
   t.same(
     epochLines.map(({ epoch, steps: until }) => [epoch, until]),

@@ -52,7 +52,7 @@ function lossesIn(threads: number): { losses: number[]; bytes: number; evaluated
   const progress: Progress & { committed: number } = {
     committed: 0,
     begin: () => {},
-    commit: (_step, loss) => {
+    commit: (_step, { loss }) => {
       losses.push(loss);
       progress.committed += 1;
       return true;

@@ -38,16 +38,20 @@ function exponentials(row: usize, stride: usize, classes: i32, peak: f32, out: u
 
 export function softmaxCrossEntropy(
   logits: usize, stride: usize, classes: i32, rows: i32, labels: usize, order: usize, first: i32,
-  divisor: f32, gradient: usize,
+  divisor: f32, gradient: usize, correct: usize,
 ): f32 {
   let total: f32 = 0;
+  let right = 0;
   for (let r = 0; r < rows; r++) {
     const sample = order != 0 ? load<u32>(order + ((<usize>(first + r)) << 2)) : <u32>(first + r);
     const label = <i32>load<u8>(labels + <usize>sample);
-    const peak = load<f32>(classAt(logits, stride, largest(logits, stride, classes)));
+    const guess = largest(logits, stride, classes);
+    const peak = load<f32>(classAt(logits, stride, guess));
     const sum = exponentials(logits, stride, classes, peak, gradient);
     const target = load<f32>(classAt(logits, stride, label)) - peak;
-    total += f32x4.extract_lane(log4(f32x4.splat(sum)), 0) - target;
+    const loss = f32x4.extract_lane(log4(f32x4.splat(sum)), 0) - target;
+    total += loss;
+    right += i32(guess == label) & i32(loss == loss);
     divideRow(gradient, stride, classes, sum);
     const own = classAt(gradient, stride, label);
     store<f32>(own, load<f32>(own) - 1);
@@ -56,6 +60,7 @@ export function softmaxCrossEntropy(
     logits += PANEL_BYTES;
     gradient += PANEL_BYTES;
   }
+  store<f32>(correct, <f32>right);
   return total;
 }
 

@@ -66,20 +66,25 @@ INLINE size_t sampleAt(Optional<const uint32_t> order, int index) {
 
 float softmaxCrossEntropy(
     const float* logits, Bytes stride, int classes, int rows, const uint8_t* labels,
-    Optional<const uint32_t> order, int first, float divisor, float* gradient) {
+    Optional<const uint32_t> order, int first, float divisor, float* gradient, float* correct) {
   float total = 0;
+  int right = 0;
   for (int r = 0; r < rows; r++) {
     const Logits row(logits, stride, r);
     const Outputs out(gradient, stride, r);
     const int label = labels[sampleAt(order, first + r)];
-    const float peak = largest(row, classes).value;
+    const auto [guess, peak] = largest(row, classes);
     const float sum = exponentials(row, classes, peak, out);
-    total += logarithm(splat(sum))[0] - (row[label] - peak);
+    const float loss = logarithm(splat(sum))[0] - (row[label] - peak);
+    total += loss;
+    // No branch here either: a guess is right or wrong as it likes.
+    right += (guess == label) & (loss == loss);
     replace(out, classes, [&](Integers number, Vector value) {
       const Vector probability = value / splat(sum);
       return (number == label ? probability - splat(1) : probability) / splat(divisor);
     });
   }
+  *correct = static_cast<float>(right);
   return total;
 }
 

@@ -11,19 +11,23 @@ export function loss(m: Views): Pick<Kernels, 'softmaxCrossEntropy' | 'softmax' 
     for (let j = 0; j < padded(values.length); j++) m.set(at(matrix, stride, row, j), values[j] ?? 0);
   };
   return {
-    softmaxCrossEntropy(logits, stride, classes, rows, labels, order, first, divisor, gradient) {
+    softmaxCrossEntropy(logits, stride, classes, rows, labels, order, first, divisor, gradient, correct) {
       let total = 0;
+      let right = 0;
       for (let r = 0; r < rows; r++) {
         const label = m.bytes[labels + m.sample(order, first + r)];
         const row = rowOf(logits, stride, r, classes);
         const { exponentials, sum, peak } = softmaxParts(row);
-        total = f(total + f(log(sum) - f(row[label] - peak)));
+        const loss = f(log(sum) - f(row[label] - peak));
+        total = f(total + loss);
+        if (largest(row) === label && !Number.isNaN(loss)) right += 1;
         const differences = exponentials.map((value, j) => {
           const probability = f(value / sum);
           return f((j === label ? f(probability - 1) : probability) / f(divisor));
         });
         put(gradient, stride, r, differences);
       }
+      m.set(correct, right);
       return total;
     },
 

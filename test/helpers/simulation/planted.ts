@@ -16,8 +16,10 @@ export interface PlantedBug {
   readonly name: string;
   /** A failure that it must lead to. */
   readonly foundBy: RegExp;
-  /** Within so many seeds from 1. */
+  /** Up to this seed. */
   readonly seeds: number;
+  /** From this seed on, 1 if nothing is said: in some before it a storm of deaths goes on until time is up, for half a minute. */
+  readonly from?: number;
   /** Plants it; the function that it returns takes it out. */
   plant(): () => void;
 }
@@ -190,6 +192,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'nodes of the dead not adopted by who comes next',
     foundBy: hang,
+    from: 4,
     seeds: 120,
     plant: () => patch(DistributedStep.prototype, 'adoptOrphans', () => () => {}),
   },
@@ -239,6 +242,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a lost range of an evaluation',
     foundBy: hang,
+    from: 4,
     seeds: 60,
     plant: () => patch(DistributedEvaluation.prototype, 'lose', () => () => {}),
   },

@@ -30,7 +30,7 @@ function putLabels(area: Area, count: number, classes: number): number {
 }
 
 t.test(
-  'softmaxCrossEntropy: every build gives the twin’s loss and gradient, in any order of samples',
+  'softmaxCrossEntropy: every build gives the twin’s loss, gradient and count, in any order of samples',
   (t) => {
     const cases = fc.record({
       shape: shapes,
@@ -46,8 +46,20 @@ t.test(
       const order = hasOrder ? area.putOrder(first + rows, samples) : 0;
       const logits = takeLogits(area, shape);
       const gradient = takeLogits(area, shape);
+      const right = area.take(1);
       return (kernels) =>
-        kernels.softmaxCrossEntropy(logits, stride, classes, rows, labels, order, first, divisor, gradient);
+        kernels.softmaxCrossEntropy(
+          logits,
+          stride,
+          classes,
+          rows,
+          labels,
+          order,
+          first,
+          divisor,
+          gradient,
+          right,
+        );
     });
     t.end();
   },
@@ -100,6 +112,60 @@ t.test('argmax takes the first of several largest, and counts −0 and 0 as equa
 });
 
 t.test(
+  'softmaxCrossEntropy counts the rows whose label is predicted as argmax does, and none with NaN',
+  (t) => {
+    const rows = [
+      { logits: [1, 3, 2], label: 1, isRight: true },
+      { logits: [1, 3, 2], label: 2, isRight: false },
+      { logits: [3, 3, 2], label: 0, isRight: true },
+      { logits: [3, 3, 2], label: 1, isRight: false },
+      { logits: [-0, 0, -1], label: 0, isRight: true },
+      { logits: [Number.NaN, 0, 1], label: 0, isRight: false },
+      { logits: [0, 2, Number.NaN], label: 1, isRight: false },
+      { logits: [0, Number.POSITIVE_INFINITY, 1], label: 1, isRight: false },
+      { logits: [-3e38, 3e38, 0], label: 1, isRight: true },
+    ];
+    const [classes, stride, at] = [3, 64 * rows.length, { labels: 1024, out: 2048, count: 4096 }];
+    for (const { name, instantiate } of builds) {
+      const memory = newMemory(1);
+      const floats = new Float32Array(memory.buffer);
+      floats.fill(-7, at.count / 4 - 1, at.count / 4 + 2);
+      for (const [r, { logits, label }] of rows.entries()) {
+        floats.set(logits, 16 + 16 * r);
+        new Uint8Array(memory.buffer)[at.labels + r] = label;
+      }
+      const kernels = instantiate(memory);
+      const count = (first: number, end: number): number => {
+        const from = 64 + 64 * first;
+        kernels.softmaxCrossEntropy(
+          from,
+          stride,
+          classes,
+          end - first,
+          at.labels,
+          0,
+          first,
+          1,
+          at.out,
+          at.count,
+        );
+        return floats[at.count / 4];
+      };
+      const counts = rows.map((_, r) => count(r, r + 1));
+      t.same(
+        counts,
+        rows.map(({ isRight }) => (isRight ? 1 : 0)),
+        `${name}: row by row`,
+      );
+      t.equal(count(0, rows.length), 4, `${name}: all`);
+      t.equal(count(2, 2), 0, `${name}: no row`);
+      t.same([floats[at.count / 4 - 1], floats[at.count / 4 + 1]], [-7, -7], `${name}: nothing beside it`);
+    }
+    t.end();
+  },
+);
+
+t.test(
   'the gradient is (P − Y) ÷ divisor with a padding of +0, and logits too far apart stay finite',
   (t) => {
     const [classes, stride, divisor] = [3, 192, 4];
@@ -111,7 +177,7 @@ t.test(
       floats.set([2, 2, 2], 32);
       bytes.set([0, 2], 1024);
       const { softmaxCrossEntropy, softmax } = instantiate(memory);
-      const total = softmaxCrossEntropy(64, stride, classes, 2, 1024, 0, 0, divisor, 2048);
+      const total = softmaxCrossEntropy(64, stride, classes, 2, 1024, 0, 0, divisor, 2048, 4096);
       // Exactly 1, 0, 0 minus 1, 0, 0; then a third each. A third is one rounding of 1 ÷ 3.
       const third = Math.fround(1 / 3);
       const rows = [

@@ -59,6 +59,7 @@ function runsOf(plan: MemoryPlan, { epochSamples, threads }: Sizes, flatSize: nu
     ['evaluation losses', plan.evaluationLosses, Math.ceil(largestSplit / evaluationShard) * lossSlotBytes],
     ['predictions', plan.predictions, largestSplit],
     ['step losses', plan.stepLosses, 4 * plan.stepCount],
+    ['step counts', plan.stepCorrect, 4 * plan.stepCount],
     ['step seconds', plan.stepSeconds, 8 * plan.stepCount],
     ['step checksums', plan.stepChecksums, 8 * plan.stepCount],
     ['order', plan.order, 4 * epochSamples],

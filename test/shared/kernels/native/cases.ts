@@ -261,7 +261,18 @@ const plans: Record<KernelName, (plan: Plan) => number[]> = {
     const labels = plan.take(samples) + 1;
     for (let i = 0; i < samples; i++) plan.bytes[labels + i] = plan.pick(0, classes - 1);
     const order = plan.order(first + rows, samples);
-    return [logits, stride, classes, rows, labels, order, first, plan.pick(1, 70_000), gradient];
+    return [
+      logits,
+      stride,
+      classes,
+      rows,
+      labels,
+      order,
+      first,
+      plan.pick(1, 70_000),
+      gradient,
+      plan.take(1),
+    ];
   },
   softmax(plan) {
     const [rows, classes] = [plan.pick(0, 14), plan.pick(1, 40)];

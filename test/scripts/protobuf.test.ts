@@ -1,7 +1,7 @@
 /** Protocol buffers against bytes from their documentation, and against a reader. */
 import t from 'tap';
-import { float, integer, message, text } from '../../../scripts/onnx/protobuf.ts';
-import { Message } from '../../helpers/protobuf.ts';
+import { double, float, integer, message, text } from '../../scripts/protobuf.ts';
+import { Message } from '../helpers/protobuf.ts';
 
 const hex = (parts: readonly Uint8Array[]) => Buffer.concat(parts).toString('hex');
 
@@ -10,6 +10,7 @@ t.test('the examples of the documentation', (t) => {
   t.equal(hex(text(2, 'testing')), '120774657374696e67');
   t.equal(hex(message(3, integer(1, 150))), '1a03089601');
   t.equal(hex(float(4, 1)), '250000803f');
+  t.equal(hex(double(1, -2)), '0900000000000000c0');
   t.end();
 });
 

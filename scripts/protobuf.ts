@@ -1,11 +1,12 @@
 /**
- * Writing of protocol buffers (https://protobuf.dev/programming-guides/encoding), as much as ONNX needs. Each function
- * gives one field, in parts to be written one behind the other, so that no tensor is copied for the messages around it.
+ * Writing of protocol buffers (https://protobuf.dev/programming-guides/encoding), as much as ONNX and TensorBoard need.
+ * Each function gives one field, in parts to be written one behind the other, so that no tensor is copied for the messages
+ * around it.
  */
 
 export type Parts = readonly Uint8Array[];
 
-const wireTypes = { varint: 0, lengthDelimited: 2, fixed32: 5 } as const;
+const wireTypes = { varint: 0, fixed64: 1, lengthDelimited: 2, fixed32: 5 } as const;
 
 /** An integer ≥ 0. */
 export function integer(field: number, value: number): Parts {
@@ -17,6 +18,13 @@ export function float(field: number, value: number): Parts {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setFloat32(0, value, true);
   return [Uint8Array.from([...tag(field, 'fixed32'), ...bytes])];
+}
+
+/** A binary64. */
+export function double(field: number, value: number): Parts {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setFloat64(0, value, true);
+  return [Uint8Array.from([...tag(field, 'fixed64'), ...bytes])];
 }
 
 export function text(field: number, value: string): Parts {
