@@ -92,7 +92,11 @@ t.test('on a terminal a block moves, epochs go above it, and in the end it is go
     await terminal.until(([first]) => first === 'reading the data of tiny  0:00');
     view.start(run, liveAt(run, position), 'custom');
     view.steps(
-      [2, 1].map((loss, i) => ({ ...{ epoch: 1, step: i + 1, samples: 16, accuracy: 0.5, seconds: 1 }, loss, digest: '' })),
+      [2, 1].map((loss, i) => ({
+        ...{ epoch: 1, step: i + 1, samples: 16, seconds: 1, accuracy: 0.5 },
+        loss,
+        digest: '',
+      })),
     );
     await terminal.until((lines) => lines.at(-1) === 'loss 0.2500  █▁');
     const bar = terminal.lines.findIndex((line) => line.startsWith('epoch 1/3'));
