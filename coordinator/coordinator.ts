@@ -322,6 +322,10 @@ class Coordinator {
       position: () => this.#position(),
       committed: () => this.#team.committed,
       workers: () => this.#team.workersNow(),
+      account: () => {
+        const { deaths, joins, shardsRecomputed } = this.#team;
+        return { work: this.#team.account(), deaths, joins, shardsRecomputed };
+      },
       flat: () => this.#steadyFlat(),
       watchSteps: () => () => {},
     };

@@ -13,18 +13,29 @@ const advice: Readonly<Record<string, string>> = {
 
 /**
  * Listens, and returns the port.
+ * @param label the flag that says where
+ * @param orAnyPort whether any port will do where this one is taken
  * @throws LockstepError (CONNECTION)
  */
-export function listenAt(listener: Server, { host, port }: ListenAddress): Promise<number> {
+export function listenAt(
+  listener: Server,
+  { host, port }: ListenAddress,
+  { label = '--listen', orAnyPort = false } = {},
+): Promise<number> {
   return new Promise((resolve, reject) => {
-    listener.once('error', (cause) => {
+    const refuse = (cause: Error): void => {
+      if (orAnyPort && port !== 0 && codeOf(cause) === 'EADDRINUSE') {
+        listenAt(listener, { host, port: 0 }, { label }).then(resolve, reject);
+        return;
+      }
       const why = advice[codeOf(cause) ?? ''] ?? `${reasonOf(cause)}; choose another address`;
       reject(
-        new LockstepError('CONNECTION', `--listen: cannot listen on ${addressText(host, port)}: ${why}`, {
+        new LockstepError('CONNECTION', `${label}: cannot listen on ${addressText(host, port)}: ${why}`, {
           cause,
         }),
       );
-    });
+    };
+    listener.once('error', refuse);
     listener.listen(port, host, () => resolve((listener.address() as AddressInfo).port));
   });
 }

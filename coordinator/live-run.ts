@@ -1,5 +1,6 @@
 /** What can be seen of a run at any moment, whoever computes it: for the terminal, the page and the metrics. */
 import type { StepTimeline } from '../shared/timeline.ts';
+import type { WorkAccount } from '../shared/training.ts';
 import type { Run } from './prepare.ts';
 import type { Position } from './reports.ts';
 
@@ -35,6 +36,16 @@ export interface WorkerNow {
   readonly silentMs: number | null;
 }
 
+/** Who did what, and what went wrong, since this process took the run up. */
+export interface RunAccount {
+  readonly work: readonly WorkAccount[];
+  /** Threads or workers that died, and the shards that were computed again for it. */
+  readonly deaths: number;
+  readonly shardsRecomputed: number;
+  /** Workers that came, or came back; the threads of a coordinator's own process are one. */
+  readonly joins: number;
+}
+
 /** What a run is busy with. `waiting`: for workers, before the first step or later. */
 export type Activity = 'waiting' | 'training' | 'evaluating' | 'over';
 
@@ -46,6 +57,7 @@ export interface LiveRun {
   committed(): number;
   /** Those that take part by rank, then those that do not. */
   workers(): readonly WorkerNow[];
+  account(): RunAccount;
   /**
    * A copy of the flat vector (parameters and running statistics) after so many steps; null where the run is too fast to
    * copy it between two steps just now.

@@ -14,6 +14,12 @@ import { showError } from './commands/screen.ts';
 type Values = Readonly<Record<string, unknown>>;
 
 const commonFlags = ['help', 'version'];
+/** What their values look like, by `--name`. */
+const optionalFlags = new Map(
+  commands
+    .flatMap(flagsOf)
+    .flatMap(({ name, kind, looks = /^/ }) => (kind === 'optional' ? [[`--${name}`, looks]] : [])),
+);
 const completionFlag = 'get-yargs-completions';
 
 /** Runs the command that the arguments name. @returns the exit code @throws LockstepError */
@@ -34,7 +40,7 @@ async function main(args: readonly string[]): Promise<number> {
           given = command;
         },
       ),
-    newParser(yargs([...args])),
+    newParser(yargs(withEmptyValues(args))),
   );
   const values: Values = await parser.parseAsync();
   const words = (values._ as unknown[]).map(String);
@@ -78,6 +84,15 @@ function withFlags(parser: Argv, flags: readonly Flag[]): Argv {
     parser.option(name, { type: kind === 'switch' ? 'boolean' : 'string', describe: help });
   }
   return parser;
+}
+
+/** A flag that may stand alone takes the next word only if it looks like a value: `--dashboard note` names a recipe. */
+function withEmptyValues(args: readonly string[]): string[] {
+  const end = args.includes('--') ? args.indexOf('--') : args.length;
+  return args.map((argument, i) => {
+    const looks = i < end ? optionalFlags.get(argument) : undefined;
+    return looks === undefined || looks.test(args[i + 1] ?? '') ? argument : `${argument}=`;
+  });
 }
 
 /** Help or the version, if that is what the arguments ask for, whatever else they say. */

@@ -28,7 +28,7 @@ export function coordinatorUrl(
 }
 
 /** Where others reach this machine, if it listens everywhere: the first address that is not its own alone. */
-function reachableHost(host: string): string {
+export function reachableHost(host: string): string {
   if (host !== '0.0.0.0' && host !== '::') return host;
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   const found = addresses.find(({ internal, family }) => !internal && family === 'IPv4');

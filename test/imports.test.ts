@@ -159,7 +159,15 @@ t.test('a circle would be found', (t) => {
   t.end();
 });
 
-for (const name of ['piscina', 'yargs', 'ws', 'msgpackr', '@peculiar/x509', 'reflect-metadata']) {
+for (const name of [
+  'piscina',
+  'yargs',
+  'ws',
+  'msgpackr',
+  '@peculiar/x509',
+  'reflect-metadata',
+  'prom-client',
+]) {
   t.test(`${name} is imported in one place at most`, (t) => {
     const importers = sources.filter(({ imports }) => imports.some((one) => packageOf(one) === name));
     t.ok(importers.length <= 1, importers.map(({ path }) => path).join(', ') || 'nowhere');
@@ -199,7 +207,8 @@ t.test('help loads no package, and training on one machine nothing that only the
   for (const path of ['scripts/index.ts', 'scripts/commands/train.ts']) {
     t.ok(paths.has(path), path);
     const loaded = loadedWith(path);
-    for (const name of ['ws', 'msgpackr', '@peculiar/x509']) t.notOk(loaded.has(name), `${path}: ${name}`);
+    for (const name of ['ws', 'msgpackr', '@peculiar/x509', 'prom-client'])
+      t.notOk(loaded.has(name), `${path}: ${name}`);
   }
   t.ok(loadedWith('scripts/index.ts').has('piscina'), 'what is loaded is found');
   t.same([...loadedWith('shared/wire/codec.ts')].toSorted(), ['msgpackr', 'zod'], 'through other files, too');

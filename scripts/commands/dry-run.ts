@@ -14,6 +14,7 @@ import { readListening } from './listening.ts';
 import { chooseRecipe } from './recipe-fields.ts';
 import { grouped, plural, Screen } from './screen.ts';
 import { readThreads } from './threads.ts';
+import { readWatching } from './watching.ts';
 
 /** Threads that have a line of their own. */
 const mostThreads = 8;
@@ -36,6 +37,7 @@ export async function dryRunCommand(
   const recipe = chooseRecipe(argument, flags);
   const defaultThreads = command === 'train' ? availableParallelism() : 0;
   const listening = await readListening(flags, command, defaultThreads, null, true);
+  await readWatching(flags, command, listening, null, true);
   const threads = listening?.threads ?? readThreads(flags, defaultThreads);
   const prepared = await prepareFields(recipe.fields, {
     label: (key) => (key === 'threads' ? flags.label('threads') : recipe.label(key)),

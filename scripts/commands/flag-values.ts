@@ -42,7 +42,7 @@ export class FlagValues {
     for (const { name, kind, value: placeholder } of flags) {
       const value = parsed[name];
       if (value === undefined) continue;
-      if (value === '')
+      if (value === '' && kind !== 'optional')
         throw usageError(`--${name}: got nothing, expected a value: --${name} ${placeholder}`);
       this.#given.set(name, { value: String(value), kind, label: `--${name}`, from: 'command line' });
     }
@@ -99,6 +99,7 @@ export class FlagValues {
       const given = this.#given.get(name);
       if (given === undefined) return [];
       if (given.kind === 'switch') return this.isOn(name) ? [`--${name}`] : [];
+      if (given.value === '') return [`--${name}`];
       return [`--${name}`, given.value];
     });
   }

@@ -1,8 +1,10 @@
 /** A flag of a command, on its command line and as LOCKSTEP_… in the environment. */
 export interface Flag {
   readonly name: string;
-  /** A switch takes no value. */
-  readonly kind: 'text' | 'number' | 'switch';
+  /** A switch takes no value, `optional` may have one: the next word, if it looks like one. */
+  readonly kind: 'text' | 'number' | 'switch' | 'optional';
+  /** What a value that may be left out looks like. */
+  readonly looks?: RegExp;
   /** What stands for the value in help. */
   readonly value?: string;
   readonly help: string;

@@ -1,6 +1,6 @@
 /** All flags: what each command takes, on its command line and as LOCKSTEP_… in the environment. */
 import type { Flag } from './flag.ts';
-import { joinFlags, listenFlags } from './network-flags.ts';
+import { dashboardFlags, joinFlags, listenFlags } from './network-flags.ts';
 
 /** What is trained. */
 export const recipeFlags: readonly Flag[] = [
@@ -197,12 +197,14 @@ const placeFlags: readonly Flag[] = [
 export const runFlags: readonly Flag[] = [
   { ...threadsFlag, help: '1 to 1024, with --listen also 0', otherwise: 'the cores available' },
   ...placeFlags,
+  ...dashboardFlags('none; without a value 127.0.0.1:7078'),
 ];
 
 /** The same for a coordinator, where others compute. */
 export const coordinatorRunFlags: readonly Flag[] = [
   { ...threadsFlag, help: 'threads of this process that compute too, 0 to 1024', otherwise: '0' },
   ...placeFlags,
+  ...dashboardFlags('127.0.0.1, the port after that of --listen'),
 ];
 
 /** With which `train` becomes a coordinator. */

@@ -1,10 +1,10 @@
 /** What a coordinator shows of its workers: how to start them, and a line for each that comes or goes. */
 import type { FleetEvent } from '../../coordinator/fleet.ts';
 import { hostOf, isLoopback } from '../../shared/wire/address.ts';
+import { FleetWords } from '../fleet-words.ts';
 import type { Invitation } from '../invitation.ts';
-import { thisProcess } from '../invitation.ts';
 import type { Listening } from './listening.ts';
-import { clock, plural, type Screen } from './screen.ts';
+import { clock, type Screen } from './screen.ts';
 import { commandText } from './shell-word.ts';
 import type { TrainView } from './train-view.ts';
 
@@ -12,10 +12,7 @@ export class FleetView {
   readonly #screen: Screen;
   readonly #view: TrainView;
   readonly #listening: Listening;
-  /** True while threads of this process take part; they are one worker of the fleet's count. */
-  #isHere = false;
-  /** Why those whose end comes next go, by address. */
-  readonly #verdicts = new Map<string, string>();
+  readonly #words = new FleetWords();
 
   constructor(screen: Screen, view: TrainView, listening: Listening) {
     this.#screen = screen;
@@ -40,54 +37,22 @@ export class FleetView {
   }
 
   event(event: FleetEvent): void {
-    if ('address' in event && event.name === thisProcess && event.address === thisProcess) {
-      this.#isHere = event.kind === 'joined';
-      if (event.kind === 'joined') return;
-    }
-    const { kind } = event;
-    const line = (text: string) => this.#screen.text(text);
-    switch (kind) {
+    const text = this.#words.of(event);
+    if (text === null) return;
+    switch (event.kind) {
       case 'waiting':
-        this.#wait(event.needed - event.workers);
-        break;
+        this.#screen.text(`${text}, at most ${clock(this.#listening.workerTimeoutMs / 1000)}`);
+        this.#view.waitFor(text);
+        return;
       case 'enough':
         this.#view.waitFor(null);
-        line(`${event.step === 0 ? 'starting' : 'going on'} with ${this.#others(event.workers)}`);
-        break;
+        this.#screen.text(text);
+        return;
       case 'conflict':
-        line(this.#screen.style('red', `WRONG BITS: ${event.name}, ${event.reason}; two workers differ`));
-        break;
-      case 'joined':
-        line(
-          `${whoIs(event)} ${event.isBack ? 'is back' : 'joined'}: ${plural(event.threads, 'thread')}, ` +
-            `${event.kernels} kernels${this.#count(event.workers)}`,
-        );
-        break;
-      case 'back':
-        line(`${whoIs(event)} is back${this.#count(event.workers)}`);
-        break;
-      case 'thrown out':
-      case 'replaced':
-        // Its end is told next, with those who are left.
-        this.#verdicts.set(event.address, kind === 'replaced' ? 'replaced' : 'THROWN OUT');
-        break;
-      case 'died': {
-        const verdict = this.#verdicts.get(event.address) ?? 'lost';
-        this.#verdicts.delete(event.address);
-        line(`${whoIs(event)} ${verdict}: ${event.reason}${this.#count(event.workers)}`);
-        break;
-      }
-      case 'left':
-      case 'late':
-      case 'behind':
-      case 'out of step':
-      case 'refused':
-        line(
-          `${whoIs(event)} ${kind}: ${event.reason}${kind === 'refused' ? '' : this.#count(event.workers)}`,
-        );
-        break;
+        this.#screen.text(this.#screen.style('red', text));
+        return;
       default:
-        kind satisfies never;
+        this.#screen.text(text);
     }
   }
 
@@ -95,25 +60,6 @@ export class FleetView {
   refused(text: string): void {
     this.#screen.text(text);
   }
-
-  #wait(missing: number): void {
-    const what = `waiting for ${plural(missing, 'more worker')}`;
-    this.#screen.text(`${what}, at most ${clock(this.#listening.workerTimeoutMs / 1000)}`);
-    this.#view.waitFor(what);
-  }
-
-  #count(workers: number): string {
-    return `; ${this.#others(workers)} now`;
-  }
-
-  #others(workers: number): string {
-    return plural(Math.max(0, workers - (this.#isHere ? 1 : 0)), 'worker');
-  }
-}
-
-/** `mara (10.0.0.7:51234)` */
-function whoIs({ name, address }: { readonly name: string; readonly address: string }): string {
-  return name === address ? name : `${name} (${address})`;
 }
 
 /** The command that starts a worker, in lines of a shell that fit the width as far as its words do. */

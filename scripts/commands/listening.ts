@@ -1,30 +1,22 @@
 /** From flags to a coordinator with its door open: where, for whom, and for how long. */
-import { statSync } from 'node:fs';
 import { checkNumber, parseNumber } from '../../shared/calls.ts';
-import { shownPath } from '../../shared/data/regular-file.ts';
-import { reasonOf, usageError } from '../../shared/errors.ts';
-import { isLoopback, type ListenAddress, parseListen } from '../../shared/wire/address.ts';
+import { usageError } from '../../shared/errors.ts';
+import { parseListen } from '../../shared/wire/address.ts';
 import { mostThreads } from '../../worker/team.ts';
 import type { WorkersSettings } from '../workers.ts';
 import { durationMs } from './duration.ts';
 import type { FlagValues } from './flag-values.ts';
-import { stateFolder } from './folders.ts';
 import { readHostNames } from './host-names.ts';
 import { listenFlags } from './network-flags.ts';
+import { noSecurity, readSecurity, type Security } from './security.ts';
 import { readToken } from './token.ts';
+import { isForDashboard } from './watching.ts';
 
 const defaultListen = '127.0.0.1:7077';
 const defaultWorkerTimeoutMs = 600_000;
 const defaultStepTimeoutMs = 4_000;
 
-const noSecurity = { tls: null, stateFolder: null, isInTheOpen: false } as const;
-
-export interface Listening extends Omit<WorkersSettings, 'onEvent' | 'onOpen' | 'log'> {
-  /** The folder of the coordinator's own certificate, where it shows one. */
-  readonly stateFolder: string | null;
-  /** True where what leaves the machine is not encrypted. */
-  readonly isInTheOpen: boolean;
-}
+export interface Listening extends Omit<WorkersSettings, 'onEvent' | 'onOpen' | 'log' | 'tls'>, Security {}
 
 /**
  * Reads the flags with which workers may join; null where none may.
@@ -41,7 +33,7 @@ export async function readListening(
   isDry = false,
 ): Promise<Listening | null> {
   if (command === 'train' && !flags.has('listen')) {
-    const lost = listenFlags.find(({ name }) => flags.isOnCommandLine(name));
+    const lost = listenFlags.find(({ name }) => flags.isOnCommandLine(name) && !isForDashboard(flags, name));
     if (lost === undefined) return null;
     throw usageError(`--${lost.name}: got it without --listen, expected --listen HOST:PORT too`);
   }
@@ -87,38 +79,4 @@ function readCount(flags: FlagValues, name: string, min: number, max = Number.MA
   const text = flags.text(name);
   if (text === undefined) return undefined;
   return checkNumber(parseNumber(text), { kind: 'integer', min, max }, flags.label(name), text);
-}
-
-async function readSecurity(
-  flags: FlagValues,
-  { host }: ListenAddress,
-  names: readonly string[],
-): Promise<Pick<Listening, 'tls' | 'stateFolder' | 'isInTheOpen'>> {
-  const { chooseTransportSecurity } = await import('../../coordinator/transport-security.ts');
-  const security = chooseTransportSecurity({
-    host,
-    insecure: flags.isOn('insecure'),
-    cert: flags.text('cert') ?? null,
-    key: flags.text('key') ?? null,
-  });
-  if (security.kind === 'plain') return { tls: null, stateFolder: null, isInTheOpen: !isLoopback(host) };
-  const { loadIdentity, ownIdentity } = await import('../../coordinator/certificate.ts');
-  if (security.kind === 'files') {
-    checkIsFile(flags.label('cert'), security.cert);
-    checkIsFile(flags.label('key'), security.key);
-    return { tls: loadIdentity(security), stateFolder: null, isInTheOpen: false };
-  }
-  const folder = stateFolder(process.env);
-  return { tls: await ownIdentity(folder, names), stateFolder: folder, isInTheOpen: false };
-}
-
-/** @throws LockstepError (USAGE) */
-function checkIsFile(label: string, path: string): void {
-  const expected = `${label}: got ${shownPath(path)}, expected a file in PEM`;
-  try {
-    if (statSync(path).isFile()) return;
-  } catch (cause) {
-    throw usageError(`${expected} (${reasonOf(cause)})`, cause);
-  }
-  throw usageError(`${expected}, not a folder or a device`);
 }

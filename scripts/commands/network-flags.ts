@@ -68,6 +68,21 @@ export const listenFlags: readonly Flag[] = [
   insecure,
 ];
 
+/** Of `train` and of a coordinator: who may look at the run. */
+export function dashboardFlags(otherwise: string): readonly Flag[] {
+  return [
+    {
+      name: 'dashboard',
+      kind: 'optional',
+      value: '[PORT|HOST:PORT]',
+      looks: /^(\S+:)?\d+$/,
+      help: 'a page to watch the run, and /metrics; for this machine alone unless HOST is another address, which takes the token and TLS',
+      otherwise,
+    },
+    { name: 'no-dashboard', kind: 'switch', help: 'no page' },
+  ];
+}
+
 /** Of a worker: how it comes in, and what it brings. */
 export const joinFlags: readonly Flag[] = [
   {

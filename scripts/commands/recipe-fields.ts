@@ -14,6 +14,7 @@ import { isFolder, modelPath } from '../model-path.ts';
 import { builtInFields, builtInRecipes } from '../recipes/built-in.ts';
 import type { ResumedRun } from '../resumed-run.ts';
 import { runFiles } from '../run-keeper.ts';
+import type { Flag } from './flag.ts';
 import type { FlagValues } from './flag-values.ts';
 import { recipeFlags } from './flags.ts';
 
@@ -109,7 +110,7 @@ function readText(path: string): string {
 }
 
 /** What cannot be read as a number goes on as text, for the recipe's check to show it as it was written. */
-function fieldValue(text: string, kind: 'text' | 'number'): string | number {
+function fieldValue(text: string, kind: Exclude<Flag['kind'], 'switch'>): string | number {
   const number = kind === 'number' ? parseNumber(text) : Number.NaN;
   return Number.isFinite(number) ? number : text;
 }

@@ -1,9 +1,10 @@
 /** `lockstep train`, the main job, and `lockstep coordinator`: the same with workers from elsewhere. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { LockstepError, oneLine, usageError } from '../../shared/errors.ts';
+import { LockstepError, oneLine, reasonOf, usageError } from '../../shared/errors.ts';
 import { kernelChoices } from '../../shared/kernels/load.ts';
 import { draftRecipe } from '../../shared/recipe/resolve.ts';
+import type { OpenDashboard } from '../dashboard.ts';
 import type { Invitation } from '../invitation.ts';
 import type { ResumedRun } from '../resumed-run.ts';
 import { runFiles } from '../run-keeper.ts';
@@ -23,6 +24,7 @@ import { onSignals } from './signals.ts';
 import type { NextSteps } from './summary-view.ts';
 import { readThreads } from './threads.ts';
 import { TrainView } from './train-view.ts';
+import { linkOf, readWatching, type Watching } from './watching.ts';
 
 type CommandName = 'train' | 'coordinator';
 
@@ -60,10 +62,14 @@ async function trainOrShow(
   const known = resumed === null ? null : keptToken(resumed);
   const listening = await readListening(flags, command, defaultThreads, known);
   const threads = listening?.threads ?? readThreads(flags, defaultThreads);
+  const watching = await readWatching(flags, command, listening, known);
   const view = new TrainView(screen);
   const outputs = planOutputs(flags, recipe.name, resumed, (error) => screen.aside(() => showError(error)));
+  const page: Page = { watching, open: null };
   const fleet =
-    listening === null ? null : showFleet(listening, new FleetView(screen, view, listening), outputs);
+    listening === null
+      ? null
+      : showFleet(withToken(listening, watching), new FleetView(screen, view, listening), outputs, page);
   const next = () =>
     nextSteps({ command, argument, flags, recipe, outputs, resumed, threads }, fleet?.port() ?? null);
   const json = flags.isOn('json');
@@ -86,6 +92,11 @@ async function trainOrShow(
   const clear = () => view.stop();
   process.once('exit', clear);
   try {
+    // Before anything is made: a port that cannot be had ends it here.
+    if (watching !== null) {
+      const { openDashboard } = await import('../dashboard.ts');
+      page.open = await openDashboard(watching);
+    }
     view.prepare(`reading the data of ${oneLine(String(recipe.fields.data ?? 'mnist'))}`);
     const { summary } = await trainFields(recipe.fields, {
       label: (key) => (key === 'threads' ? flags.label('threads') : recipe.label(key)),
@@ -100,18 +111,36 @@ async function trainOrShow(
       hooks: {
         onStart: (run, live) => {
           const lines = resumed === null ? [] : resumeLines(resumed, run.committed);
+          page.open?.start(run, live, recipe.name);
           view.start(run, live, recipe.name, threads, lines);
+          showPage(page, screen, fleet === null ? outputs : null);
           fleet?.invite();
         },
-        onSteps: (reports) => view.steps(reports),
-        onEvaluation: (evaluation, steps) => view.evaluation(evaluation, steps),
-        onEpoch: (report) => view.epoch(report),
+        onSteps: (reports) => {
+          page.open?.hooks.onSteps(reports);
+          view.steps(reports);
+        },
+        onEvaluation: (evaluation, steps) => {
+          page.open?.hooks.onEvaluation(evaluation, steps);
+          view.evaluation(evaluation, steps);
+        },
+        onEpoch: (report) => {
+          page.open?.hooks.onEpoch(report);
+          view.epoch(report);
+        },
         signal: signals.signal,
       },
     });
+    const isStopped = summary.stoppedBy === 'signal' || summary.stoppedBy === 'callback';
+    page.open?.end(
+      isStopped ? 'stopped' : 'finished',
+      isStopped ? `stopped after step ${summary.steps}` : 'the run is done',
+    );
     view.stop();
     return show(summary, shown, signals.exitCode());
   } catch (error) {
+    const isStopped = error instanceof LockstepError && error.code === 'INTERRUPTED';
+    page.open?.end(isStopped ? 'stopped' : 'failed', reasonOf(error));
     view.stop();
     if (!(error instanceof LockstepError)) throw error;
     if (['INTERRUPTED', 'WORKERS', 'TEAM'].includes(error.code)) view.goOn(next());
@@ -120,9 +149,33 @@ async function trainOrShow(
     return signals.exitCode();
   } finally {
     view.stop();
+    await page.open?.close();
     signals.release();
     process.off('exit', clear);
   }
+}
+
+/** The page that shows the run, where there is one. */
+interface Page {
+  readonly watching: Watching | null;
+  open: OpenDashboard | null;
+}
+
+/** Says where the page is. @param outputs that keep its token, where no workers have the same */
+function showPage({ watching, open }: Page, screen: Screen, outputs: RunOutputs | null): void {
+  if (watching === null || open === null) return;
+  const { tls, token, isTokenNew, stateFolder, isInTheOpen } = watching;
+  if (token !== null && isTokenNew) outputs?.keepToken(token);
+  const rest = token === null || isTokenNew ? '' : ', where … is LOCKSTEP_TOKEN as it is here';
+  screen.line(`Dashboard: ${linkOf(watching, open.port)}${rest}`);
+  if (stateFolder !== null) screen.text(`Its certificate is this coordinator's own: ${tls?.fingerprint}`);
+  if (isInTheOpen) screen.text('--insecure: the token, and what it shows, travel in the open.');
+  screen.line();
+}
+
+/** Workers and the page have the same token, also where one is made. */
+function withToken(listening: Listening, watching: Watching | null): Listening {
+  return { ...listening, keptToken: watching?.token ?? listening.keptToken ?? null };
 }
 
 interface Ended {
@@ -156,7 +209,7 @@ function commandWords(command: CommandName, argument: string | undefined, flags:
 }
 
 /** Whatever happens to workers is shown, and logged. */
-function showFleet(listening: Listening, view: FleetView, outputs: RunOutputs) {
+function showFleet(listening: Listening, view: FleetView, outputs: RunOutputs, page: Page) {
   let invitation: Invitation | null = null;
   return {
     settings: {
@@ -167,6 +220,7 @@ function showFleet(listening: Listening, view: FleetView, outputs: RunOutputs) {
       onEvent: (event: Parameters<FleetView['event']>[0]) => {
         const { kind, ...facts } = event;
         outputs.event(kind, facts);
+        page.open?.event(event);
         view.event(event);
       },
       log: (line: string) => {

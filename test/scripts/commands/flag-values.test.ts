@@ -58,6 +58,16 @@ t.test('an empty variable is not set, an empty flag is an error', (t) => {
   t.end();
 });
 
+t.test('a flag that may stand alone has no value then, and is written down so', (t) => {
+  const alone = values({ dashboard: '' });
+  t.ok(alone.has('dashboard'));
+  t.equal(alone.text('dashboard'), '');
+  t.strictSame(alone.argumentsOf(runFlags), ['--dashboard']);
+  t.strictSame(values({ dashboard: '8080' }).argumentsOf(runFlags), ['--dashboard', '8080']);
+  t.notOk(values({}, { LOCKSTEP_DASHBOARD: '' }).has('dashboard'), 'an empty variable is not set');
+  t.end();
+});
+
 t.test("another command's variables are accepted, unknown ones are not", (t) => {
   const others = ['TOKEN', 'LISTEN', 'WORKERS', 'MIN_WORKERS', 'WORKER_TIMEOUT', 'STEP_TIMEOUT', 'NAME'];
   const environment = Object.fromEntries(

@@ -1,0 +1,45 @@
+/** One reader of the stream: an answer that goes on, to somebody who may be slow or have stopped reading. */
+import type { ServerResponse } from 'node:http';
+
+/**
+ * What one reader may cost in buffers. It gets nothing more before all that it was sent has left, so it costs one
+ * telling at most, and what is left out is told later. One that takes nothing at all is cut by the site.
+ */
+export const readerBytes = 2 ** 20;
+
+/** What whoever tells needs of one. */
+export interface Reader {
+  /** True when all that it was sent has left. */
+  readonly isFree: boolean;
+  send(parts: readonly Uint8Array[]): void;
+  /** Sends what there is to say last once there is room for it, and ends. */
+  end(last: () => readonly Uint8Array[]): void;
+}
+
+export class StreamReader implements Reader {
+  readonly #response: ServerResponse;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  get isFree(): boolean {
+    return this.#response.writableLength === 0 && this.#response.writable;
+  }
+
+  send(parts: readonly Uint8Array[]): void {
+    const response = this.#response;
+    response.cork();
+    for (const part of parts) response.write(part);
+    response.uncork();
+  }
+
+  end(last: () => readonly Uint8Array[]): void {
+    const finish = (): void => {
+      this.send(last());
+      this.#response.end();
+    };
+    if (this.#response.writableLength === 0) finish();
+    else this.#response.once('drain', finish);
+  }
+}

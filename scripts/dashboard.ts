@@ -1,0 +1,51 @@
+/** The page that shows a run while the command line trains it: what happens, told to who looks. */
+
+import type { Ending } from '../coordinator/dashboard/dashboard.ts';
+import { Dashboard } from '../coordinator/dashboard/dashboard.ts';
+import { openSite, type SiteOptions } from '../coordinator/dashboard/site.ts';
+import type { Evaluation } from '../coordinator/evaluation.ts';
+import type { FleetEvent } from '../coordinator/fleet.ts';
+import type { LiveRun } from '../coordinator/live-run.ts';
+import type { Run } from '../coordinator/prepare.ts';
+import type { EpochReport, StepReport } from '../coordinator/reports.ts';
+import { FleetWords } from './fleet-words.ts';
+
+export interface OpenDashboard {
+  readonly port: number;
+  /** What the run tells, after `start`. */
+  readonly hooks: {
+    onSteps(reports: readonly StepReport[]): void;
+    onEpoch(report: EpochReport): void;
+    onEvaluation(evaluation: Evaluation, steps: number): void;
+  };
+  start(run: Run, live: LiveRun, recipeName: string): void;
+  event(event: FleetEvent): void;
+  /** Tells all readers how the run ended; the first time counts. */
+  end(how: Ending['how'], reason: string): void;
+  /** Gives them a second to read it, and closes. */
+  close(): Promise<void>;
+}
+
+/** @throws LockstepError (CONNECTION) when the port cannot be had */
+export async function openDashboard(settings: Omit<SiteOptions, 'dashboard'>): Promise<OpenDashboard> {
+  const dashboard = new Dashboard();
+  const words = new FleetWords();
+  const site = await openSite({ ...settings, dashboard });
+  return {
+    port: site.port,
+    hooks: {
+      onSteps: (reports) => dashboard.steps(reports),
+      onEpoch: (report) => dashboard.epoch(report),
+      onEvaluation: (evaluation, steps) => dashboard.evaluation(evaluation, steps),
+    },
+    start: (run, live, recipeName) => dashboard.start(run, live, recipeName),
+    event: (event) => {
+      const text = words.of(event);
+      if (event.kind === 'waiting') dashboard.waitFor(text);
+      else if (event.kind === 'enough') dashboard.waitFor(null);
+      if (text !== null) dashboard.event(text);
+    },
+    end: (how, reason) => dashboard.end(how, reason),
+    close: () => site.close(),
+  };
+}
