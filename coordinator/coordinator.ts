@@ -35,6 +35,7 @@ export interface Team {
   /** True while it waits for workers. */
   readonly isWaiting: boolean;
   workersNow(): readonly WorkerNow[];
+  watchSteps: LiveRun['watchSteps'];
   results(): StepResults;
   /** Waits until training can begin; at once where nobody has to come. */
   gather(): Promise<void>;
@@ -323,7 +324,7 @@ class Coordinator {
       committed: () => this.#team.committed,
       workers: () => this.#team.workersNow(),
       flat: () => this.#steadyFlat(),
-      watchSteps: () => () => {},
+      watchSteps: (listener, rate) => this.#team.watchSteps(listener, rate),
     };
   }
 

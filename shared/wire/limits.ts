@@ -1,7 +1,7 @@
 /** What the wire bears. Every number here has a test; the door and both ends hold to them. */
 
 /** Raised by any change of messages or frames; ends of different versions refuse each other. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 /** Before a socket has shown the token: for its headers, and all such sockets together. */
 export const headersTimeoutMs = 5_000;
@@ -46,6 +46,12 @@ export const catchUpPauseMs = 2_000;
 /** Both ends say that they are alive this often, and give the other up after so long without a sign. */
 export const heartbeatMs = 2_000;
 export const silenceMs = 6_000;
+
+/** Of a step's timeline: threads, and characters of each. */
+export const timelineThreads = 64;
+export const timelineLength = 660;
+/** A worker tells of a step not more often than that. */
+export const timelineMs = 400;
 
 /** Payload of one frame of a replica or of data. */
 export const chunkBytes = 2 ** 20;

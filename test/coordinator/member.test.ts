@@ -26,6 +26,7 @@ function newMember(events: Partial<MemberEvents> = {}) {
     partial: tell('partial'),
     evaluation: tell('evaluation'),
     checksum: tell('checksum'),
+    timeline: tell('timeline'),
     gone: tell('gone'),
     dropped: tell('dropped'),
     ...events,
@@ -69,7 +70,7 @@ t.test('whoever does not fit is refused with the reason, and not asked back', (t
   const wrong: [Partial<Hello>, RegExp][] = [
     [
       { protocol: 99 },
-      /the worker has protocol version 99 .* the coordinator 2 .*; install the same version on both/,
+      /the worker has protocol version 99 .* the coordinator 3 .*; install the same version on both/,
     ],
     [{ arithmetic: 99, version: '9.9.9' }, /arithmetic version 99 \(Lockstep 9\.9\.9\), the coordinator 1 /],
     [

@@ -7,7 +7,8 @@ import { newSpan } from '../../shared/reduction/span.ts';
 import { type StepModel, trainStep } from '../../shared/step.ts';
 import { type Phase, phases } from '../../shared/timeline.ts';
 import { Control } from '../../worker/control.ts';
-import { Profile, phaseSeconds } from '../../worker/profile.ts';
+import { PhaseClock } from '../../worker/phase-clock.ts';
+import { addingTo, phaseSeconds } from '../../worker/profile.ts';
 import type { Team } from '../../worker/team.ts';
 import { bitsOf, syntheticDataset, train } from '../helpers/train.ts';
 
@@ -75,16 +76,16 @@ function knownStep() {
 t.test('the phases of a step are told apart, and add up to all of its time', (t) => {
   const step = knownStep();
   const sums = new Float64Array(phases.length);
-  const profile = new Profile(sums, step.nowMs);
-  const { model, group } = profile.watch(step.model, step.group);
+  const clock = new PhaseClock(addingTo(sums), step.nowMs);
+  const { model, group } = { model: clock.watchModel(step.model), group: clock.watchGroup(step.group) };
   const span = newSpan(16);
   step.takes(1e6)(); // before anything began
-  profile.start();
+  clock.start();
   step.takes(32_768)();
   trainStep(model, span, group);
   step.takes(65_536)();
   trainStep(model, span, group);
-  profile.stop();
+  clock.turnTo('other');
   step.takes(1e6)();
   const expected: Record<Phase, number> = {
     gather: 2 * 1,
@@ -116,21 +117,22 @@ t.test("the phases of a thread are all in shared memory, and in nobody else's wo
 t.test('a step that was called off leaves its time where it was, and the next starts anew', (t) => {
   const step = knownStep();
   const sums = new Float64Array(phases.length);
-  const profile = new Profile(sums, step.nowMs);
+  const clock = new PhaseClock(addingTo(sums), step.nowMs);
   const called = new Error('called off');
-  const { model, group } = profile.watch(step.model, {
+  const model = clock.watchModel(step.model);
+  const group = clock.watchGroup({
     ...step.group,
     barrier: () => {
       step.takes(3)();
       throw called;
     },
   });
-  profile.start();
+  clock.start();
   t.throws(() => trainStep(model, newSpan(16), group), called);
-  profile.stop();
+  clock.turnTo('other');
   step.takes(1e6)();
-  profile.start();
-  profile.stop();
+  clock.start();
+  clock.turnTo('other');
   t.equal(Math.round(sums[phases.indexOf('waiting')] * 1000), 3 * 8192 + 131_072 + 3);
   t.equal(sums[phases.indexOf('other')], 0);
   t.end();

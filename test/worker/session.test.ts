@@ -38,6 +38,8 @@ const prepared: Prepared = {
     apply: async () => {},
     evaluate: async () => {},
     resumeAt: () => {},
+    record: () => {},
+    recorded: () => [],
   },
 };
 

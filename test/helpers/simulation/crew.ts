@@ -65,6 +65,14 @@ export class SimulatedCrew implements Crew {
     new Uint8Array(this.#memory.memory.buffer, flat, 1)[0] ^= 1;
   }
 
+  record(every: number): void {
+    this.#crew.record(every);
+  }
+
+  recorded() {
+    return this.#crew.recorded();
+  }
+
   async #work(ms: number): Promise<void> {
     if (this.#isBusy) throw new Error('two computations at once in one memory');
     this.#isBusy = true;
