@@ -69,8 +69,11 @@ export class SimulatedCrew implements Crew {
     this.#crew.record(every);
   }
 
+  /** What was recorded took real time; here it takes simulated time. */
   recorded() {
-    return this.#crew.recorded();
+    const startMs = this.#process.nowMs() - this.#faults.shardMs;
+    const threads = [[{ phase: 'forward', from: 0, to: this.#faults.shardMs } as const]];
+    return this.#crew.recorded().map(({ committed }) => ({ committed, startMs, threads }));
   }
 
   async #work(ms: number): Promise<void> {
