@@ -1,14 +1,16 @@
 /** Where everything of a run goes: its folder, another log, another model file. Nothing is made before it begins. */
 import { copyFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { storedSteps } from '../coordinator/checkpoints.ts';
+import { type CheckpointWriting, storedSteps } from '../coordinator/checkpoints.ts';
 import { makeFolders, writeDurably } from '../coordinator/durable-file.ts';
+import type { LiveRun } from '../coordinator/live-run.ts';
 import { RunLog, unwritableLog } from '../coordinator/log.ts';
 import type { Run } from '../coordinator/prepare.ts';
-import type { EpochReport, KeepEvery, Keeping, StepReport } from '../coordinator/reports.ts';
+import type { EpochReport, KeepEvery, Keeping, Period, StepReport } from '../coordinator/reports.ts';
 import { defaultRunFolder, makeNumberedRunFolder, makeRunFolder } from '../coordinator/run-folder.ts';
 import { RunLock } from '../coordinator/run-lock.ts';
 import type { RunState } from '../coordinator/run-state.ts';
+import { RunTrace, traceRate } from '../coordinator/run-trace.ts';
 import { LockstepError } from '../shared/errors.ts';
 import { recipeId } from '../shared/recipe/recipe.ts';
 import type { StartFacts } from './environment.ts';
@@ -29,6 +31,8 @@ export interface OutputsPlan {
   /** A file for the log beside that of the folder, and one for the model. */
   readonly log: string | null;
   readonly out: string | null;
+  /** A file for a trace. */
+  readonly trace?: string | null;
   /** Told in one line of everything that cannot be written once the run has begun. */
   readonly alarm: (error: LockstepError) => void;
 }
@@ -41,6 +45,8 @@ export class RunOutputs implements Keeping {
   readonly #plan: OutputsPlan;
   #keeper: RunKeeper | null = null;
   #log: RunLog | null = null;
+  #trace: RunTrace | null = null;
+  #unwatch = (): void => {};
   #failures = 0;
 
   constructor(plan: OutputsPlan) {
@@ -70,31 +76,47 @@ export class RunOutputs implements Keeping {
 
   /** True if everything could be written; only after `close`. */
   get isComplete(): boolean {
-    return this.#failures === 0 && (this.#keeper?.isComplete ?? true) && this.#log?.failed !== true;
+    const isKept = this.#keeper?.isComplete ?? true;
+    return this.#failures === 0 && isKept && !this.#log?.failed && !this.#trace?.failed;
   }
 
   /**
    * Makes ready for a run that begins, or goes on.
    * @throws LockstepError (USAGE, OUTPUT)
    */
-  async open(run: Run, start: StartFacts): Promise<void> {
-    const { folder, keep: settings, log, alarm } = this.#plan;
+  async open(run: Run, start: StartFacts, live: LiveRun): Promise<void> {
+    const { folder, keep: settings, log, trace = null, alarm } = this.#plan;
     if (folder !== null) {
       const [path, lock] = await this.#takeFolder(folder, run);
       this.folder = path;
       try {
-        this.#keeper = await RunKeeper.open({ folder: path, lock, run, settings, start, alarm });
+        const onCheckpoint = (writing: CheckpointWriting) => this.#trace?.checkpoint(writing);
+        this.#keeper = await RunKeeper.open({
+          folder: path,
+          lock,
+          run,
+          settings,
+          start,
+          alarm,
+          onCheckpoint,
+        });
       } catch (error) {
         lock.release();
         throw error;
       }
     }
     if (log !== null) this.#log = this.#openLog(log, run);
+    if (trace !== null) this.#openTrace(trace, run, live);
+  }
+
+  period(period: Period): void {
+    this.#trace?.period(period);
   }
 
   steps(reports: readonly StepReport[]): void {
     this.#keeper?.steps(reports);
     this.#log?.steps(reports);
+    this.#trace?.steps(reports);
   }
 
   epoch(report: EpochReport): void {
@@ -105,6 +127,7 @@ export class RunOutputs implements Keeping {
   event(event: string, facts: object): void {
     this.#keeper?.event(event, facts);
     this.#log?.event(event, facts);
+    this.#trace?.event(event, facts);
   }
 
   keep(state: RunState): void {
@@ -146,8 +169,10 @@ export class RunOutputs implements Keeping {
 
   /** Waits until all is written. */
   async close(): Promise<void> {
+    this.#unwatch();
     this.#log?.close();
     await this.#keeper?.close();
+    this.#trace?.close();
   }
 
   async #takeFolder(plan: FolderPlan, { recipe }: Run): Promise<[string, RunLock]> {
@@ -170,6 +195,12 @@ export class RunOutputs implements Keeping {
     if (run.committed === 0 || this.folder === null || !isFileOrNothing(path)) return new RunLog(path, alarm);
     copyLog(this.folder, path);
     return new RunLog(path, alarm, 'at its end');
+  }
+
+  #openTrace(path: string, run: Run, live: LiveRun): void {
+    const trace = new RunTrace(path, `run of recipe ${recipeId(run.recipe).slice(0, 8)}`, this.#plan.alarm);
+    this.#trace = trace;
+    this.#unwatch = live.watchSteps((timeline) => trace.step(timeline), traceRate);
   }
 
   #saveAs(path: string, model: TrainedModel): void {

@@ -159,12 +159,16 @@ function withOutputs(hooks: Hooks, outputs: RunOutputs, start: Parameters<RunOut
   return {
     ...hooks,
     onStart: async (run, live) => {
-      await outputs.open(run, start);
+      await outputs.open(run, start, live);
       await hooks.onStart?.(run, live);
     },
     onSteps: (reports) => {
       outputs.steps(reports);
       hooks.onSteps?.(reports);
+    },
+    onPeriod: (period) => {
+      outputs.period(period);
+      hooks.onPeriod?.(period);
     },
     onEpoch: (report) => {
       outputs.epoch(report);

@@ -12,8 +12,8 @@ import {
 } from '../shared/model/memory-plan.ts';
 import { type Phase, phases, type ThreadTimelines, type TimelineSegment } from '../shared/timeline.ts';
 
-/** A phase that is shorter counts to the one before it: a turn of the clock takes a twentieth. */
-const leastMs = 0.0005;
+/** A phase that is shorter, in milliseconds, counts to the one before it: a hundredth of the shortest steps. */
+const leastMs = 0.002;
 
 /** Of a ring: its counters, and where its steps begin. */
 const written = 0;
