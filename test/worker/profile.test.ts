@@ -2,14 +2,14 @@
 import t from 'tap';
 import { wasm } from '../../shared/kernels/webassembly.ts';
 import { controlBytes, type MemoryPlan } from '../../shared/model/memory-plan.ts';
-import type { Exchange, Group } from '../../shared/reduction/group.ts';
 import { newSpan } from '../../shared/reduction/span.ts';
-import { type StepModel, trainStep } from '../../shared/step.ts';
+import { trainStep } from '../../shared/step.ts';
 import { type Phase, phases } from '../../shared/timeline.ts';
 import { Control } from '../../worker/control.ts';
 import { PhaseClock } from '../../worker/phase-clock.ts';
 import { addingTo, phaseSeconds } from '../../worker/profile.ts';
 import type { Team } from '../../worker/team.ts';
+import { knownStep } from '../helpers/known-step.ts';
 import { bitsOf, syntheticDataset, train } from '../helpers/train.ts';
 
 const source = syntheticDataset(11, 60, 40);
@@ -20,58 +20,6 @@ const recipe = {
   optimizer: 'sgd(lr=0.05,momentum=0.9)',
   epochs: 2,
 } as const;
-
-/** A step whose parts take a known time, on a clock that only they move. */
-function knownStep() {
-  let nowMs = 0;
-  const takes = (ms: number) => () => {
-    nowMs += ms;
-  };
-  const exchange = (name: string, partialMs: number, totalMs: number): Exchange => ({
-    name,
-    layout: { floats: 0, moments: [] },
-    partial: takes(partialMs),
-    total: takes(totalMs),
-    merge: () => {},
-    receive: () => {},
-  });
-  const model: StepModel = {
-    layers: [
-      {
-        forwardExchange: null,
-        backwardExchange: null,
-        byColumns: true,
-        forward: takes(2),
-        backward: takes(4),
-      },
-      {
-        forwardExchange: exchange('moments', 8, 16),
-        backwardExchange: exchange('sums', 32, 64),
-        byColumns: false,
-        forward: takes(128),
-        backward: takes(256),
-      },
-    ],
-    gradients: exchange('gradient', 512, 1024),
-    gather: takes(1),
-    loss: takes(2048),
-    update: takes(4096),
-  };
-  const group: Group = {
-    allReduce: (one, span) => {
-      one.partial(span, 0);
-      one.partial(span, 1);
-      takes(8192)();
-      one.total(span);
-    },
-    together: (action) => {
-      takes(131_072)();
-      action();
-    },
-    barrier: takes(16_384),
-  };
-  return { model, group, takes, nowMs: () => nowMs };
-}
 
 t.test('the phases of a step are told apart, and add up to all of its time', (t) => {
   const step = knownStep();
