@@ -36,6 +36,8 @@ export class FleetWatch {
   readonly #parts = new Map<number, Map<Member, WorkerTimeline>>();
   #sampling: StepSampling | null = null;
   #perSecond = 0;
+  /** Steps committed before the last one that was told. */
+  #last = -1;
 
   constructor(options: FleetWatchOptions) {
     const { clock } = options;
@@ -78,7 +80,7 @@ export class FleetWatch {
   /** Takes what a member says of a step; what nobody asked for says nothing. */
   timeline(member: Member, { step, microseconds, threads }: TimelineMessage): void {
     const { hello, name, delayMs } = member;
-    const isAsked = this.#told.has(member) && step < this.#options.committed();
+    const isAsked = this.#told.has(member) && step > this.#last && step < this.#options.committed();
     const isOld = [...this.#parts.keys()].filter((other) => other > step).length >= mostParts;
     if (hello === null || !isAsked || isOld) return;
     const startMs = this.#options.clock.nowMs() - (delayMs ?? 0) / 2 - microseconds / 1000;
@@ -123,6 +125,7 @@ export class FleetWatch {
     const ready = this.#options.ready();
     for (const [step, parts] of [...this.#parts].sort(([a], [b]) => a - b)) {
       if (!ready.every((member) => parts.has(member) || this.#cannotSpeakOf(step, member))) continue;
+      this.#last = step;
       for (const other of this.#parts.keys()) if (other <= step) this.#parts.delete(other);
       const gone = [...parts.keys()].filter((member) => !ready.includes(member));
       const coordinator = this.own.of(step);

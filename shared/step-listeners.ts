@@ -50,7 +50,9 @@ export class StepListeners {
   tell(timeline: StepTimeline): void {
     const nowMs = this.#nowMs();
     for (const one of [...this.#all]) {
-      one.credit = Math.min(one.burst, one.credit + ((nowMs - one.sinceMs) / 1000) * one.perSecond);
+      // What is left over counts: steps come about as often as they are wanted, some of them a little early.
+      const credit = one.credit + ((nowMs - one.sinceMs) / 1000) * one.perSecond;
+      one.credit = Math.min(one.burst + 0.5, credit);
       one.sinceMs = nowMs;
       if (one.credit < 1) continue;
       one.credit -= 1;
