@@ -12,8 +12,9 @@ import {
 } from '../shared/model/memory-plan.ts';
 import { type Phase, phases, type ThreadTimelines, type TimelineSegment } from '../shared/timeline.ts';
 
-/** A phase that is shorter, in milliseconds, counts to the one before it: a hundredth of the shortest steps. */
+/** A phase that is shorter, in milliseconds, counts to the one before it; so does what lies between the parts of a step. */
 const leastMs = 0.002;
+const leastOtherMs = 0.02;
 
 /** Of a ring: its counters, and where its steps begin. */
 const written = 0;
@@ -72,7 +73,7 @@ export class RecordingWriter {
   add(phase: Phase, fromMs: number, toMs: number): void {
     const { numbers } = this.#ring;
     const index = phases.indexOf(phase);
-    const isShort = toMs - fromMs < leastMs;
+    const isShort = toMs - fromMs < (phase === 'other' ? leastOtherMs : leastMs);
     const isFull = this.#count === recordedSegments;
     if (this.#count === 0 || !(isShort || isFull || index === this.#last)) {
       numbers[this.#at + headNumbers + 2 * this.#count] = index;

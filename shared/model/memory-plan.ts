@@ -119,7 +119,7 @@ export const mostNodes = 256;
 export const controlBytes = (threads: number): number => 1024 + 128 * threads;
 /** For timelines: steps that a thread records before somebody takes them, segments of each, bytes in all. */
 export const recordedSteps = 16;
-export const recordedSegments = 64;
+export const recordedSegments = 96;
 export const recordingBytes = 64 + recordedSteps * 8 * (3 + 2 * recordedSegments);
 
 /** WebAssembly's memory has 32-bit addresses. */

@@ -143,7 +143,7 @@ t.test('a trace on a full device costs the trace, not the model', async (t) => {
 t.test('a coordinator traces all workers, and a worker its own threads; a death is in it', async (t) => {
   if (!hasSignals(t)) return;
   const cwd = t.testdir();
-  const environment = { LOCKSTEP_TOKEN: 'a token of a test' };
+  const environment = { LOCKSTEP_TOKEN: 'a-token-of-a-test' };
   const workers: Promise<Finished>[] = [];
   const work = (url: string, name: string, killed = false) =>
     lockstep(
