@@ -10,12 +10,12 @@ import { makeFolders } from './durable-file.ts';
 import { RunFile } from './run-file.ts';
 
 /** A viewer in a browser takes this much. */
-export const mostTraceBytes = 64 * 2 ** 20;
+const mostTraceBytes = 64 * 2 ** 20;
 /** Kept free for the last event and the array's end. */
 const endBytes = 1024;
 
 /** A line of the picture: a thread, or whatever else does one thing at a time. */
-export interface Track {
+interface Track {
   /** Process and thread as the format calls them; any numbers will do. */
   readonly pid: number;
   readonly tid: number;

@@ -124,6 +124,11 @@ export class RunOutputs implements Keeping {
     this.#log?.epoch(report);
   }
 
+  /** Of this process; the log has only what happens to workers. */
+  threadDied(reason: string): void {
+    this.#trace?.event('died', { reason });
+  }
+
   event(event: string, facts: object): void {
     this.#keeper?.event(event, facts);
     this.#log?.event(event, facts);

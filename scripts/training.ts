@@ -102,7 +102,8 @@ async function trainToEnd(fields: unknown, settings: RunSettings, startMs: numbe
     }
   }
   const { setup, memory, committed } = run;
-  const team = await Team.start({ setup, kernels, memory, committed });
+  const onDeath = (reason: string) => outputs?.threadDied(reason);
+  const team = await Team.start({ setup, kernels, memory, committed, onDeath });
   try {
     return result(await coordinate(run, team, hooks, keeping), { threads, workers: 0 });
   } finally {

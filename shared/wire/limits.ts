@@ -47,8 +47,9 @@ export const catchUpPauseMs = 2_000;
 export const heartbeatMs = 2_000;
 export const silenceMs = 6_000;
 
-/** Of a step's timeline: threads, and characters of each. */
+/** Of a step's timeline: threads; segments and characters of each. */
 export const timelineThreads = 64;
+export const timelineSegments = 128;
 export const timelineLength = 660;
 /** A worker tells of a step not more often than that. */
 export const timelineMs = 400;

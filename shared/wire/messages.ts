@@ -1,7 +1,14 @@
 /** The control messages, small and checked by schema; bulk data goes in frames (frame.ts). */
 import { z } from 'zod';
 import { oneLine } from '../errors.ts';
-import { mostNodes, reasonLength, recipeBytes, timelineLength, timelineThreads } from './limits.ts';
+import {
+  mostNodes,
+  reasonLength,
+  recipeBytes,
+  timelineLength,
+  timelineSegments,
+  timelineThreads,
+} from './limits.ts';
 
 const count = z
   .int()
@@ -13,7 +20,7 @@ const text = (most: number) => z.string().overwrite(oneLine).min(1).max(most);
 const timeline = z
   .string()
   .max(timelineLength)
-  .regex(/^\d{1,9}(?:[a-h]\d{1,9})+$/);
+  .regex(new RegExp(`^\\d{1,9}(?:[a-h]\\d{1,9}){1,${timelineSegments}}$`));
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** A node of the reduction tree, `[lo, hi]` for shards lo … hi−1. One check instead of four: a message has up to `mostNodes`. */

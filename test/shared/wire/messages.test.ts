@@ -6,6 +6,7 @@ import {
   reasonLength,
   recipeBytes,
   timelineLength,
+  timelineSegments,
   timelineThreads,
 } from '../../../shared/wire/limits.ts';
 import { schemas } from '../../../shared/wire/messages.ts';
@@ -44,7 +45,14 @@ const noHashes = [...noTexts, 'f'.repeat(63), 'f'.repeat(65), 'F'.repeat(64), `$
 
 const noTimelines = [
   ...['', '0', 'a1', '0a', '0a1b', '0a1i1', '0A1', '-1a1', '0a-1', '0a1.5', ' 0a1', '0a1 ', '0a1\n', '٣a1'],
-  ...['1234567890a1', '0a1234567890', `0${'a1'.repeat(timelineLength / 2)}`, '0a1i5', '__proto__'],
+  ...[
+    '1234567890a1',
+    '0a1234567890',
+    `0${'a1'.repeat(timelineSegments + 1)}`,
+    `0${'a12345'.repeat(timelineLength / 6)}`,
+    '0a1i5',
+    '__proto__',
+  ],
 ];
 
 /** Type → field → values that it must not have. */
@@ -145,7 +153,7 @@ t.test('the borders of the ranges belong to them', (t) => {
   for (const type of ['refuse', 'resync', 'end']) {
     t.ok(takes(golden(type), { reason: 'r'.repeat(reasonLength) }), type);
   }
-  const longest = `0${'a1'.repeat(timelineLength / 2 - 1)}`;
+  const longest = `0${'a1234'.repeat(timelineSegments)}`;
   t.ok(takes(golden('timeline'), { threads: Array.from({ length: timelineThreads }, () => longest) }));
   t.ok(takes(golden('timeline'), { threads: ['999999999h999999999'] }));
   t.ok(takes(golden('evaluate'), { from: 78, to: 79 }));
