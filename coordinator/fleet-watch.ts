@@ -30,7 +30,7 @@ export class FleetWatch {
   readonly own: CoordinatorTimelines;
   readonly #options: FleetWatchOptions;
   readonly #listeners: StepListeners;
-  /** Who was told to time steps, and the steps that were committed then. */
+  /** Who was told to time steps, and the first that it can have timed, by steps committed before. */
   readonly #told = new Map<Member, number>();
   /** What was said of steps, by steps committed before and by member. */
   readonly #parts = new Map<number, Map<Member, WorkerTimeline>>();
@@ -58,7 +58,8 @@ export class FleetWatch {
 
   /** Somebody takes part, for the first time or again. */
   ready(member: Member): void {
-    if (this.#sampling !== null) this.#tell(member);
+    // It computes nothing of the step that is under way before it hears this.
+    if (this.#sampling !== null) this.#tell(member, this.#options.committed());
   }
 
   /** Somebody takes part no more: nobody waits for what it would say. */
@@ -101,7 +102,8 @@ export class FleetWatch {
     this.#perSecond = perSecond;
     this.#sampling = perSecond === 0 ? null : new StepSampling(perSecond);
     if (perSecond > 0) {
-      for (const member of this.#options.ready()) this.#tell(member);
+      // Some of them have begun the step that is under way.
+      for (const member of this.#options.ready()) this.#tell(member, this.#options.committed() + 1);
       return;
     }
     for (const member of this.#told.keys()) member.link.send({ type: 'watch', every: 0 });
@@ -109,22 +111,21 @@ export class FleetWatch {
     this.#parts.clear();
   }
 
-  #tell(member: Member): void {
-    this.#told.set(member, this.#options.committed());
+  #tell(member: Member, from: number): void {
+    this.#told.set(member, from);
     member.link.send({ type: 'watch', every: this.#sampling?.every ?? 0 });
   }
 
-  /** Who was told in the middle of a step has not timed it. */
-  #cannotSpeakOf(step: number, member: Member): boolean {
-    const told = this.#told.get(member);
-    return told === undefined || told >= step;
+  #canSpeakOf(step: number, member: Member): boolean {
+    const from = this.#told.get(member);
+    return from !== undefined && step >= from;
   }
 
   /** Tells of steps of which everybody has spoken who could. */
   #tellWhole(): void {
     const ready = this.#options.ready();
     for (const [step, parts] of [...this.#parts].sort(([a], [b]) => a - b)) {
-      if (!ready.every((member) => parts.has(member) || this.#cannotSpeakOf(step, member))) continue;
+      if (!ready.every((member) => parts.has(member) || !this.#canSpeakOf(step, member))) continue;
       this.#last = step;
       for (const other of this.#parts.keys()) if (other <= step) this.#parts.delete(other);
       const gone = [...parts.keys()].filter((member) => !ready.includes(member));
