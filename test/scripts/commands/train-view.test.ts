@@ -72,6 +72,7 @@ function liveAt(run: Run, position: Position): LiveRun {
     committed: () => position.step,
     workers: () => [],
     flat: () => null,
+    account: () => ({ work: [], deaths: 0, joins: 0, shardsRecomputed: 0 }),
     watchSteps: () => () => {},
   };
 }
