@@ -151,7 +151,7 @@ t.test('the last eight timelines are told, as far as they fit', (t) => {
   reader.take();
   clock.advance(tellMs);
   t.same(reader.types(), ['now'], 'and once');
-  const wide = Array.from({ length: 900 }, (_, i) => ({
+  const wide = Array.from({ length: 800 }, (_, i) => ({
     id: String(i),
     name: 'x'.repeat(64),
     startMs: 0,
