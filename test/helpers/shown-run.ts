@@ -147,6 +147,7 @@ export function shownTimeline(step: number, workers: readonly WorkerPoint[]): St
     workers: workers.map(({ id, name, threads }) => ({
       id,
       name,
+      startMs: 0,
       threads: Array.from({ length: threads }, thread),
     })),
   };
