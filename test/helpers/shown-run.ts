@@ -40,7 +40,7 @@ export const shownFacts: RunFacts = {
   model: 'dense(200) batchnorm relu dense(100) batchnorm relu dense(10)',
   scale: 'signed',
   epochs: epochCount,
-  steps,
+  steps: stepsOfEpoch,
   batchSize: 64,
   samples: 60_000,
   parameters: 178_510,
