@@ -40,7 +40,7 @@ export const shownFacts: RunFacts = {
   model: 'dense(200) batchnorm relu dense(100) batchnorm relu dense(10)',
   scale: 'signed',
   epochs: epochCount,
-  steps,
+  steps: stepsOfEpoch,
   batchSize: 64,
   samples: 60_000,
   parameters: 178_510,
@@ -147,6 +147,7 @@ export function shownTimeline(step: number, workers: readonly WorkerPoint[]): St
     workers: workers.map(({ id, name, threads }) => ({
       id,
       name,
+      startMs: 0,
       threads: Array.from({ length: threads }, thread),
     })),
   };

@@ -13,7 +13,7 @@ export function showFacts({ facts }: RunView): void {
     ['recipe id', facts.recipeId],
     ['parameters', grouped(facts.parameters)],
     ['samples an epoch', grouped(facts.samples)],
-    ['steps', grouped(facts.steps)],
+    ['steps an epoch', grouped(facts.steps)],
   ];
   for (const [name, value] of Object.entries(facts.recipe)) {
     if (name !== 'model') shown.push([wordsOf(name), textOf(value)]);

@@ -6,14 +6,15 @@ import type { RunView } from './logic/run-view.ts';
 export function showSummary({ facts, now, over, points, epochs }: RunView): void {
   if (facts !== null) document.title = `${facts.recipeName} · Lockstep`;
   if (facts === null || now === null) return;
-  const share = facts.steps === 0 ? 1 : Math.min(1, now.step / facts.steps);
+  const steps = facts.epochs * facts.steps;
+  const share = steps === 0 ? 1 : Math.min(1, now.step / steps);
   const bar = byId('progress') as HTMLProgressElement;
   bar.value = share;
   setText(byId('progress-text'), percent(share, 0));
   // A recipe that stops early may end before its last epoch, so nothing here says how many there will be.
   setText(byId('fact-epoch'), `${grouped(now.epoch)} / ${grouped(facts.epochs)}`);
   setText(byId('fact-step'), grouped(now.step));
-  setText(byId('fact-steps'), `of ${grouped(facts.steps)}`);
+  setText(byId('fact-steps'), `of ${grouped(steps)}`);
   const isOver = over !== null || now.activity === 'over';
   setText(byId('fact-left'), isOver || now.secondsLeft === null ? '–' : duration(now.secondsLeft));
   // An epoch that has just begun has no loss yet.

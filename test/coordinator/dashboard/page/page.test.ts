@@ -42,6 +42,7 @@ t.test('a page', async (t) => {
   await t.test('shows the numbers that it was told', async (t) => {
     const { dashboard, page, complaints } = await shown(t, browser, busyRun());
     await settled(page, 'fact-step', '4,312');
+    await settled(page, 'fact-steps', 'of 9,380');
     t.equal(await page.title(), 'mnist · Lockstep');
     t.same(await texts(page, '#activity'), ['training']);
     t.same(await texts(page, '#fact-epoch, #fact-loss, #fact-test, #fact-speed, #fact-workers'), [
