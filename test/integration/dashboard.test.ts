@@ -121,6 +121,7 @@ t.test(
     const [ada] = ['ada', 'ida'].map((name) => launch(t, ['worker', url, '--name', name, '--threads', '1']));
     await page.locator('#workers .state', { hasText: 'working' }).nth(1).waitFor();
     await passes(page, 20);
+    await settled(page, 'timeline', 'ida');
     await photograph(page, 'real-run');
 
     const killedMs = performance.now();
