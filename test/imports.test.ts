@@ -166,6 +166,8 @@ for (const name of [
   'msgpackr',
   '@peculiar/x509',
   'reflect-metadata',
+  'uplot',
+  'esbuild',
   'prom-client',
 ]) {
   t.test(`${name} is imported in one place at most`, (t) => {

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap';
 import { ownIdentity } from '../../../coordinator/certificate.ts';
 import { Dashboard, mostReaders } from '../../../coordinator/dashboard/dashboard.ts';
 import { PageFiles } from '../../../coordinator/dashboard/page-files.ts';
-import { openSite } from '../../../coordinator/dashboard/site.ts';
+import { lastRequestsMs, openSite } from '../../../coordinator/dashboard/site.ts';
 import {
   aStep,
   FeedReader,
@@ -291,7 +291,31 @@ t.test('a port that is asked for and taken is an error, another is another one',
 });
 
 t.test(
-  'it closes at once with readers that read, a second later with one that does nothing, and the port is free',
+  'who looked until the end may fetch the last model; where nobody did, nothing is waited for',
+  async (t) => {
+    const clock = new ManualClock();
+    const seen = await playedSite(t, { clock });
+    const reader = await FeedReader.open(t, seen.port);
+    await reader.first('now');
+    seen.dashboard.end('finished', 'the run is done');
+    const closing = seen.close();
+    await reader.end();
+    seen.live.steps = 77;
+    const { status, headers } = await fetched(seen.port, '/model');
+    t.same([status, headers['x-lockstep-steps']], [200, '77']);
+    clock.advance(lastRequestsMs);
+    await closing;
+    await t.rejects(fetched(seen.port, '/model'), { code: 'ECONNREFUSED' });
+
+    const unseen = await playedSite(t, { clock: new ManualClock() });
+    unseen.dashboard.end('finished', 'the run is done');
+    await unseen.close();
+    t.pass('it has closed, though its clock stands still');
+  },
+);
+
+t.test(
+  'it closes soon with readers that read, a second later with one that does nothing, and the port is free',
   async (t) => {
     const run = await playedRun();
     const dashboard = new Dashboard();
