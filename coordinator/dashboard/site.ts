@@ -81,6 +81,7 @@ class SiteKeeper {
   readonly #visitors = new Visitors();
   /** Connections with a request that is not answered yet. */
   readonly #busy = new WeakSet<Socket>();
+  #closing: Promise<void> | null = null;
 
   constructor(options: SiteOptions) {
     const { listen, tls, names = [], dashboard, files = new PageFiles() } = options;
@@ -141,7 +142,12 @@ class SiteKeeper {
     return { ...refusal, line: `${got}; open the link that the coordinator printed` };
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     const { clock = systemClock, dashboard } = this.#options;
     if (dashboard.hadReaders) await new Promise<void>((resolve) => clock.after(lastRequestsMs, resolve));
     const closed = new Promise<void>((resolve) => this.listener.close(() => resolve()));
