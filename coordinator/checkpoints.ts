@@ -21,7 +21,19 @@ export interface CheckpointsOptions {
   readonly keep: number;
   /** Called with one line whenever a checkpoint cannot be saved or an old one not be removed; training goes on. */
   readonly alarm: (error: LockstepError) => void;
+  /** Called with each one that was written or could not be. */
+  readonly onWriting?: ((writing: CheckpointWriting) => void) | undefined;
   readonly files?: FileOperations;
+}
+
+/** How one was written, on the clock of `performance.now`. */
+export interface CheckpointWriting {
+  readonly step: number;
+  readonly epoch: number;
+  readonly bytes: number;
+  readonly isWritten: boolean;
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 /** A checkpoint that is to be written. */
@@ -34,6 +46,7 @@ export class Checkpoints {
   readonly #folder: string;
   readonly #keep: number;
   readonly #alarm: (error: LockstepError) => void;
+  readonly #onWriting: CheckpointsOptions['onWriting'];
   readonly #files: FileOperations;
   /** The steps of those that are known to be valid and durable. */
   #valid: readonly number[];
@@ -41,10 +54,11 @@ export class Checkpoints {
   #waiting: Waiting | null = null;
   #writing: Promise<void> | null = null;
 
-  private constructor(folder: string, { keep, alarm, files }: CheckpointsOptions) {
+  private constructor(folder: string, { keep, alarm, onWriting, files }: CheckpointsOptions) {
     this.#folder = folder;
     this.#keep = keep;
     this.#alarm = alarm;
+    this.#onWriting = onWriting;
     this.#files = files ?? realFiles;
     this.#valid = validSteps(folder, keep);
   }
@@ -112,9 +126,17 @@ export class Checkpoints {
 
   async #write({ parts, place }: Waiting): Promise<void> {
     const path = join(this.#folder, nameOf(place.step));
+    const { step, epoch } = place;
+    const fromMs = performance.now();
+    const tell = (isWritten: boolean) => {
+      const bytes = parts.reduce((sum, { length }) => sum + length, 0);
+      this.#onWriting?.({ step, epoch, bytes, isWritten, fromMs, toMs: performance.now() });
+    };
     try {
       await writeBeside(this.#files, path, parts);
+      tell(true);
     } catch (error) {
+      tell(false);
       const last = this.#valid.length === 0 ? 'there is none yet' : `that of step ${this.#valid[0]} stays`;
       this.#fail(
         `save the checkpoint of step ${place.step} (epoch ${place.epoch})`,

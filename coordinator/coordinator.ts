@@ -20,7 +20,7 @@ import { readEvaluation } from './evaluation.ts';
 import { Ledger, type StepResults } from './ledger.ts';
 import type { Activity, LiveRun, WorkerNow } from './live-run.ts';
 import type { Run } from './prepare.ts';
-import type { Hooks, Keeping, Outcome, Position, StoppedBy, TestResult } from './reports.ts';
+import type { Hooks, Keeping, Outcome, Period, Position, StoppedBy, TestResult } from './reports.ts';
 import type { RunState } from './run-state.ts';
 
 /** What the coordinator needs of those who compute: threads of this process, or workers wherever they are. */
@@ -35,6 +35,7 @@ export interface Team {
   /** True while it waits for workers. */
   readonly isWaiting: boolean;
   workersNow(): readonly WorkerNow[];
+  watchSteps: LiveRun['watchSteps'];
   results(): StepResults;
   /** Waits until training can begin; at once where nobody has to come. */
   gather(): Promise<void>;
@@ -112,7 +113,9 @@ class Coordinator {
     const { epochs } = this.#run.recipe;
     await this.#hooks.onStart?.(this.#run, this.#live());
     try {
+      const fromMs = performance.now();
       await this.#team.gather();
+      this.#tellPeriod('gathering', fromMs);
       this.#keep();
       this.#stopIfExhausted();
       while (this.#ledger.epochs.length < epochs && !this.#isStopped()) {
@@ -148,6 +151,7 @@ class Coordinator {
     const telling = setInterval(() => this.#attempt(() => this.#tellSteps()), reportMs);
     const keeping =
       every?.kind === 'time' ? setInterval(() => this.#attempt(() => this.#keepSoon()), every.ms) : undefined;
+    const fromMs = performance.now();
     let seconds = 0;
     try {
       while (this.#step < steps && !this.#isStopped()) {
@@ -173,6 +177,7 @@ class Coordinator {
     } finally {
       clearInterval(telling);
       clearInterval(keeping);
+      this.#tellPeriod('training', fromMs);
     }
     this.#trainSeconds += seconds;
     return seconds;
@@ -286,9 +291,11 @@ class Coordinator {
   async #evaluate(): Promise<TestResult> {
     const { committed } = this.#team;
     if (this.#tested?.committed === committed) return this.#tested.result;
+    const fromMs = performance.now();
     this.#isEvaluating = true;
     await this.#team.evaluate('test');
     this.#isEvaluating = false;
+    this.#tellPeriod('evaluation', fromMs);
     const { plan, memory, architecture } = this.#run;
     const evaluation = readEvaluation(plan, memory, 'test', architecture.classes);
     if (evaluation.badShard !== null) {
@@ -315,6 +322,11 @@ class Coordinator {
     if (reports.length > 0) this.#hooks.onSteps?.(reports);
   }
 
+  #tellPeriod(kind: Period['kind'], fromMs: number): void {
+    const epoch = Math.min(this.#ledger.epoch, this.#run.recipe.epochs);
+    this.#hooks.onPeriod?.({ kind, epoch, fromMs, toMs: performance.now() });
+  }
+
   #live(): LiveRun {
     return {
       run: this.#run,
@@ -327,7 +339,7 @@ class Coordinator {
         return { work: this.#team.account(), deaths, joins, shardsRecomputed };
       },
       flat: () => this.#steadyFlat(),
-      watchSteps: () => () => {},
+      watchSteps: (listener, rate) => this.#team.watchSteps(listener, rate),
     };
   }
 

@@ -1,7 +1,6 @@
 /** Where the coordinator's time goes in steps with workers. */
 
-/** What is not in one of them is waiting for workers, and reading what they send. */
-export type FleetPhase = 'merging' | 'sending' | 'update';
+import type { FleetPhase } from '../shared/timeline.ts';
 
 export class FleetProfile {
   /** Since it was made. */

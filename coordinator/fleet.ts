@@ -9,6 +9,7 @@ import { LockstepError } from '../shared/errors.ts';
 import { datasetPieces } from '../shared/load-data.ts';
 import { canonicalJson } from '../shared/recipe/recipe.ts';
 import { largestPayloadBytes } from '../shared/setup.ts';
+import type { StepListener, WatchRate } from '../shared/step-listeners.ts';
 import type { StepsOutcome, WorkAccount } from '../shared/training.ts';
 import type { ArrivingLink, Clock } from '../shared/wire/link.ts';
 import { Congestion } from './congestion.ts';
@@ -16,6 +17,7 @@ import type { Team } from './coordinator.ts';
 import { EnoughWorkers } from './enough-workers.ts';
 import { EvaluationRunner } from './evaluation-runner.ts';
 import type { FleetProfile } from './fleet-profile.ts';
+import { FleetWatch } from './fleet-watch.ts';
 import { Judge } from './judge.ts';
 import type { WorkerNow } from './live-run.ts';
 import type { Member, Welcoming } from './member.ts';
@@ -80,6 +82,7 @@ export class Fleet implements Team {
   readonly #congestion: Congestion;
   readonly #planner: Planner;
   readonly #slowJoiners: SlowJoiners;
+  readonly #watch: FleetWatch;
   /** Tells the frames of this run from those of another. */
   readonly #runNumber = randomInt(2 ** 32 - 1);
   /** Bytes of the largest payload of a frame. */
@@ -109,6 +112,11 @@ export class Fleet implements Team {
     this.#proofs = new Proofs(replica, this.#roster, (reason) => {
       this.#doubt ??= reason;
     });
+    this.#watch = new FleetWatch({
+      clock,
+      ready: () => this.#roster.ready,
+      committed: () => this.committed,
+    });
     const mostBytes = replica.bytes + this.#payloadBytes;
     this.#slowJoiners = new SlowJoiners({
       clock,
@@ -123,7 +131,11 @@ export class Fleet implements Team {
       roster: this.#roster,
       slowJoiners: this.#slowJoiners,
       profile,
-      committed: () => this.#goOn(),
+      timelines: this.#watch.own,
+      committed: () => {
+        this.#watch.committed();
+        this.#goOn();
+      },
       diverged: (where) => this.#diverge(where),
       failed: (reason) => this.#fail('WORKERS', reason),
     });
@@ -188,6 +200,11 @@ export class Fleet implements Team {
   workersNow(): WorkerNow[] {
     const { batchSize, shardSize } = this.#run.setup.sizes;
     return workersNow(this.#roster, this.#planner.planned(Math.ceil(batchSize / shardSize)));
+  }
+
+  /** Has workers time a step now and then, and tells of it, until what is returned is called. */
+  watchSteps(listener: StepListener, rate?: WatchRate): () => void {
+    return this.#watch.add(listener, rate);
   }
 
   results() {
@@ -272,6 +289,7 @@ export class Fleet implements Team {
       sync: (member) => this.#sync(member),
       ready: (member) => {
         this.#slowJoiners.forget(member);
+        this.#watch.ready(member);
         this.#resume();
       },
       lost: (member) => this.#lose(member),
@@ -288,6 +306,7 @@ export class Fleet implements Team {
         const own = member.sent?.step === step ? member.sent.sha256 : null;
         this.#judge.compare(member, step, digest, own ?? this.#steps.digestBefore(step));
       },
+      timeline: (member, message) => this.#watch.timeline(member, message),
       onEvent: (event, { name, link }) => {
         const { committed: step, workers } = this;
         onEvent?.({ ...event, name, address: link.address, step, workers });
@@ -328,6 +347,7 @@ export class Fleet implements Team {
   /** Others take over what a member had. */
   #lose(member: Member): void {
     this.#slowJoiners.forget(member);
+    this.#watch.lost(member);
     this.#steps.lose(member);
     this.#evaluations.lose(member);
     this.#goOn();

@@ -1,5 +1,5 @@
 /** What can be seen of a run at any moment, whoever computes it: for the terminal, the page and the metrics. */
-import type { StepTimeline } from '../shared/timeline.ts';
+import type { StepListener, WatchRate } from '../shared/step-listeners.ts';
 import type { WorkAccount } from '../shared/training.ts';
 import type { Run } from './prepare.ts';
 import type { Position } from './reports.ts';
@@ -63,6 +63,9 @@ export interface LiveRun {
    * copy it between two steps just now.
    */
   flat(): { readonly steps: number; readonly flat: Float32Array } | null;
-  /** Has a step timed now and then, thread by thread, and tells of it, until what is returned is called. */
-  watchSteps(listener: (timeline: StepTimeline) => void): () => void;
+  /**
+   * Has a step timed now and then, thread by thread, and tells of it, until what is returned is called.
+   * @param rate twice a second, if nothing is said
+   */
+  watchSteps(listener: StepListener, rate?: WatchRate): () => void;
 }

@@ -1,8 +1,8 @@
 /** The log of a run: JSON lines, one per step, one per epoch, and one for each thing that happens to a worker. */
-import { accessSync, constants, openSync, statSync } from 'node:fs';
+import { openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { LockstepError } from '../shared/errors.ts';
-import { checkWritable, makeFolders } from './durable-file.ts';
+import type { LockstepError } from '../shared/errors.ts';
+import { makeFolders } from './durable-file.ts';
 import type { EpochReport, StepReport } from './reports.ts';
 import { RunFile, unwritable } from './run-file.ts';
 
@@ -59,22 +59,6 @@ export class RunLog {
 
   #write(lines: readonly object[]): void {
     this.#file.write(Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join('')));
-  }
-}
-
-/**
- * Finds out beforehand whether a log can be written; leaves nothing behind.
- * @throws LockstepError (OUTPUT)
- */
-export function checkLog(path: string): void {
-  try {
-    const status = statSync(path, { throwIfNoEntry: false });
-    if (status?.isDirectory()) throw new Error('it is a folder');
-    if (status === undefined) checkWritable(path);
-    else accessSync(path, constants.W_OK);
-  } catch (error) {
-    if (error instanceof LockstepError) throw error;
-    throw unwritableLog(path, error, 'choose a place that can be written to');
   }
 }
 

@@ -10,7 +10,8 @@ import type { Frame } from '../shared/wire/frame.ts';
 import { Heartbeat } from '../shared/wire/heartbeat.ts';
 import { chunkBytes, protocolVersion, reasonLength } from '../shared/wire/limits.ts';
 import type { ArrivingLink, Clock, LinkEvents } from '../shared/wire/link.ts';
-import type { Hello, ToCoordinator } from '../shared/wire/messages.ts';
+import type { Hello, TimelineMessage, ToCoordinator } from '../shared/wire/messages.ts';
+import { Delay } from './delay.ts';
 
 /**
  * - `greeting`: no hello yet
@@ -35,6 +36,8 @@ export interface MemberEvents {
   partial(member: Member, frame: Frame): void;
   evaluation(member: Member, frame: Frame): void;
   checksum(member: Member, step: number, sha256: string): void;
+  /** How it spent a step. */
+  timeline(member: Member, message: TimelineMessage): void;
   /** It is gone, welcomed or not; `isLeaving` where it said so itself. */
   gone(member: Member, reason: string, isLeaving: boolean): void;
   /** A frame that nobody wanted. */
@@ -74,6 +77,7 @@ export class Member implements LinkEvents<ToCoordinator> {
   wrongReplicas = 0;
   readonly #events: MemberEvents;
   readonly #heartbeat: Heartbeat;
+  readonly #delay: Delay;
   #run = 0;
   /** Replicas that were sent, and whether it says that it has the last one. */
   #replicas = 0;
@@ -84,8 +88,9 @@ export class Member implements LinkEvents<ToCoordinator> {
     this.link = link;
     this.name = link.address;
     this.#events = events;
+    this.#delay = new Delay(clock);
     this.#heartbeat = new Heartbeat(clock, {
-      beat: () => link.send({ type: 'heartbeat' }),
+      beat: () => link.send({ type: 'ping', number: this.#delay.ask() }),
       silent: (ms) => this.drop(`silent for ${(ms / 1000).toFixed(0)} s`),
     });
   }
@@ -93,6 +98,11 @@ export class Member implements LinkEvents<ToCoordinator> {
   /** Since it was last heard of. */
   get silentMs(): number {
     return this.#heartbeat.silentMs;
+  }
+
+  /** From a message to its answer; null before the first. */
+  get delayMs(): number | null {
+    return this.#delay.ms;
   }
 
   message(message: ToCoordinator): void {
@@ -105,6 +115,12 @@ export class Member implements LinkEvents<ToCoordinator> {
     }
     switch (message.type) {
       case 'heartbeat':
+        break;
+      case 'pong':
+        this.#delay.answered(message.number);
+        break;
+      case 'timeline':
+        this.#events.timeline(this, message);
         break;
       case 'hello':
         this.refuse('said hello twice');

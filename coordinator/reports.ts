@@ -48,6 +48,16 @@ export interface Position {
   readonly loss: number | null;
 }
 
+/** What a run was busy with, once it is over; on the clock of `performance.now`. */
+export interface Period {
+  /** `gathering`: waiting for workers to begin with. */
+  readonly kind: 'gathering' | 'training' | 'evaluation';
+  /** The epoch, counted from 1; of an evaluation, the one that is over. */
+  readonly epoch: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 /** A callback may stop the run after what it was called for by giving back false, at once or as a promise. */
 type Callback<T> = (report: T) => unknown;
 
@@ -58,6 +68,8 @@ export interface Hooks {
   readonly onSteps?: ((reports: readonly StepReport[]) => void) | undefined;
   /** Called with what the test set says of a model, once for each model that is evaluated. */
   readonly onEvaluation?: ((evaluation: Evaluation, steps: number) => void) | undefined;
+  /** Called with what the run was busy with, whenever that changes. */
+  readonly onPeriod?: ((period: Period) => void) | undefined;
   /** Called once and waited for, with what will be trained and a look at it at any moment. */
   readonly onStart?: ((run: Run, live: LiveRun) => unknown) | undefined;
   /** Ends the run after the step that is being computed. */

@@ -4,7 +4,7 @@
  */
 import type { Frame } from '../shared/wire/frame.ts';
 import type { ArrivingLink, Clock } from '../shared/wire/link.ts';
-import type { Hello } from '../shared/wire/messages.ts';
+import type { Hello, TimelineMessage } from '../shared/wire/messages.ts';
 import { type Account, Accounts } from './accounts.ts';
 import { Member, type Refusal, type Welcoming } from './member.ts';
 
@@ -42,6 +42,7 @@ export interface RosterHost {
   partial(member: Member, frame: Frame): void;
   evaluation(member: Member, frame: Frame): void;
   checksum(member: Member, step: number, sha256: string): void;
+  timeline(member: Member, message: TimelineMessage): void;
   onEvent(event: RosterEvent, member: Member): void;
 }
 
@@ -107,6 +108,7 @@ export class Roster {
       partial: (member, frame) => this.#host.partial(member, frame),
       evaluation: (member, frame) => this.#host.evaluation(member, frame),
       checksum: (member, step, sha256) => this.#host.checksum(member, step, sha256),
+      timeline: (member, message) => this.#host.timeline(member, message),
       gone: (member, reason, isLeaving) => this.#gone(member, reason, isLeaving),
       dropped: () => {
         this.framesDropped += 1;

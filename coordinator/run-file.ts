@@ -1,8 +1,8 @@
 /** A file that a run writes while it goes on: its log, its chain. */
-import { closeSync, fdatasync } from 'node:fs';
+import { accessSync, closeSync, constants, fdatasync, statSync } from 'node:fs';
 import { shownPath, systemReason } from '../shared/data/regular-file.ts';
 import { LockstepError } from '../shared/errors.ts';
-import { codeOf, writeWhole } from './durable-file.ts';
+import { checkWritable, codeOf, writeWhole } from './durable-file.ts';
 
 /** One that cannot be written any more ends there and says so once: no training is lost for it. */
 export class RunFile {
@@ -70,6 +70,22 @@ export class RunFile {
       this.#failed = true;
       this.#alarm(unwritable(this.#what, this.#path, error, `the run goes on without this ${this.#what}`));
     }
+  }
+}
+
+/**
+ * Finds out beforehand whether such a file can be written; leaves nothing behind.
+ * @throws LockstepError (OUTPUT)
+ */
+export function checkRunFile(path: string, what: string): void {
+  try {
+    const status = statSync(path, { throwIfNoEntry: false });
+    if (status?.isDirectory()) throw new Error('it is a folder');
+    if (status === undefined) checkWritable(path);
+    else accessSync(path, constants.W_OK);
+  } catch (error) {
+    if (error instanceof LockstepError) throw error;
+    throw unwritable(what, path, error, 'choose a place that can be written to');
   }
 }
 

@@ -5,11 +5,13 @@
 import { newScratch } from '../shared/kernels/scratch.ts';
 import type { PartialLayout } from '../shared/reduction/partial.ts';
 import { checksumSteps } from '../shared/replica.ts';
+import type { FleetPhase } from '../shared/timeline.ts';
 import type { Frame } from '../shared/wire/frame.ts';
 import type { Clock } from '../shared/wire/link.ts';
+import type { CoordinatorTimelines } from './coordinator-timeline.ts';
 import { Deadline } from './deadline.ts';
 import { DistributedStep, type Overdue } from './distributed-step.ts';
-import type { FleetPhase, FleetProfile } from './fleet-profile.ts';
+import type { FleetProfile } from './fleet-profile.ts';
 import type { Judge } from './judge.ts';
 import type { StepResults } from './ledger.ts';
 import type { Member } from './member.ts';
@@ -37,6 +39,7 @@ export interface StepRunnerOptions {
   readonly proofs: Pick<Proofs, 'committed'>;
   /** Takes where the time of steps goes, if that is asked for. */
   readonly profile: FleetProfile | undefined;
+  readonly timelines: CoordinatorTimelines;
   /** A step is committed; its number in the epoch. */
   committed(step: number): void;
   /** The step met NaN or infinity, and is not committed. */
@@ -109,6 +112,7 @@ export class StepRunner {
     const rows = Math.min(batchSize, epochSamples - stepOfEpoch * batchSize);
     this.#stepOfEpoch = stepOfEpoch;
     this.#startMs = clock.nowMs();
+    this.#options.timelines.begin(replica.committed);
     const step: DistributedStep = new DistributedStep(replica.committed, this.#layouts, {
       ready: () => planner.ready(),
       newReduction: (exchange) => this.#newReduction(exchange, { rows, shardSize }),
@@ -149,6 +153,7 @@ export class StepRunner {
   /** Takes a partial from a member, of the current step or of one that is overdue. */
   partial(member: Member, frame: Frame): void {
     const step = [this.#step, ...this.#overdue].find((one) => one?.number === frame.step);
+    if (step && step === this.#step) this.#noteMessage('partial', member, frame.exchange, frame.payload);
     if (step) step.partial(member, frame);
     else this.#options.judge.dropped();
   }
@@ -184,6 +189,7 @@ export class StepRunner {
     if (this.#isLast(exchange)) member.totals += 1;
     const { buffer, byteOffset, byteLength } = total;
     const place = { exchange, lo: 0, hi: 0, panel: 0, microseconds: 0 };
+    this.#noteMessage('total', member, exchange, total);
     member.link.sendFrame(
       { type: 'total', run: runNumber, step: replica.committed, ...place },
       new Uint8Array(buffer, byteOffset, byteLength),
@@ -218,6 +224,7 @@ export class StepRunner {
       this.#options.diverged(replica.diagnose(stepOfEpoch) ?? 'the update');
       return;
     }
+    this.#options.timelines.end();
     this.abandon();
     this.#results.losses[stepOfEpoch] = batch.loss;
     this.#results.correct[stepOfEpoch] = batch.correct;
@@ -244,8 +251,18 @@ export class StepRunner {
     return exchange === this.#layouts.length - 1;
   }
 
+  #noteMessage(
+    kind: 'partial' | 'total',
+    { hello }: Member,
+    exchange: number,
+    { byteLength }: Uint8Array | Float32Array,
+  ): void {
+    if (hello !== null) this.#options.timelines.message(kind, hello.workerId, exchange, byteLength);
+  }
+
   #timed<Result>(phase: FleetPhase, work: () => Result): Result {
-    const { profile } = this.#options;
-    return profile === undefined ? work() : profile.time(phase, work);
+    const { profile, timelines } = this.#options;
+    const timed = () => timelines.time(phase, work);
+    return profile === undefined ? timed() : profile.time(phase, timed);
   }
 }

@@ -34,7 +34,7 @@ export function workersNow(
       share: (isReady ? planned.get(id) : undefined) ?? null,
       shards,
       seconds,
-      delayMs: null,
+      delayMs: member.delayMs,
       silentMs: member.silentMs,
     };
   });

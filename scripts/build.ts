@@ -1,10 +1,11 @@
-/** Builds what tsc does not: the kernels, WebAssembly and native ones; and copies the Python peers. */
+/** Builds what tsc does not: the kernels, WebAssembly and native ones, and the page; and copies the Python peers. */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 import { sha256 } from '../shared/digest.ts';
 import { buildNative } from './build-native.ts';
+import { buildPage } from './build-page.ts';
 
 // This file runs from dist/scripts.
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -51,6 +52,8 @@ if (!isBuilt || readStamp() !== stamp) {
 }
 const missing = await buildNative(root);
 if (missing !== null) process.stderr.write(`native kernels are not built, the others are used: ${missing}\n`);
+
+await buildPage(root);
 
 // tsc leaves out what is not TypeScript.
 const peers = join('scripts', 'bench', 'peers');

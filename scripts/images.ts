@@ -1,6 +1,6 @@
 /** Reading of images to predict, as a library function. */
 import { quoted, usageError } from '../shared/errors.ts';
-import { type Fit, fits } from './images/digit.ts';
+import { type Fit, fits } from '../shared/images/digit.ts';
 import { readFirst } from './images/read-images.ts';
 import { checkChoice, checkCount, checkOptions } from './options.ts';
 

@@ -1,11 +1,11 @@
 /** Lockstep as a library: `import { train, resume, evaluate, loadModel } from 'lockstep'`. */
 export type { Comparison } from '../coordinator/compare.ts';
 export type { Evaluation } from '../coordinator/evaluation.ts';
-export type { Prediction } from '../coordinator/inference.ts';
-export type { EpochReport, Hooks, Position, StepReport } from '../coordinator/reports.ts';
+export type { EpochReport, Hooks, Period, Position, StepReport } from '../coordinator/reports.ts';
 export type { DatasetSource, MemorySplit } from '../shared/data/dataset.ts';
 export { LockstepError } from '../shared/errors.ts';
 export type { KernelChoice } from '../shared/kernels/load.ts';
+export type { Prediction } from '../shared/predictor.ts';
 export type { Recipe } from '../shared/recipe/recipe.ts';
 export type { RecipeFields } from '../shared/recipe/resolve.ts';
 export type { WorkAccount } from '../shared/training.ts';

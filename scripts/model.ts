@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { type Checkpoint, checkpointFormat, decodeCheckpoint } from '../coordinator/checkpoint.ts';
 import { writeDurably } from '../coordinator/durable-file.ts';
-import { Inference, type Prediction } from '../coordinator/inference.ts';
+import { Inference } from '../coordinator/inference.ts';
 import { readRegularFile, shownPath } from '../shared/data/regular-file.ts';
 import { dataError, quoted, usageError } from '../shared/errors.ts';
 import { type LoadedKernels, loadKernels } from '../shared/kernels/load.ts';
@@ -17,6 +17,7 @@ import {
   snapshotFrom,
 } from '../shared/model/safetensors.ts';
 import { type Snapshot, weightsDigest, withFreshStats } from '../shared/model/snapshot.ts';
+import type { Prediction } from '../shared/predictor.ts';
 import { canonicalJson, type Recipe, recipeId } from '../shared/recipe/recipe.ts';
 import { architectureOf, parseStoredRecipe } from '../shared/recipe/stored.ts';
 import { version } from '../shared/version.ts';

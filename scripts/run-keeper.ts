@@ -6,7 +6,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ChainFile } from '../coordinator/chain-file.ts';
 import { encodeCheckpoint } from '../coordinator/checkpoint.ts';
-import { Checkpoints } from '../coordinator/checkpoints.ts';
+import { Checkpoints, type CheckpointWriting } from '../coordinator/checkpoints.ts';
 import { targetOfTemporary, writeDurably } from '../coordinator/durable-file.ts';
 import { isFinished } from '../coordinator/early-stopping.ts';
 import { RunLog } from '../coordinator/log.ts';
@@ -40,6 +40,7 @@ export interface KeeperOptions {
   readonly start: StartFacts;
   /** Told in one line of everything that cannot be written once the run has begun. */
   readonly alarm: (error: LockstepError) => void;
+  readonly onCheckpoint?: ((writing: CheckpointWriting) => void) | undefined;
 }
 
 export class RunKeeper implements Keeping {
@@ -83,7 +84,9 @@ export class RunKeeper implements Keeping {
     }
     noteStart(folder, run, start, settings);
     const { keep } = settings;
-    const checkpoints = await Checkpoints.open(join(folder, runFiles.checkpoints), { keep, alarm });
+    const onWriting = options.onCheckpoint;
+    const path = join(folder, runFiles.checkpoints);
+    const checkpoints = await Checkpoints.open(path, { keep, alarm, onWriting });
     const keeper = new RunKeeper(options, checkpoints);
     // Of a run that goes on, where the file was lost and the model was not.
     await keeper.#best.write();

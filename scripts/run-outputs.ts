@@ -1,15 +1,16 @@
 /** Where everything of a run goes: its folder, another log, another model file. Nothing is made before it begins. */
 import { copyFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { storedSteps } from '../coordinator/checkpoints.ts';
+import { type CheckpointWriting, storedSteps } from '../coordinator/checkpoints.ts';
 import { makeFolders, writeDurably } from '../coordinator/durable-file.ts';
 import type { LiveRun } from '../coordinator/live-run.ts';
 import { RunLog, unwritableLog } from '../coordinator/log.ts';
 import type { Run } from '../coordinator/prepare.ts';
-import type { EpochReport, KeepEvery, Keeping, StepReport } from '../coordinator/reports.ts';
+import type { EpochReport, KeepEvery, Keeping, Period, StepReport } from '../coordinator/reports.ts';
 import { defaultRunFolder, makeNumberedRunFolder, makeRunFolder } from '../coordinator/run-folder.ts';
 import { RunLock } from '../coordinator/run-lock.ts';
 import type { RunState } from '../coordinator/run-state.ts';
+import { RunTrace, traceRate } from '../coordinator/run-trace.ts';
 import { LockstepError } from '../shared/errors.ts';
 import { recipeId } from '../shared/recipe/recipe.ts';
 import type { StartFacts } from './environment.ts';
@@ -33,6 +34,8 @@ export interface OutputsPlan {
   readonly out: string | null;
   /** A folder for TensorBoard's event files. */
   readonly tensorboard?: string | null;
+  /** A file for a trace. */
+  readonly trace?: string | null;
   /** Told in one line of everything that cannot be written once the run has begun. */
   readonly alarm: (error: LockstepError) => void;
 }
@@ -46,6 +49,8 @@ export class RunOutputs implements Keeping {
   #keeper: RunKeeper | null = null;
   #log: RunLog | null = null;
   #events: EventFile | null = null;
+  #trace: RunTrace | null = null;
+  #unwatch = (): void => {};
   #failures = 0;
 
   constructor(plan: OutputsPlan) {
@@ -75,10 +80,9 @@ export class RunOutputs implements Keeping {
 
   /** True if everything could be written; only after `close`. */
   get isComplete(): boolean {
+    const isKept = this.#keeper?.isComplete ?? true;
     return (
-      this.#failures === 0 &&
-      (this.#keeper?.isComplete ?? true) &&
-      ![this.#log, this.#events].some((file) => file?.failed)
+      this.#failures === 0 && isKept && ![this.#log, this.#events, this.#trace].some((file) => file?.failed)
     );
   }
 
@@ -88,12 +92,21 @@ export class RunOutputs implements Keeping {
    */
   async open(live: LiveRun, start: StartFacts): Promise<void> {
     const { run } = live;
-    const { folder, keep: settings, log, tensorboard = null, alarm } = this.#plan;
+    const { folder, keep: settings, log, tensorboard = null, trace = null, alarm } = this.#plan;
     if (folder !== null) {
       const [path, lock] = await this.#takeFolder(folder, run);
       this.folder = path;
       try {
-        this.#keeper = await RunKeeper.open({ folder: path, lock, run, settings, start, alarm });
+        const onCheckpoint = (writing: CheckpointWriting) => this.#trace?.checkpoint(writing);
+        this.#keeper = await RunKeeper.open({
+          folder: path,
+          lock,
+          run,
+          settings,
+          start,
+          alarm,
+          onCheckpoint,
+        });
       } catch (error) {
         lock.release();
         throw error;
@@ -101,12 +114,18 @@ export class RunOutputs implements Keeping {
     }
     if (log !== null) this.#log = this.#openLog(log, run);
     if (tensorboard !== null) this.#events = new EventFile({ folder: tensorboard, live, alarm });
+    if (trace !== null) this.#openTrace(trace, run, live);
+  }
+
+  period(period: Period): void {
+    this.#trace?.period(period);
   }
 
   steps(reports: readonly StepReport[]): void {
     this.#keeper?.steps(reports);
     this.#log?.steps(reports);
     this.#events?.steps(reports);
+    this.#trace?.steps(reports);
   }
 
   epoch(report: EpochReport): void {
@@ -115,9 +134,15 @@ export class RunOutputs implements Keeping {
     this.#events?.epoch(report);
   }
 
+  /** Of this process; the log has only what happens to workers. */
+  threadDied(reason: string): void {
+    this.#trace?.event('died', { reason });
+  }
+
   event(event: string, facts: object): void {
     this.#keeper?.event(event, facts);
     this.#log?.event(event, facts);
+    this.#trace?.event(event, facts);
   }
 
   keep(state: RunState): void {
@@ -159,9 +184,11 @@ export class RunOutputs implements Keeping {
 
   /** Waits until all is written. */
   async close(): Promise<void> {
+    this.#unwatch();
     this.#log?.close();
     this.#events?.close();
     await this.#keeper?.close();
+    this.#trace?.close();
   }
 
   async #takeFolder(plan: FolderPlan, { recipe }: Run): Promise<[string, RunLock]> {
@@ -184,6 +211,12 @@ export class RunOutputs implements Keeping {
     if (run.committed === 0 || this.folder === null || !isFileOrNothing(path)) return new RunLog(path, alarm);
     copyLog(this.folder, path);
     return new RunLog(path, alarm, 'at its end');
+  }
+
+  #openTrace(path: string, run: Run, live: LiveRun): void {
+    const trace = new RunTrace(path, `run of recipe ${recipeId(run.recipe).slice(0, 8)}`, this.#plan.alarm);
+    this.#trace = trace;
+    this.#unwatch = live.watchSteps((timeline) => trace.step(timeline), traceRate);
   }
 
   #saveAs(path: string, model: TrainedModel): void {

@@ -60,6 +60,7 @@ const howOptions = {
   onSteps: 'function',
   onEpoch: 'function',
   onEvaluation: 'function',
+  onPeriod: 'function',
   onStart: 'function',
   onWarning: 'function',
   signal: 'signal',

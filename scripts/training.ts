@@ -131,7 +131,8 @@ async function trainToEnd(fields: unknown, settings: RunSettings, startMs: numbe
     }
   }
   const { setup, memory, committed } = run;
-  const team = await Team.start({ setup, kernels, memory, committed });
+  const onDeath = (reason: string) => outputs?.threadDied(reason);
+  const team = await Team.start({ setup, kernels, memory, committed, onDeath });
   try {
     return result(await coordinate(run, team, hooks, keeping), { threads, workers: 0 });
   } finally {
@@ -194,6 +195,10 @@ function withOutputs(hooks: Hooks, outputs: RunOutputs, start: Parameters<RunOut
     onSteps: (reports) => {
       outputs.steps(reports);
       hooks.onSteps?.(reports);
+    },
+    onPeriod: (period) => {
+      outputs.period(period);
+      hooks.onPeriod?.(period);
     },
     onEpoch: (report) => {
       outputs.epoch(report);

@@ -17,6 +17,13 @@ export interface StepModel {
   update(span: Span): void;
 }
 
+/** All exchanges of a step, in order. */
+export function exchangesOf({ layers, gradients }: Pick<StepModel, 'layers' | 'gradients'>): Exchange[] {
+  const forward = layers.flatMap(({ forwardExchange }) => forwardExchange ?? []);
+  const backward = layers.toReversed().flatMap(({ backwardExchange }) => backwardExchange ?? []);
+  return [...forward, ...backward, gradients];
+}
+
 /**
  * One training step, for the shards of one span: forward, loss, backward, gradients. Whoever takes part, the step is
  * this one. It computes until the whole batch must agree on something, yields that exchange, and is to be resumed

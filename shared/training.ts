@@ -10,7 +10,7 @@ import { type BatchResult, Model } from './model/model.ts';
 import { type Finding, NonFinite } from './model/non-finite.ts';
 import type { Group } from './reduction/group.ts';
 import { assignShards, assignSpan, newSpan, type Span } from './reduction/span.ts';
-import { type StepModel, trainStep } from './step.ts';
+import { trainStep } from './step.ts';
 
 /** Plain data that decides a training's arithmetic and its memory; it can be handed to any thread. */
 export interface Setup {
@@ -107,19 +107,19 @@ export class Training {
   /**
    * Takes the steps `first … end−1` of an epoch with the group. Ends early when progress says so, or when a
    * step met NaN or infinity: that step is not committed, and `nonFinite` says where it was.
-   * @param model this training's own, or something around it that watches
+   * @param takeStep a step of this training with the group, or something around it that watches
    */
   trainSteps(
     group: Group,
     first: number,
     end: number,
     progress: Progress,
-    model: StepModel = this.model,
+    takeStep: (span: Span, committed: number) => void = (span) => trainStep(this.model, span, group),
   ): void {
     for (let step = first; step < end; step++) {
       progress.begin(step);
       this.#prepareSpan(this.#span, step, progress.committed);
-      trainStep(model, this.#span, group);
+      takeStep(this.#span, progress.committed);
       // Everything was reported before the step's last barrier, so all threads see the same here.
       if (this.nonFinite.found()) return;
       const { firstShard, endShard } = this.#span;

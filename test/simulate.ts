@@ -19,7 +19,14 @@ const end = first + Number(values.schedules);
 let failed = 0;
 const counts = new Map<string, number>();
 const planned = new Map<string, number>();
-const totals = { deaths: 0, joins: 0, framesDropped: 0, shardsRecomputed: 0, simulatedSeconds: 0 };
+const totals = {
+  deaths: 0,
+  joins: 0,
+  framesDropped: 0,
+  shardsRecomputed: 0,
+  timelines: 0,
+  simulatedSeconds: 0,
+};
 const start = process.cpuUsage();
 for (let seed = first; seed < end; seed++) {
   const report = await simulate(seed, cases, { keepTrace: values.trace });
@@ -30,6 +37,7 @@ for (let seed = first; seed < end; seed++) {
   totals.joins += report.joins;
   totals.framesDropped += report.framesDropped;
   totals.shardsRecomputed += report.shardsRecomputed;
+  totals.timelines += report.timelines;
   totals.simulatedSeconds += report.simulatedMs / 1000;
   if (report.failures.length > 0) {
     failed += 1;

@@ -25,6 +25,8 @@ export const words = {
   exchange: 7,
   nodeCount: 8,
   mergeCount: 9,
+  /** Set by the main thread: steps are recorded before which a multiple of so many were committed; 0: none. */
+  record: 10,
   /** Steps done since the training began. One store makes the new replica current. */
   committed: 16,
   /** What `committed` was at the beginning of the epoch; written while the threads are idle. */

@@ -1,5 +1,6 @@
 /** What computes for a worker: a team of threads, or its main thread alone. */
 import type { TreeNode } from '../shared/reduction/tree.ts';
+import type { Recorded } from './recording.ts';
 import type { WorkerMemory } from './worker-memory.ts';
 
 export interface Crew {
@@ -22,6 +23,10 @@ export interface Crew {
   evaluate(split: 'test', shards: { readonly from: number; readonly to: number }): Promise<void>;
   /** Takes the replica before so many steps as the current one. */
   resumeAt(committed: number): void;
+  /** From now on records steps before which a multiple of so many were committed; 0: none. */
+  record(every: number): void;
+  /** The steps that were recorded since the last time. */
+  recorded(): Recorded[];
 }
 
 /** What of a worker's memory the messages of a run are about. */

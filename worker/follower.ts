@@ -11,12 +11,14 @@ import { Agenda, type Evaluation } from './agenda.ts';
 import { breach } from './breach.ts';
 import type { Crew, Prepared, RunMemory } from './crew.ts';
 import { ReplicaIntake } from './replica-intake.ts';
+import type { StepWatch } from './step-watch.ts';
 
 export interface FollowerOptions {
   readonly link: WorkerLink;
   readonly clock: Clock;
   /** What the headers of frames carry. */
   readonly run: number;
+  readonly watch: Pick<StepWatch, 'applied'>;
   readonly onEvent: (event: FollowerEvent) => void;
   /** Told when it cannot go on. */
   readonly onFailure: (error: unknown) => void;
@@ -154,6 +156,7 @@ export class Follower {
 
   async #apply(step: number): Promise<void> {
     await this.#crew.apply(step);
+    this.#options.watch.applied(this.#committed);
     this.#proof = this.#memory.updateChecksum;
     const shards = this.#held.reduce((sum, { lo, hi }) => sum + hi - lo, 0);
     this.#options.onEvent({ kind: 'computed', step: this.#committed, shards });

@@ -6,8 +6,9 @@ import { exchangePlaceOf, outboxSlots } from '../shared/model/memory-plan.ts';
 import type { Exchange } from '../shared/reduction/group.ts';
 import type { Span } from '../shared/reduction/span.ts';
 import type { TreeNode } from '../shared/reduction/tree.ts';
-import { computeStep } from '../shared/step.ts';
+import { computeStep, exchangesOf, type StepModel } from '../shared/step.ts';
 import type { Training } from '../shared/training.ts';
+import type { Recorder } from './recorder.ts';
 
 /** Which step it is: its number in the epoch, and the steps committed before it. */
 export interface StepNumber {
@@ -24,24 +25,42 @@ interface Run {
   readonly exchanges: Generator<Exchange, void, void>;
 }
 
+/** The model of a step, as it is or with a clock around it. */
+interface Parts {
+  readonly model: StepModel;
+  readonly exchanges: readonly Exchange[];
+}
+
 export class SegmentedStep {
   readonly #training: Training;
   readonly #rank: number;
   readonly #size: number;
   readonly #barrier: () => void;
+  readonly #recorder: Recorder;
+  readonly #plain: Parts;
+  readonly #recorded: Parts;
+  #parts: Parts;
+  /** Steps committed before the one that was begun. */
+  #begun = -1;
   #held: Run[] = [];
 
   /** @param barrier meets all threads of the team */
-  constructor(training: Training, rank: number, size: number, barrier: () => void) {
+  constructor(training: Training, rank: number, size: number, barrier: () => void, recorder: Recorder) {
     this.#training = training;
     this.#rank = rank;
     this.#size = size;
     this.#barrier = barrier;
+    this.#recorder = recorder;
+    const recorded = recorder.clock.watchModel(training.model);
+    this.#plain = { model: training.model, exchanges: training.model.exchanges };
+    this.#recorded = { model: recorded, exchanges: exchangesOf(recorded) };
+    this.#parts = this.#plain;
   }
 
   /** Forgets what was held and computes some nodes from the step's start to an exchange. */
   begin(number: StepNumber, exchange: number, nodes: readonly TreeNode[]): void {
     this.#held = [];
+    this.#enter(number.committed);
     this.extend(number, exchange, nodes);
   }
 
@@ -50,42 +69,68 @@ export class SegmentedStep {
    * exchanges before are computed, too, though nobody asks for them: gradients are made from some of them.
    */
   extend({ step, committed }: StepNumber, exchange: number, nodes: readonly TreeNode[]): void {
-    for (const [first, end] of divideShards(nodes, this.#rank, this.#size)) {
-      const span = this.#training.spanOf(step, committed, first, end);
-      const exchanges = computeStep(this.#training.model, span, alone);
-      for (let i = 0; i < exchange; i++)
-        this.#computePartials(exchanges, span).receive(span, this.#totalAt(i));
-      this.#computePartials(exchanges, span);
-      this.#held.push({ span, exchanges });
-    }
+    this.#take(() => {
+      for (const [first, end] of divideShards(nodes, this.#rank, this.#size)) {
+        const span = this.#training.spanOf(step, committed, first, end);
+        const exchanges = computeStep(this.#parts.model, span, alone);
+        for (let i = 0; i < exchange; i++)
+          this.#computePartials(exchanges, span).receive(span, this.#totalAt(i));
+        this.#computePartials(exchanges, span);
+        this.#held.push({ span, exchanges });
+      }
+    });
   }
 
   /** Goes on to an exchange with everything that is held; the total of the one before it is in memory. */
   advance(exchange: number): void {
-    const before = this.#training.model.exchanges[exchange - 1];
-    for (const { span, exchanges } of this.#held) {
-      before.receive(span, this.#totalAt(exchange - 1));
-      this.#computePartials(exchanges, span);
-    }
+    this.#take(() => {
+      const before = this.#parts.exchanges[exchange - 1];
+      for (const { span, exchanges } of this.#held) {
+        before.receive(span, this.#totalAt(exchange - 1));
+        this.#computePartials(exchanges, span);
+      }
+    });
   }
 
   /** Merges the partials of some nodes, once all threads have computed theirs, each node into its slot of the outbox. */
   merge({ step, committed }: StepNumber, exchange: number, nodes: readonly TreeNode[]): void {
     this.#barrier();
-    const { exchanges, gradients } = this.#training.model;
+    const { exchanges } = this.#parts;
     // Of the gradient each thread merges its slice; vectors of a layer are too small to share.
-    if (exchanges[exchange] !== gradients && this.#rank !== 0) return;
-    const { outbox, slotBytes } = exchangePlaceOf(this.#training.plan);
-    const span = this.#training.spanOf(step, committed, 0, 0);
-    for (const [slot, { lo, hi }] of nodes.slice(0, outboxSlots).entries()) {
-      exchanges[exchange].merge(span, lo, hi, outbox + slot * slotBytes);
-    }
+    if (exchange !== exchanges.length - 1 && this.#rank !== 0) return;
+    this.#take(() => {
+      const { outbox, slotBytes } = exchangePlaceOf(this.#training.plan);
+      const span = this.#training.spanOf(step, committed, 0, 0);
+      for (const [slot, { lo, hi }] of nodes.slice(0, outboxSlots).entries()) {
+        exchanges[exchange].merge(span, lo, hi, outbox + slot * slotBytes);
+      }
+    });
   }
 
   /** Makes the update from the total gradient in memory. */
   apply({ step, committed }: StepNumber): void {
     this.#held = [];
-    this.#training.apply(step, committed);
+    if (this.#begun !== committed) this.#enter(committed);
+    if (!this.#recorder.isOn) {
+      this.#training.apply(step, committed);
+      return;
+    }
+    this.#recorder.clock.timed('update', () => this.#training.apply(step, committed));
+    this.#recorder.end();
+  }
+
+  /** Decides whether a step is recorded. */
+  #enter(committed: number): void {
+    this.#begun = committed;
+    this.#parts = this.#recorder.begin(committed) ? this.#recorded : this.#plain;
+  }
+
+  /** Does a part of the step; between two parts it waits for others. */
+  #take(part: () => void): void {
+    const { isOn, clock } = this.#recorder;
+    if (isOn) clock.turnTo('other');
+    part();
+    if (isOn) clock.turnTo('waiting');
   }
 
   #computePartials(exchanges: Generator<Exchange, void, void>, span: Span): Exchange {

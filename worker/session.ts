@@ -9,6 +9,7 @@ import type { Prepared } from './crew.ts';
 import { DataIntake, type DataSink } from './data-intake.ts';
 import { Follower, type FollowerEvent } from './follower.ts';
 import { type Job, readJob } from './job.ts';
+import { type OwnWatch, StepWatch } from './step-watch.ts';
 
 export interface SessionOptions {
   readonly clock: Clock;
@@ -20,6 +21,8 @@ export interface SessionOptions {
    * is no copy of one's own.
    */
   prepare(job: Job, fetch: (sink: DataSink) => Promise<void>): Promise<Prepared>;
+  /** Who is told how this worker spends its steps. */
+  readonly watch?: OwnWatch | null;
   /** Told when something happens that a user wants to know. */
   onEvent?(event: SessionEvent): void;
 }
@@ -44,6 +47,7 @@ export class Session implements LinkEvents<ToWorker> {
   readonly #options: SessionOptions;
   readonly #link: WorkerLink;
   readonly #heartbeat: Heartbeat;
+  readonly #watch: StepWatch;
   readonly #data = new DataIntake();
   readonly #finish: (end: Promise<SessionEnd>) => void;
   #end: SessionEnd | null = null;
@@ -63,6 +67,11 @@ export class Session implements LinkEvents<ToWorker> {
     this.#heartbeat = new Heartbeat(options.clock, {
       beat: () => link.send({ type: 'heartbeat' }),
       silent: (ms) => this.#lose(`the coordinator has been silent for ${(ms / 1000).toFixed(0)} s`),
+    });
+    this.#watch = new StepWatch({
+      clock: options.clock,
+      send: (message) => link.send(message),
+      own: options.watch ?? null,
     });
     link.send(options.hello);
   }
@@ -101,7 +110,11 @@ export class Session implements LinkEvents<ToWorker> {
 
   #obey(message: ToWorker): void {
     switch (message.type) {
-      case 'heartbeat':
+      case 'ping':
+        this.#link.send({ type: 'pong', number: message.number });
+        break;
+      case 'watch':
+        this.#watch.ask(message.every);
         break;
       case 'welcome':
         this.#welcome(message).catch((error: unknown) => this.#fail(error));
@@ -160,10 +173,12 @@ export class Session implements LinkEvents<ToWorker> {
   async #prepare(job: Job, run: number): Promise<void> {
     const prepared = await this.#options.prepare(job, (sink) => this.#fetch(sink));
     if (this.#end !== null) return;
+    this.#watch.begin(prepared.crew);
     this.#follower = new Follower(prepared, {
       link: this.#link,
       clock: this.#options.clock,
       run,
+      watch: this.#watch,
       onEvent: (event) => this.#options.onEvent?.(event),
       onFailure: (error) => this.#fail(error),
     });

@@ -6,6 +6,8 @@ import { exchangePlaceOf, outboxSlots } from '../shared/model/memory-plan.ts';
 import type { TreeNode } from '../shared/reduction/tree.ts';
 import type { Setup } from '../shared/training.ts';
 import type { Crew } from './crew.ts';
+import { Recorder } from './recorder.ts';
+import { type Recorded, RecordingReader } from './recording.ts';
 import { SegmentedStep } from './segmented-step.ts';
 import type { WorkerMemory } from './worker-memory.ts';
 
@@ -21,11 +23,16 @@ export function canComputeAlone({ sizes }: Setup, flatSize: number, kernelSet: s
 export class SoloCrew implements Crew {
   readonly #memory: WorkerMemory;
   readonly #step: SegmentedStep;
+  readonly #recordings: RecordingReader;
+  #recordEvery = 0;
   #committed = 0;
 
   constructor(memory: WorkerMemory) {
     this.#memory = memory;
-    this.#step = new SegmentedStep(memory.training, 0, 1, () => {});
+    const { plan } = memory.training;
+    const recorder = new Recorder(memory.memory, plan, 0, () => this.#recordEvery);
+    this.#step = new SegmentedStep(memory.training, 0, 1, () => {}, recorder);
+    this.#recordings = new RecordingReader(memory.memory, plan);
   }
 
   async compute(
@@ -64,6 +71,15 @@ export class SoloCrew implements Crew {
 
   resumeAt(committed: number): void {
     this.#committed = committed;
+  }
+
+  record(every: number): void {
+    if (this.#recordEvery === 0) this.#recordings.forget();
+    this.#recordEvery = every;
+  }
+
+  recorded(): Recorded[] {
+    return this.#recordings.take();
   }
 
   async close(): Promise<void> {}

@@ -24,6 +24,8 @@ export interface TeamThreadsOptions {
   readonly memory: SharedMemory;
   /** True to measure the phases of steps, at the cost of reading the clock some 30 times a step. */
   readonly profile?: boolean;
+  /** Told why a thread died that is replaced. */
+  readonly onDeath?: ((reason: string) => void) | undefined;
   /** JavaScript heap of a thread, in MiB. */
   readonly maxHeapMiB?: number;
   /** For tests: where threads are to fail, each once. */
@@ -132,6 +134,7 @@ export class TeamThreads {
     for (const [rank, thread] of this.#threads.entries()) {
       if (thread.failure === null) continue;
       this.deaths += 1;
+      this.#options.onDeath?.(thread.failure);
       await this.#gone(rank, thread);
       this.#threads[rank] = this.#launch(rank);
     }

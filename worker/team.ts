@@ -13,10 +13,13 @@ import {
 import { NonFinite } from '../shared/model/non-finite.ts';
 import type { Replica } from '../shared/reduction/span.ts';
 import type { TreeNode } from '../shared/reduction/tree.ts';
+import type { StepListener, WatchRate } from '../shared/step-listeners.ts';
 import { planSetup, type Setup, type StepsOutcome, Training, type WorkAccount } from '../shared/training.ts';
 import { Control, kinds, own, type StepResults, words } from './control.ts';
 import { type PhaseSeconds, phaseSeconds } from './profile.ts';
+import { type Recorded, RecordingReader } from './recording.ts';
 import { TeamThreads, type TeamThreadsOptions } from './team-threads.ts';
+import { TeamWatch, thisProcess } from './team-watch.ts';
 
 export interface TeamOptions extends TeamThreadsOptions {
   /** Steps that were done before; the replica after them must be in memory where it lay then. */
@@ -52,6 +55,8 @@ export class Team {
   readonly #threads: TeamThreads;
   readonly #threadTimeoutMs: number;
   readonly #results: StepResults;
+  readonly #recordings: RecordingReader;
+  readonly #watch: TeamWatch;
   /** Tree nodes of the step that goes from exchange to exchange. */
   #held: TreeNode[] = [];
   #isStopping = false;
@@ -62,6 +67,8 @@ export class Team {
     this.#control = new Control(options.memory, this.plan);
     this.#words = this.#control.words;
     this.#results = this.#control.results();
+    this.#recordings = new RecordingReader(options.memory, this.plan);
+    this.#watch = new TeamWatch(this, () => this.committed);
     this.#threadTimeoutMs = options.threadTimeoutMs ?? threadTimeoutMs(options.setup);
     this.#threads = new TeamThreads(options, this.#control, 2 * this.#threadTimeoutMs);
   }
@@ -123,8 +130,7 @@ export class Team {
     const { batchSize, shardSize } = this.#options.setup.sizes;
     return [
       {
-        id: 'here',
-        name: 'this process',
+        ...thisProcess,
         address: null,
         rank: 0,
         threads: work.length,
@@ -152,6 +158,22 @@ export class Team {
   /** The seconds that each thread spent in each phase of its steps, by rank; all 0 unless `profile` is on. */
   profile(): PhaseSeconds[] {
     return this.plan.threads.map((_, rank) => phaseSeconds(this.#control.phaseSeconds(rank)));
+  }
+
+  /** Has a step timed now and then, thread by thread, and tells of it, until what is returned is called. */
+  watchSteps(listener: StepListener, rate?: WatchRate): () => void {
+    return this.#watch.listeners.add(listener, rate);
+  }
+
+  /** From now on records steps before which a multiple of so many were committed; 0: none. */
+  record(every: number): void {
+    // What was left when it was switched off is old.
+    if (Atomics.exchange(this.#words, words.record, every) === 0) this.#recordings.forget();
+  }
+
+  /** The steps that were recorded since the last time. */
+  recorded(): Recorded[] {
+    return this.#recordings.take();
   }
 
   /** Asks the team to end after the step that it is computing, and after every other that it is told to take. */
@@ -260,6 +282,7 @@ export class Team {
 
   /** Ends the threads; safe to call again, and after any failure. */
   async close(): Promise<void> {
+    this.#watch.stop();
     await this.#threads.end();
   }
 
@@ -284,6 +307,8 @@ export class Team {
           `threads died ${attempts} times in a row at step ${step} of the epoch, the last time: ${failures.join('; ')}`,
         );
       }
+      // A survivor may have ended a step that is run again.
+      this.#recordings.forget();
       if (kind === kinds.train) this.shardsRecomputed += this.#shardsOf(step);
       await this.#threads.replaceDead();
     }

@@ -4,13 +4,16 @@ import { threadId } from 'node:worker_threads';
 import type { LoadedKernels } from '../shared/kernels/load.ts';
 import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import { type Group, LocalGroup } from '../shared/reduction/group.ts';
-import type { StepModel } from '../shared/step.ts';
+import type { Span } from '../shared/reduction/span.ts';
+import { trainStep } from '../shared/step.ts';
 import { type Setup, Training } from '../shared/training.ts';
 import { Barrier, StepAborted } from './barrier.ts';
 import { Control, kinds, own, words } from './control.ts';
 import { type Failpoint, failAt } from './failpoint.ts';
-import { Profile } from './profile.ts';
+import { PhaseClock } from './phase-clock.ts';
+import { addingTo } from './profile.ts';
 import { TeamProgress } from './progress.ts';
+import { Recorder } from './recorder.ts';
 import { SegmentedStep } from './segmented-step.ts';
 
 export interface ThreadTask {
@@ -41,9 +44,12 @@ export default function thread(task: ThreadTask): void {
     failAt(failpoint, progress.step, progress.barriers);
     progress.wait(meet);
   });
-  const segmented = new SegmentedStep(training, rank, size, () => team.barrier());
-  const profile = task.profile ? new Profile(control.phaseSeconds(rank), () => performance.now()) : null;
-  const { model, group } = profile?.watch(training.model, team) ?? { model: training.model, group: team };
+  const every = () => Atomics.load(control.words, words.record);
+  const recorder = new Recorder(task.memory, training.plan, rank, every);
+  const segmented = new SegmentedStep(training, rank, size, () => team.barrier(), recorder);
+  const profile = task.profile ? profileOf(control, rank) : null;
+  const takeStep =
+    profile === null ? recordedNowAndThen(training, team, recorder) : watchedBy(profile, training, team);
   Atomics.store(control.words, control.own(rank, own.threadId), threadId);
 
   let command = task.lastCommand;
@@ -57,8 +63,8 @@ export default function thread(task: ThreadTask): void {
         return;
       case kinds.train:
         profile?.start();
-        train(training, group, control.words, progress, model);
-        profile?.stop();
+        train(training, team, control.words, progress, takeStep);
+        profile?.turnTo('other');
         break;
       case kinds.evaluateTest:
       case kinds.evaluateTrain:
@@ -68,6 +74,31 @@ export default function thread(task: ThreadTask): void {
         takeSegment(segmented, kind, control, progress);
     }
   }
+}
+
+type TakeStep = (span: Span, committed: number) => void;
+
+function profileOf(control: Control, rank: number): PhaseClock {
+  return new PhaseClock(addingTo(control.phaseSeconds(rank)), () => performance.now());
+}
+
+/** Steps with a clock around them. */
+function watchedBy(clock: PhaseClock, { model }: Training, group: Group): TakeStep {
+  const watched = { model: clock.watchModel(model), group: clock.watchGroup(group) };
+  return (span) => trainStep(watched.model, span, watched.group);
+}
+
+/** Steps as they are, and with the recorder's clock around those that it wants. */
+function recordedNowAndThen(training: Training, group: Group, recorder: Recorder): TakeStep {
+  const takeRecorded = watchedBy(recorder.clock, training, group);
+  return (span, committed) => {
+    if (!recorder.begin(committed)) {
+      trainStep(training.model, span, group);
+      return;
+    }
+    takeRecorded(span, committed);
+    recorder.end();
+  };
 }
 
 function evaluate(training: Training, kind: number, control: Int32Array, progress: TeamProgress): void {
@@ -103,11 +134,11 @@ function train(
   group: Group,
   control: Int32Array,
   progress: TeamProgress,
-  model: StepModel,
+  takeStep: TakeStep,
 ): void {
   try {
     const first = Atomics.load(control, words.firstStep);
-    training.trainSteps(group, first, Atomics.load(control, words.endStep), progress, model);
+    training.trainSteps(group, first, Atomics.load(control, words.endStep), progress, takeStep);
   } catch (error) {
     // The main thread called the step off because another thread is gone; it will be run again.
     if (!(error instanceof StepAborted)) throw error;

@@ -14,6 +14,7 @@ import type { Hello, ToWorker } from '../shared/wire/messages.ts';
 import { backoffMs } from './backoff.ts';
 import { Patience } from './patience.ts';
 import { Session, type SessionEnd, type SessionEvent } from './session.ts';
+import type { OwnWatch } from './step-watch.ts';
 import type { DataOrigin, DataPlaces } from './worker-data.ts';
 import { Workshop } from './workshop.ts';
 
@@ -35,6 +36,8 @@ export interface WorkerOptions {
   /** Leaves when it is aborted. */
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: WorkerEvent) => void;
+  /** Who is told how this worker spends its steps. */
+  readonly watch?: OwnWatch | null;
 }
 
 export type WorkerEvent =
@@ -173,13 +176,14 @@ async function live(
   relay: Relay,
   hello: Hello,
   workshop: Workshop,
-  { signal, onEvent }: WorkerOptions,
+  { signal, onEvent, watch = null }: WorkerOptions,
 ): Promise<SessionEnd> {
   const session = new Session(link, {
     clock: systemClock,
     hello,
     payloadBytes: (job) => workshop.payloadBytes(job),
     prepare: (job, fetch) => workshop.prepare(job, fetch),
+    watch,
     ...(onEvent && { onEvent }),
   });
   relay.passTo(session);

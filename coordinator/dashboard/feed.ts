@@ -65,6 +65,7 @@ export interface RunFacts {
   readonly model: string;
   readonly scale: string;
   readonly epochs: number;
+  /** Of an epoch. */
   readonly steps: number;
   readonly batchSize: number;
   readonly samples: number;

@@ -1,5 +1,5 @@
 /** A step with workers elsewhere: where its time goes, and what travels. */
-import type { FleetPhase } from '../../coordinator/fleet-profile.ts';
+import type { FleetPhase } from '../../shared/timeline.ts';
 import { besidesOf, type Travel } from '../travel.ts';
 
 /** Of one step, averaged over steps and workers. */

@@ -1,6 +1,6 @@
 /** `--dry-run`: what `train` or `coordinator` would do. Nothing is trained, nothing written, no port opened. */
 import { availableParallelism } from 'node:os';
-import { usageError } from '../../shared/errors.ts';
+import { oneLine, usageError } from '../../shared/errors.ts';
 import { kernelChoices } from '../../shared/kernels/load.ts';
 import { memoryParts } from '../../shared/model/memory-use.ts';
 import { version } from '../../shared/version.ts';
@@ -62,11 +62,11 @@ function show(screen: Screen, recipeName: string, plan: RunPlan, hasWorkers: boo
   };
   screen.text(`Lockstep ${version}: what it would train; nothing is trained or written`);
   screen.line();
-  row('recipe', recipeName);
+  row('recipe', oneLine(recipeName));
   row('recipe id', plan.recipeId);
   row(
     'data',
-    `${data.name}, ${grouped(data.trainSamples)} samples and ${grouped(data.testSamples)} to test with`,
+    `${oneLine(data.name)}, ${grouped(data.trainSamples)} samples and ${grouped(data.testSamples)} to test with`,
   );
   row('data SHA-256', data.sha256);
   row('kernels', `${kernels.set}: ${kernels.reason}`);

@@ -140,6 +140,13 @@ const outputFlags: readonly Flag[] = [
 
 const threadsFlag = { name: 'threads', kind: 'number', value: 'N' } as const;
 
+const traceFlag: Flag = {
+  name: 'trace',
+  kind: 'text',
+  value: 'FILE',
+  help: 'where the time goes, thread by thread, for Perfetto or chrome://tracing; at most 64 MiB',
+};
+
 const placeFlags: readonly Flag[] = [
   ...kernelFlags,
   { name: 'transport', kind: 'text', value: 'NAME', help: 'local', otherwise: 'local' },
@@ -190,6 +197,7 @@ const placeFlags: readonly Flag[] = [
     kind: 'switch',
     help: 'show model, memory, what travels and who computes what; train and write nothing',
   },
+  traceFlag,
   ...outputFlags,
 ];
 
@@ -217,6 +225,7 @@ export const workerFlags: readonly Flag[] = [
   ...joinFlags,
   { ...threadsFlag, help: '1 to 1024', otherwise: 'the cores available' },
   ...kernelFlags,
+  traceFlag,
   ...outputFlags,
 ];
 

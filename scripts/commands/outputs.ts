@@ -1,7 +1,7 @@
 /** From flags to where everything of a run goes; what could not be written in the end is said before it begins. */
 import { resolve } from 'node:path';
 import { checkWritable } from '../../coordinator/durable-file.ts';
-import { checkLog } from '../../coordinator/log.ts';
+import { checkRunFile } from '../../coordinator/run-file.ts';
 import { checkNumberedRunFolder, checkRunFolder } from '../../coordinator/run-folder.ts';
 import { type LockstepError, quoted, usageError } from '../../shared/errors.ts';
 import { type KeepSettings, parseKeepSettings, resumedKeepSettings } from '../keep-settings.ts';
@@ -24,19 +24,31 @@ export function planOutputs(
   resumed: ResumedRun | null,
   alarm: (error: LockstepError) => void,
 ): RunOutputs {
-  const [out, log] = ['out', 'log'].map((name) => flags.text(name) ?? null);
-  if (out !== null && log !== null && resolve(out) === resolve(log)) {
-    throw usageError(
-      `${flags.label('log')}: got ${quoted(log)}, which is ${flags.label('out')} too; expected another file`,
-    );
-  }
+  const [out, log, trace] = ['out', 'log', 'trace'].map((name) => flags.text(name) ?? null);
+  checkDistinct(flags, ['out', 'log', 'trace']);
   const folder = resumed === null ? planFolder(flags, recipeName) : resumedFolder(flags, resumed);
   const keep = readKeepSettings(flags, resumed);
   if (out !== null) checkWritable(out);
-  if (log !== null) checkLog(log);
+  if (log !== null) checkRunFile(log, 'log');
+  if (trace !== null) checkRunFile(trace, 'trace');
   const tensorboard = flags.text('tensorboard') ?? null;
   if (tensorboard !== null) checkEventFolder(tensorboard);
-  return new RunOutputs({ folder, keep, log, out, tensorboard, alarm });
+  return new RunOutputs({ folder, keep, log, out, trace, tensorboard, alarm });
+}
+
+/** @throws LockstepError (USAGE) when two flags name one file */
+function checkDistinct(flags: FlagValues, names: readonly string[]): void {
+  const given = names.flatMap((name) => {
+    const path = flags.text(name);
+    return path === undefined ? [] : [{ name, path, place: resolve(path) }];
+  });
+  for (const [i, { name, path, place }] of given.entries()) {
+    const other = given.slice(0, i).find((one) => one.place === place);
+    if (other === undefined) continue;
+    throw usageError(
+      `${flags.label(name)}: got ${quoted(path)}, which is ${flags.label(other.name)} too; expected another file`,
+    );
+  }
 }
 
 function planFolder(flags: FlagValues, recipeName: string): FolderPlan | null {

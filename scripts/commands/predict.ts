@@ -1,12 +1,12 @@
 /** `lockstep predict MODEL IMAGE…`: what images show, and how sure that is. */
 import { basename } from 'node:path';
-import type { Prediction } from '../../coordinator/inference.ts';
 import { classCount } from '../../shared/data/dataset.ts';
 import { shownPath } from '../../shared/data/regular-file.ts';
+import { fits } from '../../shared/images/digit.ts';
 import { kernelChoices, loadKernels } from '../../shared/kernels/load.ts';
 import { evaluationShard } from '../../shared/model/memory-plan.ts';
+import type { Prediction } from '../../shared/predictor.ts';
 import { recipeId } from '../../shared/recipe/recipe.ts';
-import { fits } from '../images/digit.ts';
 import { readFirst } from '../images/read-images.ts';
 import { loadModel } from '../model.ts';
 import { modelPath } from '../model-path.ts';

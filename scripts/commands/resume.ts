@@ -48,8 +48,8 @@ export function keptToken({ folder }: ResumedRun): string | null {
 /** A token has at most 256 characters. */
 const largestToken = 2048;
 
-/** Flags that are not those of a run that goes on, or nobody else's to see. */
-const leftOut = ['run', 'no-run', 'resume', 'token'];
+/** Flags that are not those of a run that goes on, or nobody else's to see; and what would take the place of a trace that is there. */
+const leftOut = ['run', 'no-run', 'resume', 'token', 'trace'];
 
 /**
  * The words of the command that goes on with a run in a folder as it was run.

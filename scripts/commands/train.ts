@@ -1,7 +1,7 @@
 /** `lockstep train`, the main job, and `lockstep coordinator`: the same with workers from elsewhere. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { LockstepError, reasonOf, usageError } from '../../shared/errors.ts';
+import { LockstepError, oneLine, reasonOf, usageError } from '../../shared/errors.ts';
 import { kernelChoices } from '../../shared/kernels/load.ts';
 import { draftRecipe } from '../../shared/recipe/resolve.ts';
 import type { OpenDashboard } from '../dashboard.ts';
@@ -97,7 +97,7 @@ async function trainOrShow(
       const { openDashboard } = await import('../dashboard.ts');
       page.open = await openDashboard(watching);
     }
-    view.prepare(`reading the data of ${String(recipe.fields.data ?? 'mnist')}`);
+    view.prepare(`reading the data of ${oneLine(String(recipe.fields.data ?? 'mnist'))}`);
     const { summary } = await trainFields(recipe.fields, {
       label: (key) => (key === 'threads' ? flags.label('threads') : recipe.label(key)),
       data: null,

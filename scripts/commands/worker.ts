@@ -16,6 +16,7 @@ import { cacheFolder } from './folders.ts';
 import { Screen } from './screen.ts';
 import { onSignals } from './signals.ts';
 import { readToken } from './token.ts';
+import { openTrace } from './worker-trace.ts';
 import { WorkerView } from './worker-view.ts';
 
 /** For one attempt at a connection. */
@@ -28,6 +29,7 @@ export async function workerCommand(url: string, flags: FlagValues): Promise<num
   const screen = new Screen(json ? process.stderr : process.stdout, flags.isOn('quiet'));
   const plan = readPlan(url, flags);
   const { name, threads, kernels, waitMs, rejoinMs, data } = plan;
+  const trace = openTrace(flags, name);
   const startMs = performance.now();
   const view = new WorkerView(screen, plan);
   const signals = onSignals((signal) => screen.line(`${signal}: leaving; again to end at once`));
@@ -45,7 +47,11 @@ export async function workerCommand(url: string, flags: FlagValues): Promise<num
       connectTimeoutMs: waitMs,
       rejoinTimeoutMs: rejoinMs,
       signal: signals.signal,
-      onEvent: (event) => view.event(event),
+      onEvent: (event) => {
+        view.event(event);
+        trace?.event(event);
+      },
+      watch: trace?.watch ?? null,
     });
     view.finish(reason);
     if (json) {
@@ -63,11 +69,13 @@ export async function workerCommand(url: string, flags: FlagValues): Promise<num
       };
       process.stdout.write(`${JSON.stringify(result)}\n`);
     }
-    return signals.exitCode();
+    trace?.close();
+    return signals.exitCode() || (trace?.failed ? 1 : 0);
   } catch (error) {
     view.finish(null);
     throw error;
   } finally {
+    trace?.close();
     view.stop();
     signals.release();
     process.off('exit', clear);

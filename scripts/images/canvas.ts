@@ -1,11 +1,6 @@
 /** Where pixels of an image of any size are gathered: large ones are averaged by squares while they are read. */
 
-/** A grey image: `values` is (height, width), row by row, 0 (black) … 255 (white). */
-export interface GreyImage {
-  readonly width: number;
-  readonly height: number;
-  readonly values: Float32Array;
-}
+import type { GreyImage } from '../../shared/images/grey-image.ts';
 
 /** Five hundred each way is far more than 28×28 can show, and takes 2 MiB. */
 const mostCells = 2 ** 18;

@@ -5,7 +5,8 @@
 import { pipeline } from 'node:stream/promises';
 import { crc32, createInflate } from 'node:zlib';
 import { dataError, quoted, reasonOf } from '../../shared/errors.ts';
-import { Canvas, type GreyImage } from './canvas.ts';
+import type { GreyImage } from '../../shared/images/grey-image.ts';
+import { Canvas } from './canvas.ts';
 import { PixelReader } from './pixels.ts';
 import { type PngHeader, RowReader, rawBytes } from './png-rows.ts';
 

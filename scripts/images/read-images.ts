@@ -5,8 +5,8 @@ import { isGzip } from '../../shared/data/gzip.ts';
 import { isIdx, openIdx, readFirstSamples } from '../../shared/data/idx.ts';
 import { openRegularFile, readStart, shownPath } from '../../shared/data/regular-file.ts';
 import { dataError, usageError } from '../../shared/errors.ts';
+import { type Fit, toSample } from '../../shared/images/digit.ts';
 import { featureCount } from '../../shared/model/layer.ts';
-import { type Fit, toSample } from './digit.ts';
 import { decodePng, isPng } from './png.ts';
 
 const pixels = featureCount(imageShape);

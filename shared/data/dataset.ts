@@ -7,12 +7,10 @@ import { openSplitFiles, type SplitFiles } from './folder.ts';
 import { idxDigest, maxSamples, readIdx, sampleBytes } from './idx.ts';
 import { type KnownDataset, knownDatasets } from './known-datasets.ts';
 import { shownPath, systemReason } from './regular-file.ts';
+import { classCount } from './sample.ts';
 
-/** Shape of one sample: channels, rows, columns. */
-export const imageShape = [1, 28, 28] as const;
-
-/** Labels are 0 to `classCount - 1`. */
-export const classCount = 10;
+/** They stand in a file of their own, which needs no files and runs in a browser. */
+export { classCount, imageShape } from './sample.ts';
 
 export type SplitName = 'train' | 'test';
 

@@ -111,6 +111,8 @@ export interface MemoryPlan {
   readonly stepCorrect: number;
   readonly stepSeconds: number;
   readonly stepChecksums: number;
+  /** By thread: the timelines of steps that it recorded (worker/recording.ts). */
+  readonly recordings: readonly number[];
 }
 
 /** Samples of a shard in evaluation, for every recipe. */
@@ -122,6 +124,10 @@ export const outboxSlots = 4;
 export const mostNodes = 256;
 /** Bytes for `control`: words for the team, and some for each thread. */
 export const controlBytes = (threads: number): number => 1024 + 128 * threads;
+/** For timelines: steps that a thread records before somebody takes them, segments of each, bytes in all. */
+export const recordedSteps = 16;
+export const recordedSegments = 96;
+export const recordingBytes = 64 + recordedSteps * 8 * (3 + 2 * recordedSegments);
 
 /** WebAssembly's memory has 32-bit addresses. */
 const largestMemory = 2 ** 32 - 2 ** 16;
@@ -202,6 +208,7 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
   const stepSeconds = take(8 * stepCount);
   const stepChecksums = take(8 * stepCount);
   const order = take(4 * sizes.epochSamples);
+  const recordings = Array.from({ length: sizes.threads }, () => take(recordingBytes));
   const train = split(sizes.samples.train);
   const test = split(sizes.samples.test);
   if (next > largestMemory) {
@@ -237,6 +244,7 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
     stepCorrect,
     stepSeconds,
     stepChecksums,
+    recordings,
   };
 }
 

@@ -5,6 +5,7 @@ import type { SharedMemory } from '../kernels/webassembly.ts';
 import type { Exchange } from '../reduction/group.ts';
 import type { MomentsPlace } from '../reduction/partial.ts';
 import { type Span, shardRows, shardStart } from '../reduction/span.ts';
+import { exchangesOf } from '../step.ts';
 import type { Architecture } from './architecture.ts';
 import { type BatchNormMode, type Layer, rowOf } from './layer.ts';
 import { evaluationShard, lossSlotBytes, type MemoryPlan, type SplitPlace } from './memory-plan.ts';
@@ -97,7 +98,7 @@ export class Model {
     const nameOf = ({ name }: Exchange) => name;
     const forward = this.layers.flatMap(({ forwardExchange }) => forwardExchange ?? []);
     const backward = this.layers.toReversed().flatMap(({ backwardExchange }) => backwardExchange ?? []);
-    this.exchanges = [...forward, ...backward, this.gradients];
+    this.exchanges = exchangesOf(this);
     this.places = [...forward.map(nameOf), 'loss', ...backward.map(nameOf), 'gradient', 'update'];
   }
 

@@ -47,6 +47,13 @@ export const catchUpPauseMs = 2_000;
 export const heartbeatMs = 2_000;
 export const silenceMs = 6_000;
 
+/** Of a step's timeline: threads; segments and characters of each. */
+export const timelineThreads = 64;
+export const timelineSegments = 128;
+export const timelineLength = 660;
+/** A worker tells of a step not more often than that. */
+export const timelineMs = 400;
+
 /** Payload of one frame of a replica or of data. */
 export const chunkBytes = 2 ** 20;
 

@@ -1,7 +1,14 @@
 /** The control messages, small and checked by schema; bulk data goes in frames (frame.ts). */
 import { z } from 'zod';
 import { oneLine } from '../errors.ts';
-import { mostNodes, reasonLength, recipeBytes } from './limits.ts';
+import {
+  mostNodes,
+  reasonLength,
+  recipeBytes,
+  timelineLength,
+  timelineSegments,
+  timelineThreads,
+} from './limits.ts';
 
 const count = z
   .int()
@@ -9,6 +16,11 @@ const count = z
   .max(2 ** 32 - 1);
 /** Text for people, made harmless for their terminals; there is some of it left then. */
 const text = (most: number) => z.string().overwrite(oneLine).min(1).max(most);
+/** When a thread began, then phase and duration of each segment: `12a34b5`. */
+const timeline = z
+  .string()
+  .max(timelineLength)
+  .regex(new RegExp(`^\\d{1,9}(?:[a-h]\\d{1,9}){1,${timelineSegments}}$`));
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** A node of the reduction tree, `[lo, hi]` for shards lo … hi−1. One check instead of four: a message has up to `mostNodes`. */
@@ -48,8 +60,17 @@ const toCoordinator = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ready'), step: count }),
   /** SHA-256 of its replica (flat vector, then optimizer's state) before `step`. */
   z.strictObject({ type: z.literal('checksum'), step: count, sha256: hash }),
+  /** The step after so many, as each of its threads spent it (timeline-text.ts); it began so long before this was sent. */
+  z.strictObject({
+    type: z.literal('timeline'),
+    step: count,
+    microseconds: count,
+    threads: z.array(timeline).min(1).max(timelineThreads),
+  }),
   z.strictObject({ type: z.literal('leave'), reason: text(256) }),
   z.strictObject({ type: z.literal('heartbeat') }),
+  /** The answer to a ping, at once. */
+  z.strictObject({ type: z.literal('pong'), number: count }),
 ]);
 
 /** What the coordinator says. */
@@ -82,13 +103,17 @@ const toWorker = z.discriminatedUnion('type', [
   z
     .strictObject({ type: z.literal('evaluate'), step: count, from: count, to: count })
     .refine(({ from, to }) => from < to, 'expected from < to'),
+  /** Tell of steps before which a multiple of so many were committed; 0: of none. */
+  z.strictObject({ type: z.literal('watch'), every: count }),
   /** The run is over: done, stopped by somebody, or `failed`. */
   z.strictObject({ type: z.literal('end'), reason: text(reasonLength), failed: z.boolean() }),
-  z.strictObject({ type: z.literal('heartbeat') }),
+  /** The coordinator's heartbeat: the answer is to have the same number. */
+  z.strictObject({ type: z.literal('ping'), number: count }),
 ]);
 
 export const schemas = { toCoordinator, toWorker };
 export type ToCoordinator = z.infer<typeof toCoordinator>;
 export type ToWorker = z.infer<typeof toWorker>;
 export type Hello = Extract<ToCoordinator, { type: 'hello' }>;
+export type TimelineMessage = Extract<ToCoordinator, { type: 'timeline' }>;
 export type Welcome = Extract<ToWorker, { type: 'welcome' }>;

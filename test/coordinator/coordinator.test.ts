@@ -176,6 +176,7 @@ class EvaluatingTeam implements CoordinatedTeam {
   pause = () => this.#team.pause();
   account = () => this.#team.account();
   workersNow = () => this.#team.workersNow();
+  watchSteps: CoordinatedTeam['watchSteps'] = (...args) => this.#team.watchSteps(...args);
   evaluate = (split: 'train' | 'test') => this.#team.evaluate(split);
 
   async trainSteps(first: number, end: number) {

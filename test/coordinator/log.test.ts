@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { checkLog, RunLog } from '../../coordinator/log.ts';
+import { RunLog } from '../../coordinator/log.ts';
+import { checkRunFile } from '../../coordinator/run-file.ts';
 import type { LockstepError } from '../../shared/errors.ts';
 import { jsonLines } from '../helpers/cli.ts';
 import { hasFile } from '../helpers/platform.ts';
@@ -62,7 +63,10 @@ t.test('a log that cannot be written any more gives one alarm and is no exceptio
 
 t.test('a log that cannot be opened is refused, beforehand too', (t) => {
   const base = t.testdir({ folder: {}, file: '' });
-  for (const open of [checkLog, (path: string) => new RunLog(path, unexpected)]) {
+  for (const open of [
+    (path: string) => checkRunFile(path, 'log'),
+    (path: string) => new RunLog(path, unexpected),
+  ]) {
     t.match(
       refusal(() => open(join(base, 'file', 'x')), 'OUTPUT'),
       /^cannot write the log ".*x" \(E[A-Z]+: [a-z ]+\); choose/,
@@ -72,9 +76,9 @@ t.test('a log that cannot be opened is refused, beforehand too', (t) => {
       /^cannot write the log ".*folder" \((it is a folder|EISDIR: .*)\); choose/,
     );
   }
-  if (hasFile(t, '/dev/null')) checkLog('/dev/null');
-  checkLog(join(base, 'file'));
-  checkLog(join(base, 'new', 'log'));
+  if (hasFile(t, '/dev/null')) checkRunFile('/dev/null', 'log');
+  checkRunFile(join(base, 'file'), 'log');
+  checkRunFile(join(base, 'new', 'log'), 'log');
   t.throws(() => readFileSync(join(base, 'new', 'log')), { code: 'ENOENT' }, 'a check makes nothing');
   t.end();
 });

@@ -1,8 +1,10 @@
 import t from 'tap';
 import { dataAheadBytes, Member, type MemberEvents } from '../../coordinator/member.ts';
 import { version } from '../../shared/version.ts';
-import { chunkBytes, reasonLength } from '../../shared/wire/limits.ts';
+import { chunkBytes, heartbeatMs, reasonLength } from '../../shared/wire/limits.ts';
+import type { Clock } from '../../shared/wire/link.ts';
 import { type Hello, schemas, type ToCoordinator } from '../../shared/wire/messages.ts';
+import { ManualClock } from '../helpers/manual-clock.ts';
 import { RecordingLink, stillClock } from '../helpers/recording-link.ts';
 import { helloOf } from '../helpers/workers.ts';
 
@@ -10,7 +12,7 @@ const run = 7;
 const welcome = { name: 'mara', run, recipe: '{}', samples: { train: 3, test: 2 }, payloadBytes: 99 };
 const digest = 'a'.repeat(64);
 
-function newMember(events: Partial<MemberEvents> = {}) {
+function newMember(events: Partial<MemberEvents> = {}, clock: Clock = stillClock) {
   const link = new RecordingLink();
   const told: string[] = [];
   const tell =
@@ -18,7 +20,7 @@ function newMember(events: Partial<MemberEvents> = {}) {
     (_: Member, ...details: unknown[]) => {
       told.push([what, ...details.map((one) => JSON.stringify(one))].join(' '));
     };
-  const member = new Member(link, stillClock, {
+  const member = new Member(link, clock, {
     hello: () => welcome,
     data: () => [],
     join: tell('join'),
@@ -26,6 +28,7 @@ function newMember(events: Partial<MemberEvents> = {}) {
     partial: tell('partial'),
     evaluation: tell('evaluation'),
     checksum: tell('checksum'),
+    timeline: tell('timeline'),
     gone: tell('gone'),
     dropped: tell('dropped'),
     ...events,
@@ -34,8 +37,8 @@ function newMember(events: Partial<MemberEvents> = {}) {
 }
 
 /** A member that has been welcomed and has its bulk connection. */
-function welcomed(events: Partial<MemberEvents> = {}) {
-  const all = newMember(events);
+function welcomed(events: Partial<MemberEvents> = {}, clock: Clock = stillClock) {
+  const all = newMember(events, clock);
   all.member.message(helloOf(1, 2));
   all.link.hasBulk = true;
   return all;
@@ -69,7 +72,7 @@ t.test('whoever does not fit is refused with the reason, and not asked back', (t
   const wrong: [Partial<Hello>, RegExp][] = [
     [
       { protocol: 99 },
-      /the worker has protocol version 99 .* the coordinator 2 .*; install the same version on both/,
+      /the worker has protocol version 99 .* the coordinator 3 .*; install the same version on both/,
     ],
     [{ arithmetic: 99, version: '9.9.9' }, /arithmetic version 99 \(Lockstep 9\.9\.9\), the coordinator 1 /],
     [
@@ -181,6 +184,28 @@ t.test('frames of another run, of a wrong kind, or after the end are counted and
     'gone "for a reason" false',
     'dropped "a frame over a connection that was given up"',
   ]);
+  t.end();
+});
+
+t.test('its delay is what a ping takes to come back', (t) => {
+  const clock = new ManualClock();
+  const { link, member } = welcomed({}, clock);
+  t.equal(member.delayMs, null);
+  clock.advance(heartbeatMs);
+  const ping = link.messages.at(-1);
+  if (ping?.type !== 'ping') throw new Error('no ping');
+  clock.advance(7);
+  member.message({ type: 'pong', number: ping.number });
+  t.equal(member.delayMs, 7);
+  member.message({ type: 'pong', number: ping.number + 1 });
+  t.equal(member.delayMs, 7, 'what was not asked is no answer');
+  t.end();
+});
+
+t.test('what it says of a step is passed on', (t) => {
+  const { member, told } = welcomed();
+  member.message({ type: 'timeline', step: 3, microseconds: 9, threads: ['0a1'] });
+  t.match(told, [/^timeline \{"type":"timeline","step":3,/]);
   t.end();
 });
 

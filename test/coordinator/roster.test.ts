@@ -20,6 +20,7 @@ function newRoster() {
     partial: () => {},
     evaluation: () => {},
     checksum: () => {},
+    timeline: () => {},
     onEvent: (event, { name }) => events.push({ ...event, name }),
   });
   return { roster, events, lost };

@@ -1,5 +1,6 @@
 /** Steps among workers that a test plays: who is late, what is kept for comparison, and for how long. */
 import t from 'tap';
+import { CoordinatorTimelines } from '../../coordinator/coordinator-timeline.ts';
 import { Judge } from '../../coordinator/judge.ts';
 import { Planner } from '../../coordinator/planner.ts';
 import { CoordinatorReplica } from '../../coordinator/replica.ts';
@@ -36,11 +37,13 @@ async function newRunner() {
     },
     evaluation: () => {},
     checksum: () => {},
+    timeline: () => {},
     onEvent: (event, { name }) => events.push(`${name} ${event.kind}`),
   });
   const judge = new Judge(roster, stepTimeoutMs, (name, reason) => conflicts.push(`${name}: ${reason}`));
+  const timelines = new CoordinatorTimelines(() => false, clock.nowMs);
   const runner: StepRunner = new StepRunner({
-    ...{ run, runNumber, clock, stepTimeoutMs, roster, replica, judge, profile: undefined },
+    ...{ run, runNumber, clock, stepTimeoutMs, roster, replica, judge, profile: undefined, timelines },
     planner: new Planner(clock, roster),
     slowJoiners: new SlowJoiners({
       ...{ clock, mostBytes: 1e9 },

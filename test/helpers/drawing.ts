@@ -1,5 +1,5 @@
 /** Grey images for tests: what is drawn on them, and where. */
-import type { GreyImage } from '../../scripts/images/canvas.ts';
+import type { GreyImage } from '../../shared/images/grey-image.ts';
 
 export function drawn(width: number, height: number, greyAt: (x: number, y: number) => number): GreyImage {
   const values = Float32Array.from({ length: width * height }, (_, i) =>

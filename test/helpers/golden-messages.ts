@@ -75,6 +75,17 @@ export const goldenMessages: readonly Golden[] = [
   },
   {
     to: 'toCoordinator',
+    message: { type: 'timeline', step: 256, microseconds: 3200, threads: ['0a12b345g6', '17h9'] },
+    bytes: fromHex(`
+      84
+      a4 74797065 a8 74696d656c696e65  # type: "timeline"
+      a4 73746570 cd0100  # step: 256
+      ac 6d6963726f7365636f6e6473 cd0c80  # microseconds: 3200
+      a7 74687265616473 92 aa 30613132623334356736 a4 31376839  # threads: [ "0a12b345g6", "17h9" ]
+    `),
+  },
+  {
+    to: 'toCoordinator',
     message: { type: 'leave', reason: 'Größe' },
     bytes: fromHex(`
       82
@@ -88,6 +99,15 @@ export const goldenMessages: readonly Golden[] = [
     bytes: fromHex(`
       81
       a4 74797065 a9 686561727462656174  # type: "heartbeat"
+    `),
+  },
+  {
+    to: 'toCoordinator',
+    message: { type: 'pong', number: 7 },
+    bytes: fromHex(`
+      82
+      a4 74797065 a4 706f6e67  # type: "pong"
+      a6 6e756d626572 07  # number: 7
     `),
   },
   {
@@ -164,6 +184,15 @@ export const goldenMessages: readonly Golden[] = [
   },
   {
     to: 'toWorker',
+    message: { type: 'watch', every: 128 },
+    bytes: fromHex(`
+      82
+      a4 74797065 a5 7761746368  # type: "watch"
+      a5 6576657279 cc80  # every: 128
+    `),
+  },
+  {
+    to: 'toWorker',
     message: { type: 'end', reason: 'the run is done', failed: false },
     bytes: fromHex(`
       83
@@ -174,10 +203,11 @@ export const goldenMessages: readonly Golden[] = [
   },
   {
     to: 'toWorker',
-    message: { type: 'heartbeat' },
+    message: { type: 'ping', number: 4294967295 },
     bytes: fromHex(`
-      81
-      a4 74797065 a9 686561727462656174  # type: "heartbeat"
+      82
+      a4 74797065 a4 70696e67  # type: "ping"
+      a6 6e756d626572 ceffffffff  # number: 4294967295
     `),
   },
 ];

@@ -20,6 +20,7 @@ export function readyMember(i: number): FakeMember {
     partial: () => {},
     evaluation: () => {},
     checksum: () => {},
+    timeline: () => {},
     gone: () => {},
     dropped: () => {},
   });

@@ -11,7 +11,7 @@ import { Team, type TeamOptions } from '../../worker/team.ts';
 import { randomNumbers } from './reference/random-data.ts';
 
 export interface TrainOptions
-  extends Pick<TeamOptions, 'failpoints' | 'threadTimeoutMs' | 'maxHeapMiB' | 'profile'> {
+  extends Pick<TeamOptions, 'failpoints' | 'threadTimeoutMs' | 'maxHeapMiB' | 'profile' | 'onDeath'> {
   readonly source: DatasetSource;
   readonly threads?: number;
   readonly kernels?: KernelSet;
@@ -45,6 +45,7 @@ export async function startTraining(
     threadTimeoutMs,
     maxHeapMiB,
     profile,
+    onDeath,
   }: TrainOptions,
 ): Promise<{ run: Run; team: Team }> {
   const run = await prepareRun({
@@ -65,6 +66,7 @@ export async function startTraining(
     ...(threadTimeoutMs === undefined ? {} : { threadTimeoutMs }),
     ...(maxHeapMiB === undefined ? {} : { maxHeapMiB }),
     ...(profile === undefined ? {} : { profile }),
+    onDeath,
   });
   return { run, team };
 }

@@ -9,6 +9,7 @@ import { type KernelSet, loadKernels } from '../../shared/kernels/load.ts';
 import { knownAnswer } from '../../shared/kernels/probe.ts';
 import { arithmeticVersion } from '../../shared/recipe/recipe.ts';
 import { draftRecipe, type RecipeFields } from '../../shared/recipe/resolve.ts';
+import type { StepListener } from '../../shared/step-listeners.ts';
 import { version } from '../../shared/version.ts';
 import { protocolVersion } from '../../shared/wire/limits.ts';
 import { systemClock } from '../../shared/wire/link.ts';
@@ -57,7 +58,11 @@ export async function trainWithWorkers(
   fields: RecipeFields,
   source: DatasetSource,
   workers: readonly TestWorker[],
-  { keeping = null, from = null }: { keeping?: Keeping | null; from?: RunState | null } = {},
+  {
+    keeping = null,
+    from = null,
+    watch,
+  }: { keeping?: Keeping | null; from?: RunState | null; watch?: StepListener } = {},
 ): Promise<TrainedWithWorkers> {
   const draft = draftRecipe(fields, label);
   const kernels = loadKernels('wasm');
@@ -72,6 +77,7 @@ export async function trainWithWorkers(
     stepTimeoutMs: 30_000,
     onEvent: (event) => events.push(event),
   });
+  if (watch !== undefined) fleet.watchSteps(watch);
   const teams: Team[] = [];
   const sessions = workers.map((worker, i) => joinFleet(fleet, worker, i, (team) => teams.push(team)));
   const losses: number[] = [];

@@ -39,6 +39,7 @@ t.test(`seeds 1 to ${schedules}: every run ends in time with the bits of one thr
     joins: sum((one) => one.joins),
     'frames dropped': sum((one) => one.framesDropped),
     'shards recomputed': sum((one) => one.shardsRecomputed),
+    timelines: sum((one) => one.timelines),
   };
   for (const [name, count] of Object.entries(kinds)) t.ok(count > 500, `${count} ${name}`);
 });

@@ -52,6 +52,26 @@ t.test('outputs, refused before anything is trained', (t) =>
       /cannot write "x+" \(E[A-Z]+: /,
     ),
     'the log as a folder': output(['--log', 'full'], 1, /cannot write the log "full" \(it is a folder\)/),
+    'the trace as a folder': output(
+      ['--trace', 'full'],
+      1,
+      /cannot write the trace "full" \(it is a folder\)/,
+    ),
+    'the trace below a file': output(
+      ['--trace', 'file/a'],
+      1,
+      /cannot write the trace "file\/a" \(E[A-Z]+: /,
+    ),
+    'the trace in the log': output(
+      ['--log', 'x', '--trace', './x'],
+      2,
+      /--trace: got ".\/x", which is --log too; expected another file/,
+    ),
+    'the trace in the model': output(
+      ['--out', 'x', '--trace', 'x'],
+      2,
+      /--trace: got "x", which is --out too; expected another file/,
+    ),
     'the log below a file': output(['--log', 'file/a'], 1, /cannot write the log "file\/a" \(E[A-Z]+: /),
     'curves below a file': output(
       ['--tensorboard', 'file'],

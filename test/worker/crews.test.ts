@@ -1,9 +1,11 @@
 /** What computes for a worker: whichever it is, shards taken over in the middle of a step give the same bits. */
+import { setTimeout } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { loadDataset } from '../../shared/load-data.ts';
 import { draftRecipe } from '../../shared/recipe/resolve.ts';
 import { replicaViews } from '../../shared/replica.ts';
 import { setupOf } from '../../shared/setup.ts';
+import type { Phase } from '../../shared/timeline.ts';
 import { canComputeAlone, SoloCrew } from '../../worker/solo-crew.ts';
 import { Team } from '../../worker/team.ts';
 import { WorkerMemory } from '../../worker/worker-memory.ts';
@@ -54,7 +56,7 @@ async function newWorker(t: Test, batchNorm: 'sync' | 'ghost', crewKind: CrewKin
     });
     return taken;
   };
-  return { memory, partials };
+  return { memory, partials, crew };
 }
 
 for (const batchNorm of ['sync', 'ghost'] as const) {
@@ -86,6 +88,58 @@ for (const batchNorm of ['sync', 'ghost'] as const) {
       }
     });
   }
+}
+
+for (const kind of ['alone', 1, 3] as const) {
+  t.test(`${kind}: a step from exchange to exchange is recorded to its end, with the waiting`, async (t) => {
+    const threads = kind === 'alone' ? 1 : kind;
+    const { memory, partials, crew } = await newWorker(t, 'sync', kind);
+    const { totalBytes } = memory;
+    const zeros = totalBytes.map((bytes) => new Uint8Array(bytes));
+    crew.resumeAt(0);
+    await partials('begin', 0, [root]);
+    t.same(crew.recorded(), [], 'nobody asked');
+    crew.record(1);
+    const beginMs = performance.now();
+    await partials('begin', 0, [left]);
+    await partials('extend', 0, [right]);
+    for (let exchange = 1; exchange < totalBytes.length; exchange++) {
+      memory.writeTotal(exchange - 1, zeros[exchange - 1]);
+      await setTimeout(2); // the total is on its way
+      t.same(crew.recorded(), [], 'the step goes on');
+      await partials('advance', exchange, [left, right]);
+    }
+    memory.writeTotal(totalBytes.length - 1, zeros[totalBytes.length - 1]);
+    await crew.apply(0);
+    const elapsedMs = performance.now() - beginMs;
+    const [step, ...more] = crew.recorded();
+    t.same(more, []);
+    t.equal(step.committed, 0);
+    t.ok(step.startMs >= beginMs - 1, 'it began when it was asked for');
+    t.equal(step.threads.length, threads);
+    for (const segments of step.threads) {
+      t.ok(
+        segments.every(({ from }, i) => i === 0 || from === segments[i - 1].to),
+        'no gaps',
+      );
+      const of = (phase: Phase) =>
+        segments.reduce((sum, one) => sum + (one.phase === phase ? one.to - one.from : 0), 0);
+      const whole = segments[segments.length - 1].to - segments[0].from;
+      t.ok(whole <= elapsedMs && whole >= 2 * (totalBytes.length - 1), `${whole} of ${elapsedMs} ms`);
+      t.ok(of('waiting') >= 1.9 * (totalBytes.length - 1), `${of('waiting')} ms of waiting`);
+      for (const phase of ['gather', 'forward', 'exchange', 'backward', 'update'] as const) {
+        t.ok(of(phase) > 0, phase);
+      }
+    }
+    // Of a step in which it has nothing to compute, there is the update.
+    await crew.apply(1);
+    const [{ committed, threads: timelines }] = crew.recorded();
+    t.equal(committed, 1);
+    t.same(new Set(timelines.flat().map(({ phase }) => phase)).has('forward'), false);
+    crew.record(0);
+    await crew.apply(2);
+    t.same(crew.recorded(), []);
+  });
 }
 
 const recipe = draftRecipe(fields, label);

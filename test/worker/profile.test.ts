@@ -2,13 +2,14 @@
 import t from 'tap';
 import { wasm } from '../../shared/kernels/webassembly.ts';
 import { controlBytes, type MemoryPlan } from '../../shared/model/memory-plan.ts';
-import type { Exchange, Group } from '../../shared/reduction/group.ts';
 import { newSpan } from '../../shared/reduction/span.ts';
-import { type StepModel, trainStep } from '../../shared/step.ts';
+import { trainStep } from '../../shared/step.ts';
 import { type Phase, phases } from '../../shared/timeline.ts';
 import { Control } from '../../worker/control.ts';
-import { Profile, phaseSeconds } from '../../worker/profile.ts';
+import { PhaseClock } from '../../worker/phase-clock.ts';
+import { addingTo, phaseSeconds } from '../../worker/profile.ts';
 import type { Team } from '../../worker/team.ts';
+import { knownStep } from '../helpers/known-step.ts';
 import { bitsOf, syntheticDataset, train } from '../helpers/train.ts';
 
 const source = syntheticDataset(11, 60, 40);
@@ -20,71 +21,19 @@ const recipe = {
   epochs: 2,
 } as const;
 
-/** A step whose parts take a known time, on a clock that only they move. */
-function knownStep() {
-  let nowMs = 0;
-  const takes = (ms: number) => () => {
-    nowMs += ms;
-  };
-  const exchange = (name: string, partialMs: number, totalMs: number): Exchange => ({
-    name,
-    layout: { floats: 0, moments: [] },
-    partial: takes(partialMs),
-    total: takes(totalMs),
-    merge: () => {},
-    receive: () => {},
-  });
-  const model: StepModel = {
-    layers: [
-      {
-        forwardExchange: null,
-        backwardExchange: null,
-        byColumns: true,
-        forward: takes(2),
-        backward: takes(4),
-      },
-      {
-        forwardExchange: exchange('moments', 8, 16),
-        backwardExchange: exchange('sums', 32, 64),
-        byColumns: false,
-        forward: takes(128),
-        backward: takes(256),
-      },
-    ],
-    gradients: exchange('gradient', 512, 1024),
-    gather: takes(1),
-    loss: takes(2048),
-    update: takes(4096),
-  };
-  const group: Group = {
-    allReduce: (one, span) => {
-      one.partial(span, 0);
-      one.partial(span, 1);
-      takes(8192)();
-      one.total(span);
-    },
-    together: (action) => {
-      takes(131_072)();
-      action();
-    },
-    barrier: takes(16_384),
-  };
-  return { model, group, takes, nowMs: () => nowMs };
-}
-
 t.test('the phases of a step are told apart, and add up to all of its time', (t) => {
   const step = knownStep();
   const sums = new Float64Array(phases.length);
-  const profile = new Profile(sums, step.nowMs);
-  const { model, group } = profile.watch(step.model, step.group);
+  const clock = new PhaseClock(addingTo(sums), step.nowMs);
+  const { model, group } = { model: clock.watchModel(step.model), group: clock.watchGroup(step.group) };
   const span = newSpan(16);
   step.takes(1e6)(); // before anything began
-  profile.start();
+  clock.start();
   step.takes(32_768)();
   trainStep(model, span, group);
   step.takes(65_536)();
   trainStep(model, span, group);
-  profile.stop();
+  clock.turnTo('other');
   step.takes(1e6)();
   const expected: Record<Phase, number> = {
     gather: 2 * 1,
@@ -116,21 +65,22 @@ t.test("the phases of a thread are all in shared memory, and in nobody else's wo
 t.test('a step that was called off leaves its time where it was, and the next starts anew', (t) => {
   const step = knownStep();
   const sums = new Float64Array(phases.length);
-  const profile = new Profile(sums, step.nowMs);
+  const clock = new PhaseClock(addingTo(sums), step.nowMs);
   const called = new Error('called off');
-  const { model, group } = profile.watch(step.model, {
+  const model = clock.watchModel(step.model);
+  const group = clock.watchGroup({
     ...step.group,
     barrier: () => {
       step.takes(3)();
       throw called;
     },
   });
-  profile.start();
+  clock.start();
   t.throws(() => trainStep(model, newSpan(16), group), called);
-  profile.stop();
+  clock.turnTo('other');
   step.takes(1e6)();
-  profile.start();
-  profile.stop();
+  clock.start();
+  clock.turnTo('other');
   t.equal(Math.round(sums[phases.indexOf('waiting')] * 1000), 3 * 8192 + 131_072 + 3);
   t.equal(sums[phases.indexOf('other')], 0);
   t.end();

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { exchangePlaceOf } from '../../shared/model/memory-plan.ts';
 import { coveringNodes } from '../../shared/reduction/tree.ts';
+import { Recorder } from '../../worker/recorder.ts';
 import { divideShards, SegmentedStep } from '../../worker/segmented-step.ts';
 import type { WorkerMemory } from '../../worker/worker-memory.ts';
 import { prepareCases } from '../helpers/simulation/recipes.ts';
@@ -58,7 +59,8 @@ for (const one of await prepareCases()) {
         new Uint8Array(own.memory.buffer, own.training.plan.replicas[1].flat).fill(0xff);
         t.equal(own.replicaChunk(0, 0, replica), true);
         own.enterStep(0);
-        return { own, step: new SegmentedStep(own.training, 0, 1, () => {}) };
+        const recorder = new Recorder(own.memory, own.training.plan, 0, () => 0);
+        return { own, step: new SegmentedStep(own.training, 0, 1, () => {}, recorder) };
       };
       const first = start();
       const exchanges = first.own.totalBytes.length;

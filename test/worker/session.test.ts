@@ -38,6 +38,8 @@ const prepared: Prepared = {
     apply: async () => {},
     evaluate: async () => {},
     resumeAt: () => {},
+    record: () => {},
+    recorded: () => [],
   },
 };
 
@@ -98,6 +100,47 @@ t.test('its life: hello, data, join, replica, end', async (t) => {
   t.same(await session.ended, { kind: 'over', reason: 'the run is done' });
   t.equal(link.ended, 'closed: the run is done');
   t.equal(clock.waiting, 0, 'no timer is left');
+});
+
+t.test('a ping is answered at once, whatever else is under way', async (t) => {
+  const { session, link } = begin(() => new Promise(() => {}));
+  session.message({ type: 'ping', number: 1 });
+  session.message(welcome);
+  session.message({ type: 'ping', number: 2 ** 32 - 1 });
+  t.same(
+    link.messages.filter(({ type }) => type === 'pong'),
+    [
+      { type: 'pong', number: 1 },
+      { type: 'pong', number: 2 ** 32 - 1 },
+    ],
+  );
+  session.leave('the test is over');
+});
+
+t.test('it tells how it spent the steps that it is asked for, from the first on', async (t) => {
+  const segments = [{ phase: 'update', from: 0, to: 2 }] as const;
+  let every = -1;
+  const crew = {
+    ...prepared.crew,
+    record: (n: number) => {
+      every = n;
+    },
+    recorded: () => (every === 0 ? [] : [{ committed: 0, startMs: 0, threads: [segments] }]),
+  };
+  const { session, link } = begin(async () => ({ memory, crew }));
+  session.message(welcome);
+  session.message({ type: 'watch', every: 8 });
+  t.equal(every, -1, 'there is no crew yet');
+  await turn();
+  t.equal(every, 8);
+  session.frame(frameOf('replica'));
+  await turn();
+  session.frame(frameOf('total'));
+  await turn();
+  t.match(link.messages.at(-1), { type: 'timeline', step: 0, threads: ['0f2000'] });
+  session.message({ type: 'watch', every: 0 });
+  t.equal(every, 0);
+  session.leave('the test is over');
 });
 
 t.test('a run that failed ends in another way than one that is done', async (t) => {

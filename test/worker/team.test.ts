@@ -99,10 +99,12 @@ t.test('several deaths in one run, of three threads and twice of the same', asyn
 });
 
 t.test('only the thread that hangs is ended, whatever the others did before', async (t) => {
+  const reasons: string[] = [];
   const { run, team } = await startTraining(recipe('sync'), {
     source,
     threads: 2,
     threadTimeoutMs,
+    onDeath: (reason) => reasons.push(reason),
     failpoints: [
       { rank: 0, step: 0, barrier: 2, action: 'throw' },
       { rank: 1, step: 1, barrier: 3, action: 'loop' },
@@ -114,6 +116,7 @@ t.test('only the thread that hangs is ended, whatever the others did before', as
   await team.evaluate('test');
   t.strictSame(await team.trainSteps(0, run.steps), { kind: 'done', step: 3 });
   t.match(team, { deaths: 2, shardsRecomputed: 10 });
+  t.match(reasons, [/^thread 0 died: failpoint$/, /^thread 1 did not move for \d+ ms$/]);
 });
 
 t.test('a thread that dies every time ends the training with an error of the team', async (t) => {

@@ -151,9 +151,10 @@ t.test('the last eight timelines are told, as far as they fit', (t) => {
   reader.take();
   clock.advance(tellMs);
   t.same(reader.types(), ['now'], 'and once');
-  const wide = Array.from({ length: 900 }, (_, i) => ({
+  const wide = Array.from({ length: 800 }, (_, i) => ({
     id: String(i),
     name: 'x'.repeat(64),
+    startMs: 0,
     threads: [[]],
   }));
   live.timed({ step: 11, workers: wide });
@@ -234,7 +235,10 @@ t.test('one telling is never more than a reader may cost', (t) => {
     dashboard.epoch({ ...anEpoch(epoch), loss: -Math.PI * 1e-100, testLoss: -Math.E * 1e-100 });
   for (let i = 0; i < 300; i++) dashboard.event('\ud800"\\€'.repeat(500));
   const reader = joined(dashboard);
-  live.timed({ step: 1, workers: [{ id: 'x', name: 'x'.repeat(timelineBytes - 200), threads: [] }] });
+  live.timed({
+    step: 1,
+    workers: [{ id: 'x', name: 'x'.repeat(timelineBytes - 200), startMs: 0, threads: [] }],
+  });
   clock.advance(tellMs);
   clock.advance(tellMs);
   t.comment(`at most ${Math.max(...reader.bytes)} bytes`);

@@ -65,6 +65,17 @@ export class SimulatedCrew implements Crew {
     new Uint8Array(this.#memory.memory.buffer, flat, 1)[0] ^= 1;
   }
 
+  record(every: number): void {
+    this.#crew.record(every);
+  }
+
+  /** What was recorded took real time; here it takes simulated time. */
+  recorded() {
+    const startMs = this.#process.nowMs() - this.#faults.shardMs;
+    const threads = [[{ phase: 'forward', from: 0, to: this.#faults.shardMs } as const]];
+    return this.#crew.recorded().map(({ committed }) => ({ committed, startMs, threads }));
+  }
+
   async #work(ms: number): Promise<void> {
     if (this.#isBusy) throw new Error('two computations at once in one memory');
     this.#isBusy = true;

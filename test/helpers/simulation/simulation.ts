@@ -4,6 +4,7 @@ import { coordinate } from '../../../coordinator/coordinator.ts';
 import { Fleet } from '../../../coordinator/fleet.ts';
 import type { Outcome } from '../../../coordinator/reports.ts';
 import { largestPayloadBytes } from '../../../shared/setup.ts';
+import type { StepTimeline } from '../../../shared/timeline.ts';
 import { Dice } from './dice.ts';
 import { FaultEngine } from './faults.ts';
 import { Judge } from './judge.ts';
@@ -28,6 +29,7 @@ export interface Report {
   readonly framesDropped: number;
   readonly shardsRecomputed: number;
   readonly conflicts: number;
+  readonly timelines: number;
 }
 
 /** After the end of a run nothing goes on for so long. */
@@ -45,6 +47,8 @@ export class Simulation {
   readonly judge: Judge;
   readonly faults: FaultEngine;
   isOver = false;
+  /** Steps that the run told how they were spent. */
+  timelines = 0;
   outcome: Outcome | null = null;
   error: unknown = null;
   #ids = 0;
@@ -105,6 +109,10 @@ export class Simulation {
   async #live(): Promise<void> {
     const { world, schedule, judge } = this;
     for (const newcomer of schedule.workers) this.start(newcomer);
+    // Some are watched, and some of those not to their end.
+    const { seed } = schedule;
+    const stop = seed % 2 === 0 ? null : this.fleet.watchSteps((timeline) => this.#watched(timeline));
+    if (seed % 4 === 1) world.at(2_000, () => stop?.());
     coordinate(this.case.run, this.fleet, {}).then(
       (outcome) => {
         this.outcome = outcome;
@@ -140,6 +148,7 @@ export class Simulation {
       framesDropped: this.fleet.framesDropped,
       shardsRecomputed: this.fleet.shardsRecomputed,
       conflicts: judge.conflicts,
+      timelines: this.timelines,
     };
   }
 
@@ -188,6 +197,16 @@ export class Simulation {
       connection.coordinator.events = this.fleet.arrive(connection.arriving());
     });
     return connection;
+  }
+
+  #watched({ step, workers, coordinator }: StepTimeline): void {
+    this.timelines += 1;
+    const threads = workers.flatMap(({ threads }) => threads);
+    if (step < 1 || step > this.fleet.committed) this.judge.fail(`a timeline of step ${step}`);
+    if (workers.length === 0 || threads.some((segments) => segments.length === 0)) {
+      this.judge.fail(`an empty timeline of step ${step}`);
+    }
+    if (coordinator !== undefined && coordinator.ms < 0) this.judge.fail(`step ${step} took no time`);
   }
 
   #end(): void {

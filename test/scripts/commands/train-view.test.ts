@@ -72,7 +72,7 @@ function liveAt(run: Run, position: Position): LiveRun {
     committed: () => position.step,
     workers: () => [],
     flat: () => null,
-    account: () => ({ work: [], deaths: 0, shardsRecomputed: 0, joins: 0 }),
+    account: () => ({ work: [], deaths: 0, joins: 0, shardsRecomputed: 0 }),
     watchSteps: () => () => {},
   };
 }
@@ -94,7 +94,7 @@ t.test('on a terminal a block moves, epochs go above it, and in the end it is go
     view.start(run, liveAt(run, position), 'custom');
     view.steps(
       [2, 1].map((loss, i) => ({
-        ...{ epoch: 1, step: i + 1, samples: 16, accuracy: 0.5, seconds: 1 },
+        ...{ epoch: 1, step: i + 1, samples: 16, seconds: 1, accuracy: 0.5 },
         loss,
         digest: '',
       })),

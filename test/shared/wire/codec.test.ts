@@ -2,6 +2,7 @@
 import { getHeapStatistics } from 'node:v8';
 import { Packr } from 'msgpackr/pack';
 import t from 'tap';
+import { roomForText } from '../../../shared/timeline-text.ts';
 import { decodeMessage, encodeMessage } from '../../../shared/wire/codec.ts';
 import {
   controlBytes,
@@ -9,8 +10,15 @@ import {
   mostNodes,
   reasonLength,
   recipeBytes,
+  timelineThreads,
 } from '../../../shared/wire/limits.ts';
-import { type Hello, schemas, type ToWorker, type Welcome } from '../../../shared/wire/messages.ts';
+import {
+  type Hello,
+  schemas,
+  type ToCoordinator,
+  type ToWorker,
+  type Welcome,
+} from '../../../shared/wire/messages.ts';
 import { fuzzInputs, slowestMs } from '../../helpers/fuzz.ts';
 import { goldenMessages } from '../../helpers/golden-messages.ts';
 import { fromHex, toHex } from '../../helpers/hex.ts';
@@ -57,7 +65,6 @@ for (const { to, message, bytes } of goldenMessages) {
     t.end();
   });
 
-  if (message.type === 'heartbeat') continue;
   t.test(`${to}, ${message.type}: it is none in the other direction`, (t) => {
     const other = to === 'toWorker' ? 'toCoordinator' : 'toWorker';
     t.match(reasonAgainst(other, bytes), /^type: Invalid discriminator value/);
@@ -95,6 +102,13 @@ t.test('the largest messages fit their limits', (t) => {
     { type: 'assign', step: 2 ** 32 - 1, nodes },
     { type: 'end', reason: wide.repeat(reasonLength), failed: true },
   ];
+  for (const count of [1, timelineThreads]) {
+    const room = roomForText(count);
+    const longest = `0${'a123456789'.repeat(66)}`.slice(0, room).replace(/a$/, '1');
+    const threads = Array.from({ length: count }, () => longest);
+    const timeline: ToCoordinator = { type: 'timeline', step: 1, microseconds: 2 ** 32 - 1, threads };
+    t.same(decodeMessage('toCoordinator', encodeMessage(timeline)), timeline, `${count} threads`);
+  }
   for (const message of others) t.same(decodeMessage('toWorker', encodeMessage(message)), message);
   t.end();
 });
@@ -154,7 +168,10 @@ t.test('text of the other end cannot move a terminal’s cursor', (t) => {
 
 t.test('a reason is one line of at most 200 characters, whatever it quotes', (t) => {
   const keys = Array.from({ length: 100 }, (_, i) => [`key${i}`, i]);
-  const reason = reasonAgainst('toWorker', packr.pack({ type: 'heartbeat', ...Object.fromEntries(keys) }));
+  const reason = reasonAgainst(
+    'toCoordinator',
+    packr.pack({ type: 'heartbeat', ...Object.fromEntries(keys) }),
+  );
   t.equal(reason.length, 200);
   t.match(reason, /^Unrecognized keys: "key0", "key1"/);
   t.end();
@@ -183,13 +200,13 @@ t.test('a number is one, however wide it was written', (t) => {
 
 t.test('__proto__ changes nothing', (t) => {
   const reason = reasonAgainst(
-    'toWorker',
+    'toCoordinator',
     fromHex('82 a474797065 a9686561727462656174 a9 5f5f70726f746f5f5f 81 a161 01'),
   );
   t.equal(reason, 'a key that is not of letters and digits');
   for (const key of ['constructor', 'toString', 'hasOwnProperty']) {
     t.equal(
-      reasonAgainst('toWorker', packr.pack({ type: 'heartbeat', [key]: { a: 1 } })),
+      reasonAgainst('toCoordinator', packr.pack({ type: 'heartbeat', [key]: { a: 1 } })),
       `Unrecognized key: "${key}"`,
     );
   }

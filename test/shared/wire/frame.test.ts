@@ -26,11 +26,11 @@ const golden: readonly { readonly frame: Frame; readonly bytes: Uint8Array }[] =
       payload: fromHex('0000803f 000000c0'), // 1, −2
     },
     bytes: fromHex(`
-      4c4b5346 0200 0100                    # magic, version, type
+      4c4b5346 0300 0100                    # magic, version, type
       efbeadde 00000000 00000000            # run, step, exchange
       00000000 00000000 03000000            # lo, hi, panel
       08000000 00000000 ${reserved}         # length, microseconds
-      65f1f5e0                              # checksum
+      b2e260fd                              # checksum
       0000803f 000000c0
     `),
   },
@@ -40,11 +40,11 @@ const golden: readonly { readonly frame: Frame; readonly bytes: Uint8Array }[] =
       payload: fromHex('0000803f'),
     },
     bytes: fromHex(`
-      4c4b5346 0200 0200
+      4c4b5346 0300 0200
       01000000 2c010000 02000000
       08000000 10000000 00000000
       04000000 39300000 ${reserved}
-      4b7cf281
+      9c6f679c
       0000803f
     `),
   },
@@ -54,11 +54,11 @@ const golden: readonly { readonly frame: Frame; readonly bytes: Uint8Array }[] =
       payload: fromHex('0000803f'),
     },
     bytes: fromHex(`
-      4c4b5346 0200 0300
+      4c4b5346 0300 0300
       01000000 2c010000 02000000
       00000000 0a000000 00000000
       04000000 00000000 ${reserved}
-      117a574b
+      c669c256
       0000803f
     `),
   },
@@ -68,11 +68,11 @@ const golden: readonly { readonly frame: Frame; readonly bytes: Uint8Array }[] =
       payload: fromHex('0000803f 07'),
     },
     bytes: fromHex(`
-      4c4b5346 0200 0400
+      4c4b5346 0300 0400
       01000000 aa030000 00000000
       00000000 4f000000 00000000
       05000000 f4010000 ${reserved}
-      b922f21a
+      6e316707
       0000803f 07
     `),
   },
@@ -82,11 +82,11 @@ const golden: readonly { readonly frame: Frame; readonly bytes: Uint8Array }[] =
       ...{ microseconds: 2 ** 32 - 1, payload: fromHex('') },
     },
     bytes: fromHex(`
-      4c4b5346 0200 0500
+      4c4b5346 0300 0500
       ffffffff 00000000 00000000
       00000000 00000000 36000000
       00000000 ffffffff ${reserved}
-      f9d20687
+      2ec1939a
     `),
   },
 ];
@@ -174,7 +174,7 @@ t.test('what is no frame is refused with the reason', (t) => {
   t.equal(toHex(forged(8, 1)), toHex(golden[1].bytes), 'forging nothing leaves the golden bytes');
   t.equal(decodeFrame(new Uint8Array(63)), '63 bytes, expected at least 64');
   t.equal(decodeFrame(forged(0, 0x47)), 'not a frame of Lockstep');
-  t.equal(decodeFrame(forged(4, 9)), 'protocol version 9, expected 2');
+  t.equal(decodeFrame(forged(4, 9)), 'protocol version 9, expected 3');
   t.equal(decodeFrame(forged(6, 0)), 'a frame of unknown type');
   t.equal(decodeFrame(forged(6, 6)), 'a frame of unknown type');
   t.equal(decodeFrame(forged(48, 1)), 'a header with unknown fields');

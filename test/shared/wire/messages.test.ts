@@ -1,7 +1,14 @@
 /** What the schemas of the control messages refuse. */
 import t from 'tap';
 import { quoted } from '../../../shared/errors.ts';
-import { mostNodes, reasonLength, recipeBytes } from '../../../shared/wire/limits.ts';
+import {
+  mostNodes,
+  reasonLength,
+  recipeBytes,
+  timelineLength,
+  timelineSegments,
+  timelineThreads,
+} from '../../../shared/wire/limits.ts';
 import { schemas } from '../../../shared/wire/messages.ts';
 import { type Golden, goldenMessages } from '../../helpers/golden-messages.ts';
 
@@ -36,6 +43,18 @@ const noStrings = ['', 1, null, ['a'], {}, undefined];
 const noTexts = [...noStrings, ' ', '\u0000\u0007\u001b', '\u200b\u2028'];
 const noHashes = [...noTexts, 'f'.repeat(63), 'f'.repeat(65), 'F'.repeat(64), `${'f'.repeat(63)}\n`];
 
+const noTimelines = [
+  ...['', '0', 'a1', '0a', '0a1b', '0a1i1', '0A1', '-1a1', '0a-1', '0a1.5', ' 0a1', '0a1 ', '0a1\n', '٣a1'],
+  ...[
+    '1234567890a1',
+    '0a1234567890',
+    `0${'a1'.repeat(timelineSegments + 1)}`,
+    `0${'a12345'.repeat(timelineLength / 6)}`,
+    '0a1i5',
+    '__proto__',
+  ],
+];
+
 /** Type → field → values that it must not have. */
 const wrong: Readonly<Record<string, Readonly<Record<string, readonly unknown[]>>>> = {
   hello: {
@@ -52,8 +71,18 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly unknown[]>
   join: {},
   ready: { step: noCounts },
   checksum: { step: noCounts, sha256: noHashes },
+  timeline: {
+    step: noCounts,
+    microseconds: noCounts,
+    threads: [
+      ...[null, 1, '0a1', {}, undefined, [], [null], [1], ['0a1', ['0a1']]],
+      Array.from({ length: timelineThreads + 1 }, () => '0a1'),
+      ...noTimelines.map((one) => ['0a1', one]),
+    ],
+  },
   leave: { reason: [...noTexts, 'r'.repeat(257)] },
   heartbeat: {},
+  pong: { number: noCounts },
   welcome: {
     version: [...noTexts, 'v'.repeat(33)],
     run: noCounts,
@@ -87,6 +116,8 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly unknown[]>
     ],
   },
   evaluate: { step: noCounts, from: [...noCounts, 79, 80], to: [...noCounts, 0] },
+  watch: { every: noCounts },
+  ping: { number: noCounts },
   end: { reason: [...noTexts, 'r'.repeat(reasonLength + 1)], failed: [0, 1, 'true', null, undefined] },
 };
 
@@ -122,6 +153,9 @@ t.test('the borders of the ranges belong to them', (t) => {
   for (const type of ['refuse', 'resync', 'end']) {
     t.ok(takes(golden(type), { reason: 'r'.repeat(reasonLength) }), type);
   }
+  const longest = `0${'a1234'.repeat(timelineSegments)}`;
+  t.ok(takes(golden('timeline'), { threads: Array.from({ length: timelineThreads }, () => longest) }));
+  t.ok(takes(golden('timeline'), { threads: ['999999999h999999999'] }));
   t.ok(takes(golden('evaluate'), { from: 78, to: 79 }));
   t.end();
 });

@@ -129,7 +129,7 @@ for (const [what, { where, bytes, reason, code }] of Object.entries(breaches)) {
       texts.some((one) => reason.test(one)),
       `the other end can show it: ${texts.join(' | ')}`,
     );
-    link.send({ type: 'heartbeat' });
+    link.send({ type: 'ping', number: 1 });
     clock.advance(expelTimeoutMs); // the close frames are not answered
     await Promise.all([control.closed(), bulk.closed()]);
     t.match(await told.end(), reason);

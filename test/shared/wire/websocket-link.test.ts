@@ -75,7 +75,7 @@ t.test('closing lets all that was sent arrive, then tells both the reason', asyn
   coordinator.send({ type: 'end', reason: 'all done', failed: true });
   coordinator.close('the run is over');
   coordinator.close('twice');
-  coordinator.send({ type: 'heartbeat' });
+  coordinator.send({ type: 'ping', number: 1 });
   coordinator.sendFrame(frameHeader, pattern(4));
   t.equal(await toldWorker.end(), 'the run is over');
   t.equal(toldWorker.frames.length, 20);

@@ -1,5 +1,5 @@
 /** Resampling in which every pixel is the average of the area that it stands for. */
-import type { GreyImage } from './canvas.ts';
+import type { GreyImage } from './grey-image.ts';
 
 /** A part of an image, in pixels. */
 export interface Box {

@@ -1,6 +1,6 @@
 /** Resampling by areas. */
 import t from 'tap';
-import { resample } from '../../../scripts/images/area-average.ts';
+import { resample } from '../../../shared/images/area-average.ts';
 import { drawn } from '../../helpers/drawing.ts';
 import { randomWords } from '../../helpers/values.ts';
 

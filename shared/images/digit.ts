@@ -1,6 +1,6 @@
 /** From a grey image of any size to the 28×28 bytes of MNIST: bright on dark, where the model looks for it. */
 import { type Box, resample } from './area-average.ts';
-import type { GreyImage } from './canvas.ts';
+import type { GreyImage } from './grey-image.ts';
 
 /**
  * How an image that is not 28×28 is brought there: `digit` as MNIST's own were made (Le Cun et al., 1998, III.A), what

@@ -1,7 +1,7 @@
 /** From images of any size to MNIST's 28×28. */
 import t from 'tap';
-import { toSample } from '../../../scripts/images/digit.ts';
 import { openDataset } from '../../../shared/data/dataset.ts';
+import { toSample } from '../../../shared/images/digit.ts';
 import { drawn, onPaper } from '../../helpers/drawing.ts';
 import { randomWords } from '../../helpers/values.ts';
 

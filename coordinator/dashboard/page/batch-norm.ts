@@ -1,0 +1,100 @@
+/** Running means and variances of batch normalisation: how they are spread, layer by layer. */
+import type { BatchNormPoint } from '../feed.ts';
+import { byId, cell, element, scrolling, setText, svgElement, table } from './elements.ts';
+import { grouped, shortNumber } from './logic/format.ts';
+import { type Histogram, histogram } from './logic/histogram.ts';
+import type { RunView } from './logic/run-view.ts';
+
+const bins = 40;
+const width = 240;
+const height = 90;
+
+export class BatchNorm {
+  readonly #view: RunView;
+  readonly #figures = element('div', { class: 'figures' });
+  readonly #details = element('details', { class: 'as-table' }, element('summary', {}, 'Table'));
+  readonly #table = element('div');
+
+  constructor(view: RunView) {
+    this.#view = view;
+    this.#details.append(this.#table);
+    byId('batch-norm').append(this.#figures, this.#details);
+    this.#details.addEventListener('toggle', () => this.#fillTable());
+  }
+
+  show(): void {
+    const { batchNorm } = this.#view;
+    const layers = batchNorm?.layers ?? [];
+    // A model without batch normalisation has nothing to show here.
+    byId('batch-norm-panel').hidden = batchNorm !== null && layers.length === 0;
+    byId('batch-norm').classList.toggle('empty', batchNorm === null);
+    setText(byId('batch-norm-note'), batchNorm === null ? '' : `after step ${grouped(batchNorm.step)}`);
+    this.#figures.replaceChildren(...layers.flatMap(figuresOf));
+    this.#fillTable();
+  }
+
+  #fillTable(): void {
+    if (!this.#details.open) return;
+    const rows = (this.#view.batchNorm?.layers ?? []).flatMap(({ layer, mean, variance }) =>
+      [['mean', mean] as const, ['variance', variance] as const].map(([name, values]) => {
+        const spread = histogram(values, 1);
+        const numbers = spread === null ? [] : [spread.min, spread.median, spread.max];
+        return [
+          cell(`layer ${layer} running ${name}`, 'name'),
+          cell(grouped(values.length), 'number'),
+          ...numbers.map((value) => cell(shortNumber(value), 'number')),
+        ];
+      }),
+    );
+    const title = 'Running statistics';
+    const heads = ['of', 'channels', 'least', 'median', 'greatest'];
+    this.#table.replaceChildren(scrolling(title, table(title, heads, rows)));
+  }
+}
+
+function figuresOf({ layer, mean, variance }: BatchNormPoint): HTMLElement[] {
+  return [
+    figureOf(`Layer ${layer}, running mean`, '--train', histogram(mean, bins)),
+    figureOf(`Layer ${layer}, running variance`, '--test', histogram(variance, bins)),
+  ];
+}
+
+function figureOf(title: string, colourName: string, spread: Histogram | null): HTMLElement {
+  if (spread === null) return element('figure', {}, element('figcaption', {}, `${title}: no values`));
+  const { min, max, median, counts } = spread;
+  const words = `from ${shortNumber(min)} to ${shortNumber(max)}, median ${shortNumber(median)}`;
+  const most = Math.max(...counts);
+  const wide = width / counts.length;
+  const bars = counts.map((count, i) =>
+    svgElement('rect', {
+      x: i * wide,
+      y: height - (count / most) * height,
+      width: Math.max(1, wide - 1),
+      height: (count / most) * height,
+    }),
+  );
+  const picture = svgElement(
+    'svg',
+    {
+      viewBox: `0 0 ${width} ${height}`,
+      preserveAspectRatio: 'none',
+      role: 'img',
+      'aria-label': `${title}: ${words}`,
+    },
+    ...bars,
+  );
+  picture.style.fill = `var(${colourName})`;
+  return element(
+    'figure',
+    {},
+    element('figcaption', {}, title),
+    picture,
+    element(
+      'div',
+      { class: 'ends', 'aria-hidden': 'true' },
+      element('span', {}, shortNumber(min)),
+      element('span', {}, `median ${shortNumber(median)}`),
+      element('span', {}, shortNumber(max)),
+    ),
+  );
+}
