@@ -61,6 +61,7 @@ export class Dashboard {
   #batchNorm: (Line & { readonly atMs: number }) | null = null;
   #timeline: Line | null = null;
   #ending: Ending | null = null;
+  #hadReaders = false;
   #stopTelling: (() => void) | null = null;
 
   constructor(clock: Clock = systemClock, wallMs: () => number = Date.now) {
@@ -117,6 +118,7 @@ export class Dashboard {
   end(how: Ending['how'], reason: string): void {
     if (this.#ending !== null) return;
     this.#ending = { type: 'over', how, reason };
+    this.#hadReaders = this.#readers.size > 0;
     this.#rest();
     for (const [reader, known] of this.#readers) reader.end(() => this.#lastWords(known));
     this.#readers.clear();
@@ -139,6 +141,11 @@ export class Dashboard {
   /** Samples over the last seconds. */
   get perSecond(): number {
     return this.#watched?.present.perSecond(this.#clock.nowMs()) ?? 0;
+  }
+
+  /** True if somebody looked when the run came to its end. */
+  get hadReaders(): boolean {
+    return this.#hadReaders;
   }
 
   /** True while it trains or evaluates. */

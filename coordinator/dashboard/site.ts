@@ -46,7 +46,10 @@ export interface SiteOptions {
 
 export interface Site {
   readonly port: number;
-  /** Stops listening and returns when nothing is left open, at most a second later. */
+  /**
+   * Stops listening and returns when nothing is left open, at most a second later. Where somebody looked until the run
+   * was over, it first answers for half a second more, so that they can fetch the last model.
+   */
   close(): Promise<void>;
 }
 
@@ -54,6 +57,8 @@ export const stalledTimeoutMs = 10_000;
 export const idleTimeoutMs = 5_000;
 /** For readers to take the last that they are told. */
 export const closeDeadlineMs = 1_000;
+/** For pages to fetch the model with which the run ended. */
+export const lastRequestsMs = 500;
 
 /**
  * Opens the port.
@@ -137,7 +142,8 @@ class SiteKeeper {
   }
 
   async close(): Promise<void> {
-    const { clock = systemClock } = this.#options;
+    const { clock = systemClock, dashboard } = this.#options;
+    if (dashboard.hadReaders) await new Promise<void>((resolve) => clock.after(lastRequestsMs, resolve));
     const closed = new Promise<void>((resolve) => this.listener.close(() => resolve()));
     this.listener.closeIdleConnections();
     const stop = clock.after(closeDeadlineMs, () => this.#visitors.clear());

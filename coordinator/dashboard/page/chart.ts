@@ -32,6 +32,8 @@ export interface ChartData {
   readonly placeName: string;
   readonly formatPlace: (place: number) => string;
   readonly isLogarithmic?: boolean;
+  /** What lies below is out of the picture. */
+  readonly floor?: number | null;
 }
 
 const noData: ChartData = { places: [], values: [], placeName: 'step', formatPlace: String };
@@ -118,7 +120,7 @@ export class Chart {
       width: Math.max(1, this.#plot.clientWidth),
       height: Math.max(1, this.#plot.clientHeight),
       legend: { show: false },
-      padding: [8, 10, 0, 0],
+      padding: [8, 22, 0, 0],
       cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { size: 7 } },
       scales: {
         x: { time: false },
@@ -126,7 +128,7 @@ export class Chart {
           distr: isLogarithmic ? 3 : 1,
           ...(range === undefined || isLogarithmic
             ? {}
-            : { range: (_, min, max) => range(min ?? 0, max ?? 1) }),
+            : { range: (_, min, max) => range(this.#data.floor ?? min ?? 0, max ?? 1) }),
         },
       },
       axes: [

@@ -85,6 +85,7 @@ void new Live(
         .then(refresh)
         .catch((error: unknown) => showProblem(error));
     }
+    if (message.type === 'over') weights.fetchLast().catch((error: unknown) => showProblem(error));
     if (message.type === 'run' || message.type === 'now' || message.type === 'over') showHead(view);
   },
   (state) => {

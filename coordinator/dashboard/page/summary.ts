@@ -3,7 +3,7 @@ import { byId, setText } from './elements.ts';
 import { duration, grouped, percent, shortNumber } from './logic/format.ts';
 import type { RunView } from './logic/run-view.ts';
 
-export function showSummary({ facts, now, over, epochs }: RunView): void {
+export function showSummary({ facts, now, over, points, epochs }: RunView): void {
   if (facts !== null) document.title = `${facts.recipeName} · Lockstep`;
   if (facts === null || now === null) return;
   const steps = facts.epochs * facts.steps;
@@ -17,7 +17,9 @@ export function showSummary({ facts, now, over, epochs }: RunView): void {
   setText(byId('fact-steps'), `of ${grouped(steps)}`);
   const isOver = over !== null || now.activity === 'over';
   setText(byId('fact-left'), isOver || now.secondsLeft === null ? '–' : duration(now.secondsLeft));
-  setText(byId('fact-loss'), now.loss === null ? '–' : shortNumber(now.loss));
+  // An epoch that has just begun has no loss yet.
+  const loss = now.loss ?? points.at(-1)?.loss ?? null;
+  setText(byId('fact-loss'), loss === null ? '–' : shortNumber(loss));
   const last = epochs.at(-1);
   setText(byId('fact-test'), last === undefined ? '–' : percent(last.testAccuracy));
   setText(byId('fact-test-loss'), last === undefined ? '' : `loss ${shortNumber(last.testLoss)}`);

@@ -127,7 +127,8 @@ export class Timeline {
       pen.font = '11px system-ui, sans-serif';
       pen.fillStyle = text;
       pen.textAlign = 'left';
-      pen.fillText(`step ${grouped(step.step)} · ${milliseconds(stepLength(step.workers))}`, from, 9);
+      const length = stepLength(step.workers);
+      pen.fillText(`step ${grouped(step.step)} · ${milliseconds(length)}`, from, 9, length * scale);
       pen.font = '600 10px system-ui, sans-serif';
       pen.textAlign = 'center';
       for (const [row, { id, thread }] of lanes.entries()) {

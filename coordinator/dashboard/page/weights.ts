@@ -14,7 +14,7 @@ export class Weights {
   #recipeId: string | null = null;
   /** Steps after which these weights were; null before the first came. */
   #steps: number | null = null;
-  #isFetching = false;
+  #fetching: Promise<void> | null = null;
   #last = Number.NEGATIVE_INFINITY;
 
   /** @param onNew after newer weights have come */
@@ -48,25 +48,40 @@ export class Weights {
    * @param step steps of the run so far, null where that is not known
    */
   async refresh(step: number | null): Promise<void> {
-    const predictor = this.#predictor;
-    if (predictor === null || this.#isFetching || (step !== null && step === this.#steps)) return;
-    const now = performance.now();
-    if (now - this.#last < leastMs) return;
-    this.#isFetching = true;
-    this.#last = now;
+    if (this.#predictor === null || this.#fetching !== null || (step !== null && step === this.#steps))
+      return;
+    if (performance.now() - this.#last < leastMs) return;
+    await this.#fetch();
+  }
+
+  /** Fetches the weights with which the run ended; soon after that they cannot be had any more. */
+  async fetchLast(): Promise<void> {
+    await this.#fetching?.catch(() => {}); // whoever began it says what was wrong with it
+    await this.#fetch();
+  }
+
+  async #fetch(): Promise<void> {
+    this.#last = performance.now();
+    this.#fetching = this.#take();
     try {
-      const response = await request('/model');
-      const steps = Number(response.headers.get('X-Lockstep-Steps'));
-      const flat = new Float32Array(await response.arrayBuffer());
-      if (predictor !== this.#predictor) return; // of the run before
-      if (flat.length !== predictor.flat.length) {
-        throw new Error(`/model: got ${flat.length} numbers, expected ${predictor.flat.length}`);
-      }
-      predictor.flat.set(flat);
-      this.#steps = steps;
-      this.#onNew();
+      await this.#fetching;
     } finally {
-      this.#isFetching = false;
+      this.#fetching = null;
     }
+  }
+
+  async #take(): Promise<void> {
+    const predictor = this.#predictor;
+    if (predictor === null) return;
+    const response = await request('/model');
+    const steps = Number(response.headers.get('X-Lockstep-Steps'));
+    const flat = new Float32Array(await response.arrayBuffer());
+    if (predictor !== this.#predictor) return; // of the run before
+    if (flat.length !== predictor.flat.length) {
+      throw new Error(`/model: got ${flat.length} numbers, expected ${predictor.flat.length}`);
+    }
+    predictor.flat.set(flat);
+    this.#steps = steps;
+    this.#onNew();
   }
 }

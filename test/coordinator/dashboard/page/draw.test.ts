@@ -117,9 +117,7 @@ t.test('a digit that is drawn gets the probabilities of `lockstep predict`, to t
   await page.getByText('after step 40').waitFor();
   const [otherwise] = later.predict(raw);
   t.not(String(otherwise.probabilities), String(expected.probabilities), 'the models differ');
-  await page.waitForFunction(
-    `document.querySelector('${probabilityOf}').dataset.probability === '${otherwise.probabilities[0]}'`,
-  );
+  await page.locator(`tr[data-probability="${otherwise.probabilities[0]}"]`).waitFor();
   t.same(await shownProbabilities(page), otherwise.probabilities.map(String));
 
   t.comment('the run is over, and the coordinator gone');

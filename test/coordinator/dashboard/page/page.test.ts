@@ -167,7 +167,7 @@ t.test('a page', async (t) => {
     await settled(page, 'live', /^live$/);
     const before = dashboard.requests.filter((path) => path === '/live').length;
     dashboard.end();
-    await page.waitForFunction("document.getElementById('live').textContent !== 'live'");
+    await settled(page, 'live', /^not live/);
     await settled(page, 'live', /^live$/);
     t.equal(dashboard.requests.filter((path) => path === '/live').length, before + 1);
   });
