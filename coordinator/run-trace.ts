@@ -10,7 +10,7 @@ import type { Period, StepReport } from './reports.ts';
 import { type TraceArguments, TraceFile } from './trace-file.ts';
 
 /** Steps that a trace wants: the first ones, then so many a second. */
-export const traceRate: WatchRate = { perSecond: 20, burst: 16 };
+export const traceRate: WatchRate = { perSecond: 10, burst: 16 };
 
 /**
  * Bytes of steps: some at once; then so many a second for a minute, and ever fewer, so that the file is the larger

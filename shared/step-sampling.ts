@@ -2,6 +2,8 @@
 
 /** A speed is believed after so long. */
 const measureMs = 500;
+/** So few steps do not show that they are too many. */
+const fewSteps = 16;
 /** Steps are never further apart; the numbers of steps have to stay exact. */
 const mostEvery = 2 ** 30;
 
@@ -31,10 +33,15 @@ export class StepSampling {
       this.#from = { committed, ms: nowMs };
       return;
     }
-    const isSoon = nowMs - from.ms < measureMs && committed - from.committed < this.#perSecond;
-    if (isSoon || committed === from.committed) return;
-    const wanted = ((committed - from.committed) * 1000) / (nowMs - from.ms) / this.#perSecond;
-    this.#every = wanted <= 1 ? 1 : Math.min(2 ** Math.ceil(Math.log2(wanted)), mostEvery);
-    if (nowMs - from.ms >= measureMs) this.#from = { committed, ms: nowMs };
+    const steps = committed - from.committed;
+    const ms = nowMs - from.ms;
+    if (steps === 0 || (ms < measureMs && steps < fewSteps)) return;
+    // Of a few steps, one that is nearly done counts, too.
+    const isSure = steps >= fewSteps;
+    const wanted = (1000 * (isSure ? steps : steps + 1)) / ms / this.#perSecond;
+    const every = wanted <= 1 ? 1 : Math.min(2 ** Math.ceil(Math.log2(wanted)), mostEvery);
+    if (every > this.#every && !isSure) return;
+    this.#every = every;
+    if (ms >= measureMs) this.#from = { committed, ms: nowMs };
   }
 }

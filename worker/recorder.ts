@@ -2,7 +2,7 @@
 import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import type { MemoryPlan } from '../shared/model/memory-plan.ts';
 import { PhaseClock } from './phase-clock.ts';
-import { RecordingWriter, systemMs } from './recording.ts';
+import { RecordingWriter, systemClockOffsetMs } from './recording.ts';
 
 export class Recorder {
   /** For what is to be recorded; it runs from `begin` to `end`. */
@@ -50,6 +50,6 @@ export class Recorder {
 
 /** The system's clock at the price of a thread's own. */
 function systemClockOfThread(): () => number {
-  const offsetMs = systemMs() - performance.now();
+  const offsetMs = systemClockOffsetMs();
   return () => performance.now() + offsetMs;
 }

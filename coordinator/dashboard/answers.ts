@@ -1,5 +1,6 @@
 /** What every answer has in common: headers that keep a browser from doing more than it should, and one line of text. */
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { writePieces } from './pieces.ts';
 
 function contentSecurityPolicy(scripts: string): string {
   return [
@@ -42,7 +43,7 @@ export function answerData(
     'Cache-Control': 'no-store',
     ...headers,
   });
-  response.end(bytes);
+  writePieces(response, [bytes], () => response.end());
 }
 
 export function answerLine(

@@ -3,7 +3,7 @@
  * messages. The first is `run`, with all that was before it; the page needs no other. Types only: both sides import this.
  */
 import type { StepTimeline } from '../../shared/timeline.ts';
-import type { Activity, WorkerState } from '../live-run.ts';
+import type { Activity, WorkerNow } from '../live-run.ts';
 
 /** Some consecutive steps as one point of a curve. */
 export interface StepPoint {
@@ -34,19 +34,8 @@ export interface EpochPoint {
 }
 
 /** A worker as the page shows it. */
-export interface WorkerPoint {
-  readonly id: string;
-  readonly name: string;
-  readonly address: string | null;
-  readonly rank: number | null;
-  readonly threads: number;
-  readonly kernels: string;
-  readonly state: WorkerState;
-  readonly share: { readonly lo: number; readonly hi: number } | null;
-  readonly shards: number;
+export interface WorkerPoint extends Omit<WorkerNow, 'seconds'> {
   readonly samplesPerSecond: number;
-  readonly delayMs: number | null;
-  readonly silentMs: number | null;
 }
 
 export interface BatchNormPoint {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { codeOf } from '../durable-file.ts';
 import { answerLine, commonHeaders, computingPolicy } from './answers.ts';
+import { writePieces } from './pieces.ts';
 
 interface PageFile {
   readonly name: string;
@@ -64,7 +65,7 @@ export class PageFiles {
       return;
     }
     response.writeHead(200, { ...headers, 'Content-Type': type, 'Content-Length': bytes.length });
-    response.end(bytes);
+    writePieces(response, [bytes], () => response.end());
   }
 
   #read(name: string): Content | null {

@@ -56,8 +56,9 @@ export class Present {
   watch(nowMs: number): void {
     if (this.#watchedSinceMs !== null) return;
     this.#watchedSinceMs = nowMs;
-    this.#unwatch = this.#live.watchSteps((steps) => {
-      this.#timelines.push({ steps, bytes: Buffer.byteLength(JSON.stringify(steps)) });
+    this.#unwatch = this.#live.watchSteps((timeline) => {
+      const text = JSON.stringify(timeline, toMicroseconds);
+      this.#timelines.push({ steps: JSON.parse(text) as StepTimeline, bytes: Buffer.byteLength(text) });
       if (this.#timelines.length > mostTimelines) this.#timelines.shift();
       this.#timelineMessage = null;
     });
@@ -164,4 +165,9 @@ function shardsOfEpoch({ steps, samples, recipe }: Run): number {
 /** Enough digits to draw. */
 function shortened(value: number): number {
   return Number(value.toPrecision(6));
+}
+
+/** Nobody sees more of a time in milliseconds, and half of a timeline would be its digits. */
+function toMicroseconds(_: string, value: unknown): unknown {
+  return typeof value === 'number' ? Math.round(1000 * value) / 1000 : value;
 }

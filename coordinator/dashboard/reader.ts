@@ -1,5 +1,6 @@
 /** One reader of the stream: an answer that goes on, to somebody who may be slow or have stopped reading. */
 import type { ServerResponse } from 'node:http';
+import { writePieces } from './pieces.ts';
 
 /**
  * What one reader may cost in buffers. It gets nothing more before all that it was sent has left, so it costs one
@@ -18,28 +19,31 @@ export interface Reader {
 
 export class StreamReader implements Reader {
   readonly #response: ServerResponse;
+  #isSending = false;
+  #whenFree = (): void => {};
 
   constructor(response: ServerResponse) {
     this.#response = response;
   }
 
   get isFree(): boolean {
-    return this.#response.writableLength === 0 && this.#response.writable;
+    return !this.#isSending && this.#response.writableLength === 0;
   }
 
   send(parts: readonly Uint8Array[]): void {
-    const response = this.#response;
-    response.cork();
-    for (const part of parts) response.write(part);
-    response.uncork();
+    this.#isSending = true;
+    writePieces(this.#response, parts, () => {
+      this.#isSending = false;
+      this.#whenFree();
+    });
   }
 
   end(last: () => readonly Uint8Array[]): void {
     const finish = (): void => {
+      this.#whenFree = () => this.#response.end();
       this.send(last());
-      this.#response.end();
     };
-    if (this.#response.writableLength === 0) finish();
-    else this.#response.once('drain', finish);
+    if (this.#isSending) this.#whenFree = finish;
+    else finish();
   }
 }

@@ -40,7 +40,7 @@ export interface SiteOptions {
   readonly dashboard: Dashboard;
   readonly files?: PageFiles;
   readonly clock?: Clock;
-  /** Who takes nothing of what it is sent for so long is cut. */
+  /** Who takes nothing of what it is sent for so long is cut, at the latest after twice the time. */
   readonly stalledMs?: number;
 }
 

@@ -47,11 +47,22 @@ t.test('a run that is much faster than wanted is seen at once, and one that grow
   t.end();
 });
 
+t.test('a run of a few steps has all of them taken, however fast it is', (t) => {
+  const sampling = new StepSampling(2);
+  for (let step = 0; step < 16; step++) {
+    sampling.note(step, 100 * step);
+    t.equal(sampling.every, 1);
+  }
+  sampling.note(16, 1600);
+  t.equal(sampling.every, 8);
+  t.end();
+});
+
 t.test('a run that goes back begins anew', (t) => {
   const sampling = new StepSampling(2);
   sampling.note(5000, 0);
   sampling.note(10, 1000);
-  sampling.note(18, 2000);
-  t.equal(sampling.every, 4);
+  sampling.note(26, 2000);
+  t.equal(sampling.every, 8);
   t.end();
 });

@@ -168,6 +168,14 @@ t.test('the last eight timelines are told, as far as they fit', (t) => {
   reader.take();
   clock.advance(tellMs);
   t.same(reader.types(), ['now'], 'none that does not fit by itself');
+  const threads = [[{ phase: 'forward', from: 0, to: 1 / 3 }] as const];
+  live.timed({ step: 15, workers: [{ id: 'x', name: 'mara', startMs: 5, threads }] });
+  clock.advance(tellMs);
+  t.same(
+    last(reader, 'timeline')?.steps.at(-1)?.workers[0].threads,
+    [[{ phase: 'forward', from: 0, to: 0.333 }]],
+    'to the microsecond',
+  );
   t.end();
 });
 
