@@ -12,48 +12,18 @@ import {
   weightsDigest,
 } from '../shared/model/snapshot.ts';
 import { recipeId } from '../shared/recipe/recipe.ts';
-import type { Replica } from '../shared/reduction/span.ts';
-import type { StepsOutcome, WorkAccount } from '../shared/training.ts';
 import { divergedAtStep, divergedInTest } from './diverged.ts';
 import { isExhausted, isFinished, judgeEpoch, newStopping, resultOf } from './early-stopping.ts';
 import { readEvaluation } from './evaluation.ts';
-import { Ledger, type StepResults } from './ledger.ts';
-import type { Activity, LiveRun, WorkerNow } from './live-run.ts';
+import { Ledger } from './ledger.ts';
+import { LiveView } from './live-view.ts';
 import type { Run } from './prepare.ts';
-import type { Hooks, Keeping, Outcome, Period, Position, StoppedBy, TestResult } from './reports.ts';
+import type { Hooks, Keeping, Outcome, Period, StoppedBy, TestResult } from './reports.ts';
 import type { RunState } from './run-state.ts';
-
-/** What the coordinator needs of those who compute: threads of this process, or workers wherever they are. */
-export interface Team {
-  /** Steps committed since the run began, also while more are being computed. */
-  readonly committed: number;
-  readonly replica: Replica;
-  readonly deaths: number;
-  /** Workers that came from elsewhere, and came back. */
-  readonly joins: number;
-  readonly shardsRecomputed: number;
-  /** True while it waits for workers. */
-  readonly isWaiting: boolean;
-  workersNow(): readonly WorkerNow[];
-  watchSteps: LiveRun['watchSteps'];
-  results(): StepResults;
-  /** Waits until training can begin; at once where nobody has to come. */
-  gather(): Promise<void>;
-  trainSteps(first: number, end: number): Promise<StepsOutcome>;
-  evaluate(split: 'train' | 'test'): Promise<void>;
-  stop(): void;
-  /**
-   * Ends `trainSteps` after the step that is being computed, this once. True where that is not needed, because the
-   * replica is between two steps whenever anybody here can look at it; nothing happens then.
-   */
-  pause(): boolean;
-  account(): WorkAccount[];
-}
+import type { Team } from './team.ts';
 
 /** Steps are reported to `onSteps` this often while they are being computed. */
 const reportMs = 250;
-/** Attempts to copy the replica before a step is committed over it. */
-const mostCopies = 8;
 
 /**
  * Trains a run from where it stands to its end, or until it is stopped.
@@ -82,18 +52,15 @@ class Coordinator {
   readonly #hooks: Hooks;
   readonly #keeping: Keeping | null;
   readonly #ledger: Ledger;
+  readonly #live: LiveView;
   #stopping: RunState['stopping'];
   #stoppedBy: StoppedBy | null = null;
   /** What the test set said of a replica, and the steps that were committed before it. */
   #tested: { readonly committed: number; readonly result: TestResult } | null = null;
   #trainSeconds = 0;
-  /** When the epoch that is being trained began here; null before the first. */
-  #epochStartMs: number | null = null;
   /** The place in the run where it was last kept, and whether it is to be kept after the next step. */
   #kept: string;
   #isKeepDue = false;
-  #isEvaluating = false;
-  #isOver = false;
   /** What a listener threw while the team was at work. */
   #failure: { readonly error: unknown } | null = null;
 
@@ -104,6 +71,7 @@ class Coordinator {
     this.#hooks = hooks;
     this.#keeping = keeping;
     this.#ledger = new Ledger(run);
+    this.#live = new LiveView(run, team, this.#ledger);
     this.#stopping = from === null ? newStopping(run.recipe) : from.stopping;
     // A model to start from is nowhere else; what this program draws can be drawn again.
     this.#kept = committed === 0 && run.recipe.init.startsWith('sha256:') ? '' : this.#place;
@@ -111,7 +79,7 @@ class Coordinator {
 
   async train(): Promise<Outcome> {
     const { epochs } = this.#run.recipe;
-    await this.#hooks.onStart?.(this.#run, this.#live());
+    await this.#hooks.onStart?.(this.#run, this.#live);
     try {
       const fromMs = performance.now();
       await this.#team.gather();
@@ -128,7 +96,7 @@ class Coordinator {
       this.#keepWhatIsDone(error);
       throw error;
     } finally {
-      this.#isOver = true;
+      this.#live.isOver = true;
     }
   }
 
@@ -140,7 +108,7 @@ class Coordinator {
       resetRunningStats(architecture, this.#flat());
       this.#ledger.resetCounters();
     }
-    this.#epochStartMs = performance.now();
+    this.#live.epochStartMs = performance.now();
   }
 
   /** Trains the epoch's steps, those that are not done yet, and returns the seconds they took. */
@@ -292,9 +260,9 @@ class Coordinator {
     const { committed } = this.#team;
     if (this.#tested?.committed === committed) return this.#tested.result;
     const fromMs = performance.now();
-    this.#isEvaluating = true;
+    this.#live.isEvaluating = true;
     await this.#team.evaluate('test');
-    this.#isEvaluating = false;
+    this.#live.isEvaluating = false;
     this.#tellPeriod('evaluation', fromMs);
     const { plan, memory, architecture } = this.#run;
     const evaluation = readEvaluation(plan, memory, 'test', architecture.classes);
@@ -325,51 +293,6 @@ class Coordinator {
   #tellPeriod(kind: Period['kind'], fromMs: number): void {
     const epoch = Math.min(this.#ledger.epoch, this.#run.recipe.epochs);
     this.#hooks.onPeriod?.({ kind, epoch, fromMs, toMs: performance.now() });
-  }
-
-  #live(): LiveRun {
-    return {
-      run: this.#run,
-      activity: () => this.#activity,
-      position: () => this.#position(),
-      committed: () => this.#team.committed,
-      workers: () => this.#team.workersNow(),
-      account: () => {
-        const { deaths, joins, shardsRecomputed } = this.#team;
-        return { work: this.#team.account(), deaths, joins, shardsRecomputed };
-      },
-      flat: () => this.#steadyFlat(),
-      watchSteps: (listener, rate) => this.#team.watchSteps(listener, rate),
-    };
-  }
-
-  get #activity(): Activity {
-    if (this.#isOver) return 'over';
-    if (this.#team.isWaiting) return 'waiting';
-    return this.#isEvaluating ? 'evaluating' : 'training';
-  }
-
-  /** The step after the next writes over what is current now, so a copy is good unless a step is committed meanwhile. */
-  #steadyFlat(): ReturnType<LiveRun['flat']> {
-    for (let attempt = 0; attempt < mostCopies; attempt++) {
-      const steps = this.#team.committed;
-      const flat = this.#flat().slice();
-      if (this.#team.committed === steps) return { steps, flat };
-    }
-    return null;
-  }
-
-  #position(): Position {
-    const startMs = this.#epochStartMs;
-    const step = this.#step;
-    const { first } = this.#ledger;
-    return {
-      epoch: startMs === null ? 0 : Math.min(this.#ledger.epoch, this.#run.recipe.epochs),
-      step,
-      first,
-      seconds: startMs === null ? 0 : (performance.now() - startMs) / 1000,
-      loss: step === first ? null : this.#team.results().losses[step - 1],
-    };
   }
 
   /** Steps done of the epoch after those that are over. */

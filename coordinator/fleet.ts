@@ -13,7 +13,6 @@ import type { StepListener, WatchRate } from '../shared/step-listeners.ts';
 import type { StepsOutcome, WorkAccount } from '../shared/training.ts';
 import type { ArrivingLink, Clock } from '../shared/wire/link.ts';
 import { Congestion } from './congestion.ts';
-import type { Team } from './coordinator.ts';
 import { EnoughWorkers } from './enough-workers.ts';
 import { EvaluationRunner } from './evaluation-runner.ts';
 import type { FleetProfile } from './fleet-profile.ts';
@@ -28,6 +27,7 @@ import { CoordinatorReplica } from './replica.ts';
 import { Roster, type RosterEvent } from './roster.ts';
 import { SlowJoiners } from './slow-joiners.ts';
 import { StepRunner } from './step-runner.ts';
+import type { Team } from './team.ts';
 import { travelled } from './travelled.ts';
 import { workersNow } from './workers-now.ts';
 

@@ -1,6 +1,7 @@
 /** A training that goes on for so many seconds at a time: no run folder, no evaluation, epochs without end. */
-import type { Team } from '../../coordinator/coordinator.ts';
+
 import type { Run } from '../../coordinator/prepare.ts';
+import type { Team } from '../../coordinator/team.ts';
 import { drawOrder } from '../../shared/data/sampler.ts';
 import { LockstepError } from '../../shared/errors.ts';
 import { resetRunningStats } from '../../shared/model/snapshot.ts';

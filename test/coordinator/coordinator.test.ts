@@ -1,7 +1,8 @@
 /** The run from top to bottom: when it stops, what it reports, and that looking on changes nothing. */
 import t from 'tap';
-import { type Team as CoordinatedTeam, coordinate } from '../../coordinator/coordinator.ts';
+import { coordinate } from '../../coordinator/coordinator.ts';
 import type { EpochReport, StepReport } from '../../coordinator/reports.ts';
+import type { Team as CoordinatedTeam } from '../../coordinator/team.ts';
 import { sha256 } from '../../shared/digest.ts';
 import type { RecipeFields } from '../../shared/recipe/resolve.ts';
 import type { Team } from '../../worker/team.ts';

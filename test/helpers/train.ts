@@ -1,8 +1,9 @@
 /** Whole trainings for tests: from recipe fields and a data set in memory to the outcome, on a team of threads. */
-import { type Team as CoordinatedTeam, coordinate } from '../../coordinator/coordinator.ts';
+import { coordinate } from '../../coordinator/coordinator.ts';
 import { prepareRun, type Run } from '../../coordinator/prepare.ts';
 import type { Hooks, Keeping, Outcome, StepReport } from '../../coordinator/reports.ts';
 import type { RunState } from '../../coordinator/run-state.ts';
+import type { Team as CoordinatedTeam } from '../../coordinator/team.ts';
 import { classCount, type DatasetSource, imageShape, memoryDataset } from '../../shared/data/dataset.ts';
 import { type KernelSet, loadKernels } from '../../shared/kernels/load.ts';
 import { featureCount } from '../../shared/model/layer.ts';
