@@ -11,8 +11,9 @@ import { prepareFields } from '../training.ts';
 import type { FlagValues } from './flag-values.ts';
 import { countText, layerLines } from './layer-table.ts';
 import { readListening } from './listening.ts';
+import { planOutputs } from './outputs.ts';
 import { chooseRecipe } from './recipe-fields.ts';
-import { grouped, plural, Screen } from './screen.ts';
+import { grouped, plural, Screen, showNote } from './screen.ts';
 import { readThreads } from './threads.ts';
 import { readWatching } from './watching.ts';
 
@@ -39,6 +40,7 @@ export async function dryRunCommand(
   const listening = await readListening(flags, command, defaultThreads, null, true);
   await readWatching(flags, command, listening, null, true);
   const threads = listening?.threads ?? readThreads(flags, defaultThreads);
+  planOutputs(flags, recipe.name, null, () => {}); // what cannot be written would fail
   const prepared = await prepareFields(recipe.fields, {
     label: (key) => (key === 'threads' ? flags.label('threads') : recipe.label(key)),
     data: null,
@@ -48,6 +50,7 @@ export async function dryRunCommand(
     workers: listening,
   });
   const plan = planOf(prepared);
+  if (flags.isOn('quiet') && !json) showNote('--dry-run: nothing was trained');
   show(screen, recipe.name, plan, listening !== null);
   if (json) process.stdout.write(`${JSON.stringify({ dryRun: true, recipe: recipe.name, ...plan })}\n`);
   return 0;

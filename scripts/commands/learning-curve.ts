@@ -27,8 +27,10 @@ export function learningCurve(
     { name: 'train', color: 'cyan', values: epochs.map(({ loss }) => loss) },
     { name: 'test', color: 'yellow', values: epochs.map(({ testLoss }) => testLoss) },
   ];
+  // As arguments of one call, the values of many epochs would be too many.
   const all = series.flatMap(({ values }) => values);
-  const [least, most] = [Math.min(...all), Math.max(...all)];
+  const least = all.reduce((a, b) => Math.min(a, b));
+  const most = all.reduce((a, b) => Math.max(a, b));
   const axis = [most, least].map((value) => value.toFixed(4));
   const axisWidth = Math.max('loss'.length, ...axis.map((text) => text.length));
   const labels = labelsOf(series, least, most);

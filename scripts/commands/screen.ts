@@ -1,6 +1,7 @@
 /** What a person sees: lines, and below them a block of lines that is drawn again where there is a terminal. */
 import { styleText } from 'node:util';
 import { clipped, columnsOf, padded } from '../text-width.ts';
+import { TerminalWriter } from './terminal-writer.ts';
 import { wrapped } from './wrap.ts';
 
 type Style = Parameters<typeof styleText>[0];
@@ -18,6 +19,8 @@ export class Screen {
   readonly #stream: NodeJS.WriteStream;
   readonly #quiet: boolean;
   readonly #isTerminal: boolean;
+  /** Where the terminal can be written to without waiting for it. */
+  readonly #writer: TerminalWriter | null;
   /** The block as it should be, and as it was drawn last, line by line. */
   #block: readonly string[] = [];
   #drawn: readonly string[] = [];
@@ -31,6 +34,7 @@ export class Screen {
     this.#stream = stream;
     this.#quiet = quiet;
     this.#isTerminal = stream.isTTY === true && process.env.TERM !== 'dumb';
+    this.#writer = this.isLive ? TerminalWriter.behind(stream) : null;
   }
 
   /** True where somebody may be looking. */
@@ -44,15 +48,20 @@ export class Screen {
   }
 
   get columns(): number {
-    return Math.max(20, this.#stream.columns ?? 80);
+    return Math.max(20, this.#columns);
   }
 
   /** Columns that a line of the block may take, and lines that it may have. */
   get room(): { readonly columns: number; readonly lines: number } {
     return {
-      columns: (this.#stream.columns ?? 80) - columnsForSignal,
-      lines: Math.max(1, (this.#stream.rows ?? 24) - 1),
+      columns: Math.max(1, this.#columns - columnsForSignal),
+      lines: Math.max(1, (this.#stream.rows || 24) - 1),
     };
+  }
+
+  /** A terminal that does not know its size says 0, or nothing. */
+  get #columns(): number {
+    return this.#stream.columns || 80;
   }
 
   style(style: Style, text: string): string {
@@ -107,7 +116,10 @@ export class Screen {
   animate(block: () => readonly string[]): () => void {
     if (!this.isLive) return () => {};
     this.#animation = block;
-    const timer = setInterval(() => this.block(block()), turnMs);
+    const timer = setInterval(() => {
+      // Nobody may be there to read it, and then the last one is as good.
+      if (!this.#writer?.isHeldUp) this.block(block());
+    }, turnMs);
     // Back from ^Z, the cursor is below what the shell has written meanwhile.
     const forget = () => {
       this.#drawn = [];
@@ -132,13 +144,15 @@ export class Screen {
     const start = rows === 0 ? '' : isOver ? `\r${upwards(rows - 1)}` : erased(rows);
     this.#drawn = shown;
     // In one write, so that nothing flickers.
-    this.#stream.write(start + text + shown.map((line) => line + clearRight).join('\n'));
+    (this.#writer ?? this.#stream).write(start + text + shown.map((line) => line + clearRight).join('\n'));
   }
 
   /** Rows that the block takes on the terminal now: what is wider than that was folded by it. */
   #rows(): number {
-    const columns = this.#stream.columns ?? 80;
-    return this.#drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(columnsOf(line) / columns)), 0);
+    return this.#drawn.reduce(
+      (sum, line) => sum + Math.max(1, Math.ceil(columnsOf(line) / this.#columns)),
+      0,
+    );
   }
 }
 

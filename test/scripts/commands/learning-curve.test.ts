@@ -81,3 +81,11 @@ t.test('nothing for a single epoch, or where there is no room', (t) => {
   t.equal(learningCurve(epochs([0, 0], [1, 1]), 80, plain).length, 7, 'and a loss of nothing');
   t.end();
 });
+
+t.test('a hundred thousand epochs are no more lines than two', (t) => {
+  const losses = Array.from({ length: 100_000 }, (_, i) => 2 / (1 + i));
+  const lines = learningCurve(epochs(losses, losses), 80, plain);
+  t.equal(lines.length, 7);
+  t.match(lines[6], /^ {8}1 +epoch 100000$/);
+  t.end();
+});

@@ -150,3 +150,16 @@ t.test('colours are for terminals, and not where NO_COLOR asks for none', (t) =>
   t.equal(newScreen(new FakeTerminal()).style('red', 'late'), 'late');
   t.end();
 });
+
+t.test('a terminal that does not know its size is taken for one of 80 columns', (t) => {
+  const terminal = new FakeTerminal(80);
+  const screen = newScreen(terminal);
+  screen.block(['a']);
+  terminal.columns = 0;
+  terminal.rows = 0;
+  t.same(screen.room, { columns: 77, lines: 23 });
+  screen.block(['b'.repeat(100)]);
+  terminal.columns = 80;
+  t.same(terminal.lines, ['b'.repeat(77)]);
+  t.end();
+});
