@@ -188,6 +188,9 @@ async function listening(t: Test, server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+const data = writeTinyData(join(folder, 'data'));
+const tiny = [...tinyRecipe.slice(0, -2), '--data', data, '--no-run'];
+
 t.test('a port in use, and who is no coordinator', async (t) => {
   const port = await listening(t, createServer());
   const web = await listening(
@@ -196,7 +199,8 @@ t.test('a port in use, and who is no coordinator', async (t) => {
   );
   await holdRefused(t, {
     'a port in use': coordinator(
-      ['--listen', `127.0.0.1:${port}`],
+      // Data that is there at once: of a wait for it a line would tell.
+      [...tiny, '--listen', `127.0.0.1:${port}`],
       /--listen: cannot listen on 127\.0\.0\.1:\d+: the port is in use; stop what listens/,
       { code: 1 },
     ),
@@ -209,9 +213,6 @@ t.test('a port in use, and who is no coordinator', async (t) => {
     ),
   });
 });
-
-const data = writeTinyData(join(folder, 'data'));
-const tiny = [...tinyRecipe.slice(0, -2), '--data', data, '--no-run'];
 
 /** Ends a coordinator that would wait on; returns what it has shown. */
 async function ended({ child, finished }: Launched): Promise<string> {

@@ -152,14 +152,14 @@ t.test('colours are for terminals, and not where NO_COLOR asks for none', (t) =>
 });
 
 t.test('a terminal that does not know its size is taken for one of 80 columns', (t) => {
-  const terminal = new FakeTerminal(80);
-  const screen = newScreen(terminal);
-  screen.block(['a']);
-  terminal.columns = 0;
-  terminal.rows = 0;
+  const written: string[] = [];
+  const stream = { isTTY: true, columns: 0, rows: 0, write: (text: string) => written.push(text) };
+  const screen = new Screen(stream as unknown as NodeJS.WriteStream, false);
+  t.equal(screen.columns, 80);
   t.same(screen.room, { columns: 77, lines: 23 });
-  screen.block(['b'.repeat(100)]);
-  terminal.columns = 80;
-  t.same(terminal.lines, ['b'.repeat(77)]);
+  screen.block(['a'.repeat(100), 'b']);
+  screen.block(['c']);
+  t.equal(written[0], `${'a'.repeat(77)}\u001b[K\nb\u001b[K`);
+  t.match(written[1], /c\u001b\[K$/);
   t.end();
 });
