@@ -71,7 +71,7 @@ t.test('it does not come back for ever, though every time it is let in', async (
   const lost = events.flatMap((event) => (event.kind === 'lost' ? [event.seconds] : []));
   t.equal(lost.length, connections);
   t.ok(connections > 1, 'it came back');
-  t.ok(lost[0] <= 0.4, 'what is left of the time is told');
+  t.ok(lost[0] < 0.401, 'what is left of the time is told; its last bits are those of a clock');
   t.equal(lost.at(-1), 0);
   for (const [i, seconds] of lost.entries()) t.ok(i === 0 || seconds < lost[i - 1], `${seconds} s`);
 });
