@@ -29,6 +29,7 @@ export class RunFile {
     try {
       this.#file = open(path);
     } catch (error) {
+      if (error instanceof LockstepError) throw error;
       throw unwritable(what, path, error, 'choose a place that can be written to');
     }
   }
