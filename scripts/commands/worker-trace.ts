@@ -21,7 +21,7 @@ export function openTrace(flags: FlagValues, name: string): WorkerTrace | null {
   const path = flags.text('trace');
   if (path === undefined) return null;
   checkTracePlace(path);
-  const trace = new RunTrace(path, `worker ${name}`, showError);
+  const trace = new RunTrace(path, `worker ${name}`, { ...traceRate, burst: 1 }, showError);
   return {
     watch: {
       perSecond: traceRate.perSecond,
