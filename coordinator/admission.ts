@@ -1,5 +1,5 @@
 /** Who may come in, decided from the headers of a request alone. */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import { quoted } from '../shared/errors.ts';
@@ -53,12 +53,19 @@ function sameAddress(a: string, b: string): boolean {
   return isIP(a) === 4 ? a === b : new URL(`http://[${a}]`).host === new URL(`http://[${b}]`).host;
 }
 
-/** Checks the token, in a time that does not depend on where it is wrong. */
-export function refuseToken(headers: IncomingHttpHeaders, token: string): Refusal | null {
+/** Lets in who looks at a run: made of the workers' token, which it does not tell. */
+export function viewingTokenOf(token: string): string {
+  return createHmac('sha256', token).update('lockstep dashboard').digest('hex').slice(0, 32);
+}
+
+/** Checks that the token is one of these, in a time that does not depend on where it is wrong. */
+export function refuseToken(headers: IncomingHttpHeaders, ...tokens: readonly string[]): Refusal | null {
   const { authorization } = headers;
   if (authorization === undefined)
     return { status: 401, line: 'no token; set LOCKSTEP_TOKEN to the one that the coordinator printed' };
-  if (timingSafeEqual(hashed(authorization), hashed(bearerOf(token)))) return null;
+  const given = hashed(authorization);
+  const right = tokens.filter((token) => timingSafeEqual(given, hashed(bearerOf(token))));
+  if (right.length > 0) return null;
   return { status: 401, line: 'wrong token; set LOCKSTEP_TOKEN to the one that the coordinator printed' };
 }
 

@@ -52,6 +52,11 @@ export class FleetWatch {
     );
   }
 
+  /** Steps that one is told of who wants so many. */
+  rate({ perSecond }: WatchRate): WatchRate {
+    return { perSecond: Math.min(perSecond, mostPerSecond), burst: 1 };
+  }
+
   add(listener: StepListener, rate?: WatchRate): () => void {
     return this.#listeners.add(listener, rate);
   }

@@ -207,6 +207,10 @@ export class Fleet implements Team {
     return this.#watch.add(listener, rate);
   }
 
+  watchRate(wanted: WatchRate): WatchRate {
+    return this.#watch.rate(wanted);
+  }
+
   results() {
     return this.#steps.results;
   }

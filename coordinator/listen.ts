@@ -36,6 +36,10 @@ export function listenAt(
       );
     };
     listener.once('error', refuse);
-    listener.listen(port, host, () => resolve((listener.address() as AddressInfo).port));
+    listener.listen(port, host, () => {
+      // What goes wrong from now on is not this call's.
+      listener.off('error', refuse);
+      resolve((listener.address() as AddressInfo).port);
+    });
   });
 }

@@ -68,4 +68,6 @@ export interface LiveRun {
    * @param rate twice a second, if nothing is said
    */
   watchSteps(listener: StepListener, rate?: WatchRate): () => void;
+  /** What is told to one who wants so much: workers elsewhere say less. */
+  watchRate(wanted: WatchRate): WatchRate;
 }

@@ -69,4 +69,8 @@ export class LiveView implements LiveRun {
   watchSteps(...watch: Parameters<LiveRun['watchSteps']>): () => void {
     return this.#team.watchSteps(...watch);
   }
+
+  watchRate(...wanted: Parameters<LiveRun['watchRate']>): ReturnType<LiveRun['watchRate']> {
+    return this.#team.watchRate(...wanted);
+  }
 }

@@ -1,10 +1,9 @@
 /** The log of a run: JSON lines, one per step, one per epoch, and one for each thing that happens to a worker. */
-import { openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { LockstepError } from '../shared/errors.ts';
 import { makeFolders } from './durable-file.ts';
 import type { EpochReport, StepReport } from './reports.ts';
-import { RunFile, unwritable } from './run-file.ts';
+import { openToWrite, RunFile, unwritable } from './run-file.ts';
 
 export class RunLog {
   readonly #file: RunFile;
@@ -18,7 +17,7 @@ export class RunLog {
   constructor(path: string, alarm: (error: LockstepError) => void, how: 'anew' | 'at its end' = 'anew') {
     this.#file = new RunFile(path, 'log', alarm, () => {
       makeFolders(dirname(path));
-      return openSync(path, how === 'anew' ? 'w' : 'a');
+      return openToWrite(path, how);
     });
   }
 

@@ -2,7 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { WorkAccount } from '../shared/training.ts';
 import type { Activity, LiveRun, WorkerState } from './live-run.ts';
-import type { EpochReport } from './reports.ts';
+import type { EpochReport, StepReport } from './reports.ts';
 import { type StepTimes, stepLimits } from './step-times.ts';
 
 /** Workers that have numbers of their own; those of all others are summed up. */
@@ -13,7 +13,8 @@ export const otherWorkers = 'others';
 export interface Measured {
   /** Null before the run is there. */
   readonly live: LiveRun | null;
-  /** Samples trained on here. */
+  /** The last step that was reported: samples trained on here, and `stepTimes`, are those up to it. */
+  readonly lastStep: StepReport | null;
   readonly samples: number;
   readonly stepTimes: StepTimes;
   readonly lastEpoch: EpochReport | null;
@@ -34,6 +35,8 @@ export class Metrics {
   /** Its own: a program may have others. */
   readonly #registry = new Registry();
   readonly #measured: Measured;
+  /** Workers that have numbers of their own. */
+  readonly #labels = new Set<string>();
 
   constructor(measured: Measured) {
     this.#measured = measured;
@@ -49,7 +52,9 @@ export class Metrics {
   }
 
   async text(): Promise<string> {
-    return `${await this.#registry.metrics()}\n${stepSeconds(this.#measured.stepTimes)}`;
+    // All are read at one moment, before anything is waited for.
+    const histogram = stepSeconds(this.#measured.stepTimes);
+    return `${await this.#registry.metrics()}\n${histogram}`;
   }
 
   #addRun(): void {
@@ -67,20 +72,20 @@ export class Metrics {
       });
     counter(
       'steps',
-      'Steps committed since the run began.',
-      run((live) => live.committed()),
+      'Steps since the run began, those before this process too.',
+      () => measured.lastStep?.step ?? measured.live?.run.committed ?? 0,
     );
-    counter('samples', 'Samples trained on by this process.', () => measured.samples);
+    counter(
+      'samples',
+      'Samples of the steps that this process trained, which lockstep_step_seconds_count counts.',
+      () => measured.samples,
+    );
     gauge(
       'epoch',
       'Epoch that is being trained, from 1.',
       run((live) => live.position().epoch),
     );
-    gauge(
-      'loss',
-      'Average loss of the samples of the last step.',
-      run((live) => live.position().loss),
-    );
+    gauge('loss', 'Average loss of the samples of the last step.', () => measured.lastStep?.loss ?? null);
     gauge(
       'test_loss',
       'Average loss of the test set after the last epoch.',
@@ -94,17 +99,17 @@ export class Metrics {
     gauge('samples_per_second', 'Samples trained on over the last seconds.', () => measured.perSecond);
     counter(
       'worker_deaths',
-      'Workers or threads that died.',
+      'Workers or threads that died since this process began.',
       run((live) => live.account().deaths),
     );
     counter(
       'worker_joins',
-      'Times that a worker joined, or came back.',
+      'Times that a worker joined, or came back, since this process began.',
       run((live) => live.account().joins),
     );
     counter(
       'shards_recomputed',
-      'Shards computed again because a worker was lost or late.',
+      'Shards computed again because a worker was lost or late, since this process began.',
       run((live) => live.account().shardsRecomputed),
     );
     this.#gauges('activity', 'What the run is busy with: 1 for one of them.', 'activity', () =>
@@ -118,18 +123,21 @@ export class Metrics {
       this.#counters(name, help, 'worker', () => {
         const { live } = this.#measured;
         const known = (live?.account().work ?? []).map((one) => [one.name, of(one)] as const);
-        return summed(known.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+        return this.#summed(known.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
       });
     this.#gauges('workers', 'Workers by what they are doing.', 'state', () => {
       const now = workers().map(({ state }) => state);
       return states.map((state) => [state, now.filter((one) => one === state).length]);
     });
     this.#gauges('worker_delay_seconds', 'From a message to a worker to its answer.', 'worker', () => {
-      const known = workers().filter(({ delayMs }) => delayMs !== null);
-      // A sum of delays would say nothing: those of others are left out.
-      return known
-        .slice(0, mostLabels)
-        .map(({ name, delayMs }) => [name.toWellFormed(), (delayMs ?? 0) / 1000]);
+      const longest = new Map<string, number>();
+      for (const { name, delayMs } of workers()) {
+        const label = this.#labelOf(name);
+        // A sum of delays would say nothing: those of others are left out.
+        if (delayMs === null || label === otherWorkers) continue;
+        longest.set(label, Math.max(longest.get(label) ?? 0, delayMs / 1000));
+      }
+      return [...longest];
     });
     const whose = 'by worker, or by thread where no workers compute';
     work('worker_shards', `Shards computed in committed steps, ${whose}.`, ({ shards }) => shards);
@@ -140,6 +148,24 @@ export class Metrics {
     );
     work('worker_sent_bytes', 'Bytes that came from a worker.', ({ bytesUp }) => bytesUp);
     work('worker_received_bytes', 'Bytes that went to a worker.', ({ bytesDown }) => bytesDown);
+  }
+
+  /** A label of its own for the first workers, who keep it: what is left to others never becomes less. */
+  #labelOf(name: string): string {
+    // Halves of characters would become one and the same when they are sent.
+    const label = name.toWellFormed();
+    if (!this.#labels.has(label) && this.#labels.size < mostLabels) this.#labels.add(label);
+    return this.#labels.has(label) ? label : otherWorkers;
+  }
+
+  /** What all others have is one sample more, so that nobody's names can make them many. */
+  #summed(samples: readonly Sample[]): Sample[] {
+    const sums = new Map<string, number>();
+    for (const [name, value] of samples) {
+      const label = this.#labelOf(name);
+      sums.set(label, (sums.get(label) ?? 0) + value);
+    }
+    return [...sums];
   }
 
   #gauges(name: string, help: string, label: string | null, samples: () => readonly Sample[]): void {
@@ -168,18 +194,6 @@ export class Metrics {
       },
     });
   }
-}
-
-/** The first by name; what all others have is one sample more, so that nobody's names can make them many. */
-function summed(samples: readonly Sample[]): Sample[] {
-  const sums = new Map<string, number>();
-  for (const [text, value] of samples) {
-    // Halves of characters would become one and the same when they are sent.
-    const name = text.toWellFormed();
-    const label = sums.has(name) || sums.size < mostLabels ? name : otherWorkers;
-    sums.set(label, (sums.get(label) ?? 0) + value);
-  }
-  return [...sums];
 }
 
 /**

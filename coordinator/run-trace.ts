@@ -7,18 +7,18 @@ import type { WatchRate } from '../shared/step-listeners.ts';
 import type { CoordinatorTimeline, StepTimeline, WorkerTimeline } from '../shared/timeline.ts';
 import type { CheckpointWriting } from './checkpoints.ts';
 import type { Period, StepReport } from './reports.ts';
+import { TraceBudget } from './trace-budget.ts';
 import { type TraceArguments, TraceFile } from './trace-file.ts';
 
 /** Steps that a trace wants: the first ones, then so many a second. */
 export const traceRate: WatchRate = { perSecond: 10, burst: 16 };
 
-/**
- * Bytes of steps: some at once; then so many a second for a minute, and ever fewer, so that the file is the larger
- * the longer the run by the logarithm only: 55 MiB in a day.
- */
-const burstBytes = 2 ** 20;
-const bytesPerSecond = 2 ** 17;
-const slowerAfterSeconds = 60;
+/** Steps take 55 MiB in a day; all else, which is little unless somebody floods it, 4 MiB. */
+const stepBytes = [2 ** 20, 2 ** 17] as const;
+const otherBytes = [2 ** 19, 2 ** 13] as const;
+
+/** A worker of which so many recorded steps have nothing is forgotten; one that comes back then is another process. */
+const forgetAfter = 64;
 
 const run = 1;
 const tracks = {
@@ -35,25 +35,40 @@ interface TracedWorker {
   /** When the last step of each thread ended. */
   readonly endsMs: number[];
   hasExchanges: boolean;
+  /** Steps recorded until it was last in one. */
+  lastRecorded: number;
 }
 
 export class RunTrace {
   readonly #file: TraceFile;
-  readonly #startMs = performance.now();
   readonly #workers = new Map<string, TracedWorker>();
   readonly #onExit = () => this.close();
-  #stepBytes = 0;
+  readonly #stepBudget = new TraceBudget(...stepBytes);
+  readonly #otherBudget = new TraceBudget(...otherBytes);
+  #processes = 1;
   #recorded = 0;
+  /** What there was no room for, and how much of that is not told of yet. */
+  #leftOut = 0;
+  #untold = 0;
   #hasCoordinator = false;
 
-  /** @throws LockstepError (OUTPUT) when the file cannot be opened */
-  constructor(path: string, name: string, alarm: (error: LockstepError) => void, mostBytes?: number) {
+  /**
+   * @param rate of the steps that it will be told of
+   * @throws LockstepError (OUTPUT) when the file cannot be opened
+   */
+  constructor(
+    path: string,
+    name: string,
+    { perSecond, burst }: WatchRate,
+    alarm: (error: LockstepError) => void,
+    mostBytes?: number,
+  ) {
     this.#file = new TraceFile(path, alarm, mostBytes);
-    const { perSecond, burst } = traceRate;
+    const first = burst > 1 ? `the first ${burst}, then ` : '';
     this.#file.process(
       run,
       name,
-      `steps that are recorded: the first ${burst}, then at most ${perSecond} a second, after a minute ever fewer`,
+      `steps that are recorded: ${first}at most ${perSecond} a second, after a minute ever fewer`,
     );
     this.#file.thread(tracks.run, 'run');
     this.#file.thread(tracks.checkpoints, 'checkpoints');
@@ -68,53 +83,72 @@ export class RunTrace {
 
   /** Takes a step that was timed. */
   step({ step, workers, coordinator }: StepTimeline): void {
-    if (!this.#hasRoom()) return;
-    const before = this.#file.bytes;
-    this.#recorded += 1;
-    for (const worker of workers) this.#workerStep(step, worker);
-    if (coordinator !== undefined) this.#coordinatorStep(step, coordinator);
-    this.#file.write();
-    this.#stepBytes += this.#file.bytes - before;
+    this.#within(this.#stepBudget, () => {
+      this.#recorded += 1;
+      for (const worker of workers) this.#workerStep(step, worker);
+      if (coordinator !== undefined) this.#coordinatorStep(step, coordinator);
+      for (const [id, { lastRecorded }] of this.#workers) {
+        if (lastRecorded < this.#recorded - forgetAfter) this.#workers.delete(id);
+      }
+    });
   }
 
   /** Takes how the loss is now. */
   steps(reports: readonly StepReport[]): void {
     const last = reports.at(-1);
-    if (last === undefined || !this.#hasRoom()) return;
-    const before = this.#file.bytes;
-    this.#file.counter(tracks.run, 'loss', performance.now(), last.loss);
-    this.#file.write();
-    this.#stepBytes += this.#file.bytes - before;
+    if (last === undefined) return;
+    this.#within(this.#stepBudget, () =>
+      this.#file.counter(tracks.run, 'loss', performance.now(), last.loss),
+    );
   }
 
   period({ kind, epoch, fromMs, toMs }: Period): void {
-    this.#file.complete(tracks.run, kind === 'training' ? `epoch ${epoch}` : kind, fromMs, toMs, { epoch });
-    this.#file.write();
+    const name = kind === 'training' ? `epoch ${epoch}` : kind;
+    this.#other(() => this.#file.complete(tracks.run, name, fromMs, toMs, { epoch }));
   }
 
   checkpoint({ fromMs, toMs, ...facts }: CheckpointWriting): void {
     const name = `checkpoint of step ${facts.step}`;
-    this.#file.complete(tracks.checkpoints, name, fromMs, toMs, facts);
-    this.#file.write();
+    this.#other(() => this.#file.complete(tracks.checkpoints, name, fromMs, toMs, facts));
   }
 
   /** Something that happened, by its name. */
   event(event: string, facts: object): void {
-    this.#file.instant(tracks.run, event, performance.now(), plain(facts));
-    this.#file.write();
+    this.#other(() => this.#file.instant(tracks.run, event, performance.now(), plain(facts)));
   }
 
   /** Ends the file; safe to call again. */
   close(): void {
     process.off('exit', this.#onExit);
-    this.#file.instant(tracks.run, 'end', performance.now(), { stepsRecorded: this.#recorded });
+    this.#file.instant(tracks.run, 'end', performance.now(), {
+      stepsRecorded: this.#recorded,
+      ...(this.#leftOut > 0 && { leftOut: this.#leftOut }),
+    });
     this.#file.close();
   }
 
-  #hasRoom(): boolean {
-    const seconds = (performance.now() - this.#startMs) / 1000;
-    const allowed = bytesPerSecond * slowerAfterSeconds * Math.log1p(seconds / slowerAfterSeconds);
-    return this.#stepBytes < burstBytes + allowed;
+  /** Adds what is no step, or counts it. */
+  #other(add: () => void): void {
+    const isAdded = this.#within(this.#otherBudget, () => {
+      if (this.#untold > 0) {
+        this.#file.instant(tracks.run, 'left out', performance.now(), { count: this.#untold });
+        this.#untold = 0;
+      }
+      add();
+    });
+    if (isAdded) return;
+    this.#untold += 1;
+    this.#leftOut += 1;
+  }
+
+  /** Adds something where there is room for it. */
+  #within(budget: TraceBudget, add: () => void): boolean {
+    if (!budget.hasRoom) return false;
+    const before = this.#file.bytes;
+    add();
+    this.#file.write();
+    budget.spend(this.#file.bytes - before);
+    return true;
   }
 
   #workerStep(step: number, timeline: WorkerTimeline): void {
@@ -139,10 +173,12 @@ export class RunTrace {
   #workerOf({ id, name, threads }: WorkerTimeline): TracedWorker {
     let worker = this.#workers.get(id);
     if (worker === undefined) {
-      worker = { pid: run + 1 + this.#workers.size, name, endsMs: [], hasExchanges: false };
+      this.#processes += 1;
+      worker = { pid: this.#processes, name, endsMs: [], hasExchanges: false, lastRecorded: 0 };
       this.#workers.set(id, worker);
       this.#file.process(worker.pid, name);
     }
+    worker.lastRecorded = this.#recorded;
     while (worker.endsMs.length < threads.length) {
       const rank = worker.endsMs.push(0) - 1;
       this.#file.thread({ pid: worker.pid, tid: rank + 1 }, `thread ${rank}`);
@@ -157,9 +193,15 @@ export class RunTrace {
     for (const { phase, from, to } of segments) {
       this.#file.complete(tracks.coordinator, phase, startMs + from, startMs + to, { step });
     }
-    for (const [id, worker] of this.#workers) {
-      const own = messages.filter((message) => message.worker === id);
-      this.#exchanges(step, startMs, worker, own);
+    const byWorker = new Map<string, (typeof messages)[number][]>();
+    for (const message of messages) {
+      const own = byWorker.get(message.worker);
+      if (own === undefined) byWorker.set(message.worker, [message]);
+      else own.push(message);
+    }
+    for (const [id, own] of byWorker) {
+      const worker = this.#workers.get(id);
+      if (worker !== undefined) this.#exchanges(step, startMs, worker, own);
     }
   }
 

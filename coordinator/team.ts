@@ -17,6 +17,7 @@ export interface Team {
   readonly isWaiting: boolean;
   workersNow(): readonly WorkerNow[];
   watchSteps: LiveRun['watchSteps'];
+  watchRate: LiveRun['watchRate'];
   results(): StepResults;
   /** Waits until training can begin; at once where nobody has to come. */
   gather(): Promise<void>;

@@ -2,12 +2,10 @@
  * A trace: a JSON array of events, in the Trace Event Format that Perfetto and chrome://tracing open. The array form, because
  * its readers forgive a missing end: what a killed process left behind opens too.
  */
-import { lstatSync, openSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { shownPath } from '../shared/data/regular-file.ts';
 import { LockstepError } from '../shared/errors.ts';
-import { makeFolders } from './durable-file.ts';
 import { RunFile } from './run-file.ts';
+import { openTracePlace, traceEnd, traceWriter } from './trace-place.ts';
 
 /** A viewer in a browser takes this much. */
 const mostTraceBytes = 64 * 2 ** 20;
@@ -31,10 +29,11 @@ export class TraceFile {
   readonly #originMs: number;
   #lines: string[] = [];
   #bytes = 0;
+  #hasWriter = false;
   #isOver = false;
 
   /**
-   * Opens the file anew; one that is there makes room.
+   * Begins the file; a trace that is there makes room once nobody writes it.
    * @param alarm called when writing fails and when the file is full; the trace ends there
    * @throws LockstepError (OUTPUT) when it cannot be opened
    */
@@ -43,7 +42,7 @@ export class TraceFile {
     this.#alarm = alarm;
     this.#mostBytes = mostBytes;
     this.#originMs = performance.now();
-    this.#file = new RunFile(path, 'trace', alarm, openAnew);
+    this.#file = new RunFile(path, 'trace', alarm, openTracePlace);
   }
 
   get failed(): boolean {
@@ -55,9 +54,11 @@ export class TraceFile {
     return this.#bytes;
   }
 
-  /** Names a process, and what else there is to say of it. */
+  /** Names a process, and what else there is to say of it. The first event of a file also says who writes it. */
   process(pid: number, name: string, label = ''): void {
-    this.#metadata({ pid, tid: 0 }, 'process_name', { name });
+    const writer = this.#hasWriter ? {} : traceWriter();
+    this.#hasWriter = true;
+    this.#metadata({ pid, tid: 0 }, 'process_name', { ...writer, name });
     this.#metadata({ pid, tid: 0 }, 'process_sort_index', { sort_index: pid });
     if (label !== '') this.#metadata({ pid, tid: 0 }, 'process_labels', { labels: label });
   }
@@ -121,7 +122,7 @@ export class TraceFile {
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#file.write(Buffer.from(this.#bytes === 0 ? '[]\n' : '\n]\n'));
+    this.#file.write(Buffer.from(this.#bytes === 0 ? '[]\n' : traceEnd));
     this.#file.close();
   }
 
@@ -149,11 +150,4 @@ export class TraceFile {
 
 function separator(before: number): string {
   return before === 0 ? '[\n' : ',\n';
-}
-
-/** A file of its own: another run that still writes to one of this name goes on with that, and nobody sees it any more. */
-function openAnew(path: string): number {
-  makeFolders(dirname(path));
-  if (lstatSync(path, { throwIfNoEntry: false })?.isFile()) rmSync(path);
-  return openSync(path, 'w');
 }

@@ -24,7 +24,7 @@ export interface Remembered {
   readonly keep: KeepTexts;
 }
 
-const fileName = 'environment.json';
+export const environmentFile = 'environment.json';
 
 /** Adds this start to those that the folder knows of. @throws LockstepError (OUTPUT) */
 export function noteStart(folder: string, run: Run, facts: StartFacts, settings: KeepSettings): void {
@@ -52,7 +52,7 @@ export function noteStart(folder: string, run: Run, facts: StartFacts, settings:
   };
   const first = read(folder);
   const all = first === null ? start : { ...first, resumed: [...listOf(first.resumed), start] };
-  writeDurably(join(folder, fileName), [`${JSON.stringify(all, null, 2)}\n`]);
+  writeDurably(join(folder, environmentFile), [`${JSON.stringify(all, null, 2)}\n`]);
 }
 
 /** What the last start used. */
@@ -67,7 +67,7 @@ export function rememberStart(folder: string): Remembered {
 /** Null where there is none that can be read: it is not needed to go on. */
 function read(folder: string): Record<string, unknown> | null {
   try {
-    const parsed: unknown = JSON.parse(readFileSync(join(folder, fileName), 'utf8'));
+    const parsed: unknown = JSON.parse(readFileSync(join(folder, environmentFile), 'utf8'));
     return isObject(parsed) ? parsed : null;
   } catch {
     return null;

@@ -19,7 +19,7 @@ import { shownPath, systemReason } from '../shared/data/regular-file.ts';
 import { LockstepError } from '../shared/errors.ts';
 import { canonicalJson } from '../shared/recipe/recipe.ts';
 import { BestModel } from './best-model.ts';
-import { noteStart, type StartFacts } from './environment.ts';
+import { environmentFile, noteStart, type StartFacts } from './environment.ts';
 import type { KeepSettings } from './keep-settings.ts';
 
 export const runFiles = {
@@ -31,6 +31,11 @@ export const runFiles = {
   best: 'best.safetensors',
   token: 'token',
 } as const;
+
+/** Whether a run's folder has a file or folder of this name of its own. */
+export function isRunFile(name: string): boolean {
+  return [...Object.values<string>(runFiles), environmentFile].includes(name) || isClaim(name);
+}
 
 export interface KeeperOptions {
   readonly folder: string;

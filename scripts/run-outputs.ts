@@ -214,7 +214,8 @@ export class RunOutputs implements Keeping {
   }
 
   #openTrace(path: string, run: Run, live: LiveRun): void {
-    const trace = new RunTrace(path, `run of recipe ${recipeId(run.recipe).slice(0, 8)}`, this.#plan.alarm);
+    const name = `run of recipe ${recipeId(run.recipe).slice(0, 8)}`;
+    const trace = new RunTrace(path, name, live.watchRate(traceRate), this.#plan.alarm);
     this.#trace = trace;
     this.#unwatch = live.watchSteps((timeline) => trace.step(timeline), traceRate);
   }

@@ -165,6 +165,11 @@ export class Team {
     return this.#watch.listeners.add(listener, rate);
   }
 
+  /** What is told to one who wants so much: all of it. */
+  watchRate(wanted: WatchRate): WatchRate {
+    return wanted;
+  }
+
   /** From now on records steps before which a multiple of so many were committed; 0: none. */
   record(every: number): void {
     // What was left when it was switched off is old.

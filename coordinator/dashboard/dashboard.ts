@@ -52,6 +52,8 @@ export class Dashboard {
   readonly stepTimes = new StepTimes();
   /** Samples trained on here. */
   samples = 0;
+  /** The last that was reported. */
+  lastStep: StepReport | null = null;
   readonly #clock: Clock;
   readonly #wallMs: () => number;
   readonly #readers = new Map<Reader, Known>();
@@ -89,6 +91,7 @@ export class Dashboard {
       this.samples += samples;
       this.stepTimes.add(seconds);
     }
+    this.lastStep = reports.at(-1) ?? this.lastStep;
     present.trained(this.#clock.nowMs(), this.samples);
   }
 

@@ -139,16 +139,15 @@ export class Present {
 
   #workers(nowMs: number, seconds: number): WorkerPoint[] {
     const isNew = nowMs - (this.#watchedSinceMs ?? nowMs) < warmUpMs;
-    return this.#live
-      .workers()
-      .slice(0, mostWorkers)
-      .map(({ seconds: _, ...worker }) => {
-        const samples = worker.shards * this.#samplesOfShard;
-        this.#workerRates.observe(worker.id, nowMs, samples);
-        const measured = this.#workerRates.perSecond(worker.id, nowMs);
-        const average = isNew && isAtWork(worker) && seconds > 0 ? samples / seconds : 0;
-        return { ...worker, samplesPerSecond: Math.round(measured || average) };
-      });
+    const workers = this.#live.workers().slice(0, mostWorkers);
+    this.#workerRates.forget(workers.map(({ id }) => id));
+    return workers.map(({ seconds: _, ...worker }) => {
+      const samples = worker.shards * this.#samplesOfShard;
+      this.#workerRates.observe(worker.id, nowMs, samples);
+      const measured = this.#workerRates.perSecond(worker.id, nowMs);
+      const average = isNew && isAtWork(worker) && seconds > 0 ? samples / seconds : 0;
+      return { ...worker, samplesPerSecond: Math.round(measured || average) };
+    });
   }
 }
 

@@ -15,7 +15,7 @@ import { reasonOf } from '../../shared/errors.ts';
 import { type ListenAddress, plainHost } from '../../shared/wire/address.ts';
 import { headersBytes, headersTimeoutMs } from '../../shared/wire/limits.ts';
 import { type Clock, systemClock } from '../../shared/wire/link.ts';
-import { type Refusal, refuseSite, refuseToken } from '../admission.ts';
+import { type Refusal, refuseSite, refuseToken, viewingTokenOf } from '../admission.ts';
 import { dnsNamesOf } from '../certificate.ts';
 import { listenAt } from '../listen.ts';
 import { ownNames } from '../own-names.ts';
@@ -31,7 +31,7 @@ export interface SiteOptions {
   readonly label: string;
   /** True to take any port where this one is taken. */
   readonly orAnyPort: boolean;
-  /** What readers of data must show; null where nobody else can reach the port. */
+  /** The workers' token; readers of data show it or what is made of it (admission.ts). Null where nobody else can reach the port. */
   readonly token: string | null;
   /** PEM texts, or null for no TLS. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
@@ -136,7 +136,7 @@ class SiteKeeper {
       return { status: 403, line: 'asked for by another site; open the page itself' };
     const { token } = this.#options;
     if (token === null) return null;
-    const refusal = refuseToken(headers, token);
+    const refusal = refuseToken(headers, viewingTokenOf(token), token);
     if (refusal === null) return null;
     const got = headers.authorization === undefined ? 'no token' : 'wrong token';
     return { ...refusal, line: `${got}; open the link that the coordinator printed` };

@@ -76,7 +76,7 @@ export function dashboardFlags(otherwise: string): readonly Flag[] {
       kind: 'optional',
       value: '[PORT|HOST:PORT]',
       looks: /^(\S+:)?\d+$/,
-      help: 'a page to watch the run, and /metrics; for this machine alone unless HOST is another address, which takes the token and TLS',
+      help: 'a page to watch the run, and /metrics; for this machine alone unless HOST is another address, which takes TLS and the token in the link',
       otherwise,
     },
     { name: 'no-dashboard', kind: 'switch', help: 'no page' },

@@ -1,11 +1,14 @@
 /** From flags to where everything of a run goes; what could not be written in the end is said before it begins. */
-import { resolve } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { checkWritable } from '../../coordinator/durable-file.ts';
 import { checkRunFile } from '../../coordinator/run-file.ts';
 import { checkNumberedRunFolder, checkRunFolder } from '../../coordinator/run-folder.ts';
+import { checkTracePlace } from '../../coordinator/trace-place.ts';
 import { type LockstepError, quoted, usageError } from '../../shared/errors.ts';
 import { type KeepSettings, parseKeepSettings, resumedKeepSettings } from '../keep-settings.ts';
 import type { ResumedRun } from '../resumed-run.ts';
+import { isRunFile } from '../run-keeper.ts';
 import { type FolderPlan, RunOutputs } from '../run-outputs.ts';
 import { checkEventFolder } from '../tensorboard/event-file.ts';
 import type { FlagValues } from './flag-values.ts';
@@ -27,10 +30,11 @@ export function planOutputs(
   const [out, log, trace] = ['out', 'log', 'trace'].map((name) => flags.text(name) ?? null);
   checkDistinct(flags, ['out', 'log', 'trace']);
   const folder = resumed === null ? planFolder(flags, recipeName) : resumedFolder(flags, resumed);
+  for (const name of ['log', 'trace']) checkOutside(flags, name, folder);
   const keep = readKeepSettings(flags, resumed);
   if (out !== null) checkWritable(out);
   if (log !== null) checkRunFile(log, 'log');
-  if (trace !== null) checkRunFile(trace, 'trace');
+  if (trace !== null) checkTracePlace(trace);
   const tensorboard = flags.text('tensorboard') ?? null;
   if (tensorboard !== null) checkEventFolder(tensorboard);
   return new RunOutputs({ folder, keep, log, out, trace, tensorboard, alarm });
@@ -49,6 +53,25 @@ function checkDistinct(flags: FlagValues, names: readonly string[]): void {
       `${flags.label(name)}: got ${quoted(path)}, which is ${flags.label(other.name)} too; expected another file`,
     );
   }
+}
+
+/** @throws LockstepError (USAGE) when a flag names what the run's folder has, or is to have, as its own */
+function checkOutside(flags: FlagValues, name: string, plan: FolderPlan | null): void {
+  const path = flags.text(name);
+  const folder = plan?.kind === 'named' ? plan.path : plan?.kind === 'resumed' ? plan.resumed.folder : null;
+  if (path === undefined || folder === null) return;
+  const [own] = relative(realPlace(folder), realPlace(path)).split(sep);
+  if (!isRunFile(own)) return;
+  throw usageError(
+    `${flags.label(name)}: got ${quoted(path)}, which is the run folder's own; expected another file`,
+  );
+}
+
+/** Where a path leads to, as far as it is there. */
+function realPlace(path: string): string {
+  const place = resolve(path);
+  if (existsSync(place)) return realpathSync(place);
+  return dirname(place) === place ? place : join(realPlace(dirname(place)), basename(place));
 }
 
 function planFolder(flags: FlagValues, recipeName: string): FolderPlan | null {

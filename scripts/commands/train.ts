@@ -166,10 +166,9 @@ function showPage({ watching, open }: Page, screen: Screen, outputs: RunOutputs 
   if (watching === null || open === null) return;
   const { tls, token, isTokenNew, stateFolder, isInTheOpen } = watching;
   if (token !== null && isTokenNew) outputs?.keepToken(token);
-  const rest = token === null || isTokenNew ? '' : ', where … is LOCKSTEP_TOKEN as it is here';
-  screen.line(`Dashboard: ${linkOf(watching, open.port)}${rest}`);
+  screen.line(`Dashboard: ${linkOf(watching, open.port)}`);
   if (stateFolder !== null) screen.text(`Its certificate is this coordinator's own: ${tls?.fingerprint}`);
-  if (isInTheOpen) screen.text('--insecure: the token, and what it shows, travel in the open.');
+  if (isInTheOpen) screen.text('--insecure: the token in the link, and what it shows, travel in the open.');
   screen.line();
 }
 

@@ -1,5 +1,6 @@
 /** From flags to the page that shows a run: whether there is one, where, and for whom. */
 import { randomBytes } from 'node:crypto';
+import { viewingTokenOf } from '../../coordinator/admission.ts';
 import { quoted, usageError } from '../../shared/errors.ts';
 import { addressText, isLoopback, type ListenAddress, parseListen } from '../../shared/wire/address.ts';
 import { reachableHost } from '../invitation.ts';
@@ -22,7 +23,7 @@ export interface Watching extends Security {
   /** True where no port was asked for. */
   readonly orAnyPort: boolean;
   readonly names: readonly string[];
-  /** What who looks must show; null where nobody else can. */
+  /** Of workers, of which that for who looks is made; null where nobody else can look. */
   readonly token: string | null;
   /** True if nobody knows it who is not told. */
   readonly isTokenNew: boolean;
@@ -71,11 +72,11 @@ export function isForDashboard(flags: FlagValues, name: string): boolean {
   return asked !== null && !isLoopback(asked.host);
 }
 
-/** The link to open in a browser. A token of the user's own is not shown. */
-export function linkOf({ listen, tls, token, isTokenNew }: Watching, port: number): string {
+/** The link to open in a browser. Who has it may look, and cannot come in as a worker. */
+export function linkOf({ listen, tls, token }: Watching, port: number): string {
   const link = `${tls === null ? 'http' : 'https'}://${addressText(reachableHost(listen.host), port)}/`;
   if (token === null) return link;
-  return `${link}#token=${isTokenNew ? encodeURIComponent(token) : '…'}`;
+  return `${link}#token=${viewingTokenOf(token)}`;
 }
 
 /** @throws LockstepError (USAGE) when both flags were given in the same place */

@@ -1,6 +1,6 @@
 /** `lockstep worker --trace FILE`: how the threads of this worker spend their steps. */
-import { checkRunFile } from '../../coordinator/run-file.ts';
 import { RunTrace, traceRate } from '../../coordinator/run-trace.ts';
+import { checkTracePlace } from '../../coordinator/trace-place.ts';
 import type { OwnWatch } from '../../worker/step-watch.ts';
 import type { WorkerEvent } from '../../worker/worker.ts';
 import type { FlagValues } from './flag-values.ts';
@@ -20,8 +20,8 @@ const frequent: readonly WorkerEvent['kind'][] = ['computed', 'progress'];
 export function openTrace(flags: FlagValues, name: string): WorkerTrace | null {
   const path = flags.text('trace');
   if (path === undefined) return null;
-  checkRunFile(path, 'trace');
-  const trace = new RunTrace(path, `worker ${name}`, showError);
+  checkTracePlace(path);
+  const trace = new RunTrace(path, `worker ${name}`, { ...traceRate, burst: 1 }, showError);
   return {
     watch: {
       perSecond: traceRate.perSecond,

@@ -22,7 +22,7 @@ export function memoryUse(plan: MemoryPlan): Readonly<Record<MemoryPart, number>
 }
 
 /** Where everything begins, in the order in which it was planned. */
-function placesOf(plan: MemoryPlan): { readonly part: MemoryPart; readonly offset: number }[] {
+export function placesOf(plan: MemoryPlan): { readonly part: MemoryPart; readonly offset: number }[] {
   const { exchange } = plan;
   const of = (part: MemoryPart, ...offsets: readonly number[]) => offsets.map((offset) => ({ part, offset }));
   const gradients = plan.activationGradients.flatMap((matrix) => (matrix === null ? [] : [matrix.offset]));
@@ -38,7 +38,8 @@ function placesOf(plan: MemoryPlan): { readonly part: MemoryPart; readonly offse
       ...of('partials', stack, ...layers, loss, checksum),
     ]),
     ...of('partials', plan.batchLosses, plan.evaluationLosses),
-    ...of('other', plan.predictions, plan.stepLosses, plan.stepSeconds, plan.stepChecksums),
+    ...of('other', plan.predictions, plan.stepLosses, plan.stepCorrect, plan.stepSeconds),
+    ...of('other', plan.stepChecksums, ...plan.recordings),
     ...of('data', plan.order, plan.train.images, plan.train.labels, plan.test.images, plan.test.labels),
   ];
 }

@@ -178,6 +178,7 @@ class EvaluatingTeam implements CoordinatedTeam {
   account = () => this.#team.account();
   workersNow = () => this.#team.workersNow();
   watchSteps: CoordinatedTeam['watchSteps'] = (...args) => this.#team.watchSteps(...args);
+  watchRate: CoordinatedTeam['watchRate'] = (wanted) => this.#team.watchRate(wanted);
   evaluate = (split: 'train' | 'test') => this.#team.evaluate(split);
 
   async trainSteps(first: number, end: number) {

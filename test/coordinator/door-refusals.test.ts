@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect as connectTls } from 'node:tls';
 import t from 'tap';
+import { viewingTokenOf } from '../../coordinator/admission.ts';
 import { ownIdentity } from '../../coordinator/certificate.ts';
 import { headersBytes, mostStrangers } from '../../shared/wire/limits.ts';
 import { RawSocket, soon, testDoor, token, upgraded, upgradeRequest } from '../helpers/door.ts';
@@ -23,6 +24,11 @@ const refused: Record<string, [string, number, RegExp]> = {
   ],
   'a token that begins rightly': [
     upgradeRequest('/control', { Authorization: `Bearer ${token.slice(0, -1)}` }),
+    401,
+    /^wrong token; set/,
+  ],
+  'the token of who looks at the page': [
+    upgradeRequest('/control', { Authorization: `Bearer ${viewingTokenOf(token)}` }),
     401,
     /^wrong token; set/,
   ],

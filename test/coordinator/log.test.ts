@@ -1,5 +1,6 @@
 /** The log of a run: what its lines say, where it can go, and what happens when it cannot be written. */
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { RunLog } from '../../coordinator/log.ts';
@@ -80,5 +81,51 @@ t.test('a log that cannot be opened is refused, beforehand too', (t) => {
   checkRunFile(join(base, 'file'), 'log');
   checkRunFile(join(base, 'new', 'log'), 'log');
   t.throws(() => readFileSync(join(base, 'new', 'log')), { code: 'ENOENT' }, 'a check makes nothing');
+  t.end();
+});
+
+t.test('a pipe: without a reader it is refused, and one who stops reading holds nothing up', (t) => {
+  const pipe = join(t.testdir(), 'pipe');
+  if (spawnSync('mkfifo', [pipe]).status !== 0) {
+    t.comment('no mkfifo here');
+    t.end();
+    return;
+  }
+  t.match(
+    refusal(() => new RunLog(pipe, unexpected), 'OUTPUT'),
+    /^cannot write the log ".*pipe" \(nobody reads this pipe: start its reader first\); choose/,
+  );
+  const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+  t.teardown(() => closeSync(reader));
+  const alarms: LockstepError[] = [];
+  const log = new RunLog(pipe, (error) => alarms.push(error));
+  const read = () => {
+    const bytes = Buffer.alloc(2 ** 21);
+    let length = 0;
+    try {
+      for (let more = 1; more > 0; length += more)
+        more = readSync(reader, bytes, length, 2 ** 21 - length, null);
+    } catch {} // there is no more just now
+    return bytes.toString('utf8', 0, length);
+  };
+  // More than a pipe holds, and less than waits for its reader.
+  for (let i = 0; i < 4000; i++) log.steps([step]);
+  let text = '';
+  for (let i = 0; i < 20; i++) {
+    text += read();
+    log.steps([step]);
+  }
+  t.equal(alarms.length, 0);
+  t.same(
+    text
+      .split('\n')
+      .slice(0, 4000)
+      .map((line) => JSON.parse(line).step),
+    Array(4000).fill(step.step),
+  );
+  for (let i = 0; i < 40_000; i++) log.steps([step]);
+  log.close();
+  t.equal(alarms.length, 1);
+  t.match(alarms[0].message, /pipe" \(nobody reads it any more\); the run goes on without this log$/);
   t.end();
 });

@@ -1,15 +1,24 @@
 /** The run in numbers: they are true, promtool takes them, and nobody's names can make them many. */
 import { spawnSync } from 'node:child_process';
 import t, { type Test } from 'tap';
+import { Dashboard } from '../../coordinator/dashboard/dashboard.ts';
 import { type Measured, Metrics, mostLabels, otherWorkers } from '../../coordinator/metrics.ts';
 import { StepTimes } from '../../coordinator/step-times.ts';
-import { anEpoch, aWorker, PlayedRun, playedRun } from '../helpers/dashboard.ts';
+import { anEpoch, aStep, aWorker, PlayedRun, playedRun } from '../helpers/dashboard.ts';
 import { hostileNames } from '../helpers/hostile-names.ts';
 
 const run = await playedRun();
 
 function measured(live: PlayedRun | null, changes: Partial<Measured> = {}): Measured {
-  return { live, samples: 0, stepTimes: new StepTimes(), lastEpoch: null, perSecond: 0, ...changes };
+  return {
+    live,
+    lastStep: null,
+    samples: 0,
+    stepTimes: new StepTimes(),
+    lastEpoch: null,
+    perSecond: 0,
+    ...changes,
+  };
 }
 
 /** Has promtool look at a page of metrics; it is one of Debian's package `prometheus`. */
@@ -38,8 +47,8 @@ function samplesOf(text: string): Map<string, number> {
 
 t.test('every number is the run’s', async (t) => {
   const live = new PlayedRun(run);
-  live.steps = 42;
-  live.place = { epoch: 7, step: 0, first: 0, seconds: 0, loss: 0.125 };
+  live.steps = 43; // of which the last is not reported yet
+  live.place = { epoch: 7, step: 0, first: 0, seconds: 0, loss: 0.5 };
   live.workersNow = [
     { ...aWorker, delayMs: 12 },
     { ...aWorker, id: '2', name: 'otto', state: 'late', delayMs: null },
@@ -57,7 +66,13 @@ t.test('every number is the run’s', async (t) => {
   };
   const stepTimes = new StepTimes();
   for (const seconds of [0.0001, 0.003, 0.003, 1000]) stepTimes.add(seconds);
-  const from = measured(live, { samples: 4200, stepTimes, lastEpoch: anEpoch(4), perSecond: 1234 });
+  const from = measured(live, {
+    lastStep: aStep(42, 0.125),
+    samples: 4200,
+    stepTimes,
+    lastEpoch: anEpoch(4),
+    perSecond: 1234,
+  });
   const metrics = new Metrics(from);
   t.equal(metrics.type, 'text/plain; version=0.0.4; charset=utf-8');
   const text = await metrics.text();
@@ -99,9 +114,52 @@ t.test('every number is the run’s', async (t) => {
   }
   t.ok((samples.get('process_resident_memory_bytes') ?? 0) > 1e6, 'and those of the process');
   judge(t, text);
+});
 
-  live.steps = 41; // a coordinator that went on from a checkpoint
-  t.equal(samplesOf(await metrics.text()).get('lockstep_steps_total'), 41, 'they are those of now');
+t.test('all of a scrape are numbers up to the same step, also of a run that goes on', async (t) => {
+  const live = new PlayedRun({ ...run, committed: 14 });
+  live.steps = 14;
+  const dashboard = new Dashboard();
+  dashboard.start(live.run, live, 'played');
+  const metrics = new Metrics(dashboard);
+  for (const [steps, here] of [
+    [14, 0],
+    [17, 3],
+  ]) {
+    if (here > 0) dashboard.steps([15, 16, 17].map((step) => aStep(step)));
+    live.steps += 5; // training is ahead of what it reports
+    const samples = samplesOf(await metrics.text());
+    t.equal(samples.get('lockstep_steps_total'), steps);
+    t.equal(samples.get('lockstep_step_seconds_count'), here);
+    t.equal(samples.get('lockstep_samples_total'), 16 * here);
+    t.equal(samples.get('lockstep_loss'), here === 0 ? undefined : 1 / 17);
+  }
+});
+
+t.test('who has a label keeps it, so what others have never becomes less', async (t) => {
+  const live = new PlayedRun(run);
+  const work = Array.from({ length: 80 }, (_, i) => ({ name: `w${i}`, threads: 1, shards: 10, seconds: 1 }));
+  live.accountNow = { ...live.accountNow, work };
+  const metrics = new Metrics(measured(live));
+  const shards = async (name: string) =>
+    samplesOf(await metrics.text()).get(`lockstep_worker_shards_total{worker="${name}"}`);
+  t.equal(await shards(otherWorkers), 160);
+  // The first forty are put together with earlier ones, as the accounts do it.
+  const earlier = { name: 'earlier workers', threads: 1, shards: 400, seconds: 40 };
+  live.accountNow = { ...live.accountNow, work: [earlier, ...work.slice(40)] };
+  t.equal(await shards(otherWorkers), 560);
+  t.equal(await shards('w40'), 10);
+  t.equal(await shards('w64'), undefined);
+});
+
+t.test('of workers whose names are sent alike, the longest delay is shown', async (t) => {
+  const live = new PlayedRun(run);
+  live.workersNow = ['\ud800', '\ud801', '\ud802'].map((name, i) => ({
+    ...{ ...aWorker, id: String(i), name },
+    delayMs: [10, 30, 20][i],
+  }));
+  const samples = samplesOf(await new Metrics(measured(live)).text());
+  t.equal(samples.get('lockstep_worker_delay_seconds{worker="\ufffd"}'), 0.03);
 });
 
 t.test('before there is a run there is nothing to tell, in good form', async (t) => {

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { RunTrace } from '../../coordinator/run-trace.ts';
+import { RunTrace, traceRate } from '../../coordinator/run-trace.ts';
 import type { LockstepError } from '../../shared/errors.ts';
+import type { WatchRate } from '../../shared/step-listeners.ts';
 import type { TimelineSegment, WorkerTimeline } from '../../shared/timeline.ts';
 import { checkTrace } from '../helpers/trace-checker.ts';
 
@@ -23,7 +24,7 @@ function worker(
 function begin(t: Test, mostBytes?: number) {
   const path = join(t.testdir(), 'trace.json');
   const alarms: LockstepError[] = [];
-  const trace = new RunTrace(path, 'a run', (error) => alarms.push(error), mostBytes);
+  const trace = new RunTrace(path, 'a run', traceRate, (error) => alarms.push(error), mostBytes);
   const end = () => {
     trace.close();
     return checkTrace(readFileSync(path, 'utf8'));
@@ -177,5 +178,61 @@ t.test('however many steps it is told of, it takes as many bytes as there is tim
   t.ok(steps > 1000, `${steps} steps`);
   t.ok(bytes < 2 ** 20 * 1.3 + 2 ** 17 * elapsedSeconds, `${bytes} bytes`);
   trace.event('after the end', {});
+  t.end();
+});
+
+t.test(
+  'a flood of what is no step takes as many bytes as there is time for, and the rest is counted',
+  (t) => {
+    const { trace, end, beginMs } = begin(t);
+    const flood = 30_000;
+    for (let i = 0; i < flood; i++) {
+      trace.event('refused', { address: '192.0.2.1:1234' });
+      trace.period({ kind: 'training', epoch: i, fromMs: beginMs, toMs: beginMs });
+      trace.checkpoint({ step: i, epoch: 1, bytes: 1, isWritten: true, fromMs: beginMs, toMs: beginMs });
+    }
+    trace.step({ step: 1, workers: [worker('a', beginMs)] });
+    const { slices, instants } = end();
+    const elapsedSeconds = (performance.now() - beginMs) / 1000;
+    t.ok(
+      slices.some(({ name }) => name === 'step 1'),
+      'steps have their own room',
+    );
+    const { leftOut } = instants.at(-1)?.args ?? {};
+    const told = instants.filter(({ name }) => name === 'refused').length + slices.length - 4;
+    t.equal(Number(leftOut), 3 * flood - told);
+    t.ok(90 * told < 2 ** 19 * 1.5 + 2 ** 13 * elapsedSeconds, `${told} of them`);
+    t.end();
+  },
+);
+
+t.test('a worker that is gone for long is forgotten, and is another process when it comes back', (t) => {
+  const { trace, end, beginMs } = begin(t);
+  const at = (step: number) => beginMs + 4 * step;
+  trace.step({ step: 1, workers: [worker('a', at(1)), worker('b', at(1))] });
+  for (let step = 2; step <= 66; step++) trace.step({ step, workers: [worker('a', at(step))] });
+  trace.step({ step: 67, workers: [worker('a', at(67)), worker('b', at(67))] });
+  const { processes } = end();
+  t.same(
+    [...processes],
+    [
+      [1, 'a run'],
+      [2, 'worker a'],
+      [3, 'worker b'],
+      [4, 'worker b'],
+    ],
+  );
+  t.end();
+});
+
+t.test('it says how many steps it is told of', (t) => {
+  const label = (rate: WatchRate): string => {
+    const path = join(t.testdir(), 'trace.json');
+    new RunTrace(path, 'a run', rate, () => {}).close();
+    return /"labels":"([^"]*)"/.exec(readFileSync(path, 'utf8'))?.[1] ?? '';
+  };
+  const end = ' a second, after a minute ever fewer';
+  t.equal(label(traceRate), `steps that are recorded: the first 16, then at most 10${end}`);
+  t.equal(label({ perSecond: 2, burst: 1 }), `steps that are recorded: at most 2${end}`);
   t.end();
 });

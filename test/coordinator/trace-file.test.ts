@@ -1,11 +1,14 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { TraceFile } from '../../coordinator/trace-file.ts';
+import { checkTracePlace } from '../../coordinator/trace-place.ts';
 import type { LockstepError } from '../../shared/errors.ts';
 import { hasFile } from '../helpers/platform.ts';
 import { checkTrace, mended } from '../helpers/trace-checker.ts';
 
+const traceModule = new URL('../../coordinator/trace-file.js', import.meta.url).href;
 const track = { pid: 1, tid: 2 };
 
 function begin(t: Test, path = join(t.testdir(), 'new', 'trace.json'), mostBytes?: number) {
@@ -83,28 +86,88 @@ t.test('a full trace ends there, whole, with one warning', (t) => {
   t.end();
 });
 
-t.test('a file that is there makes room, also one that another run still writes to', (t) => {
-  const path = join(t.testdir({ 'trace.json': 'of another run' }), 'trace.json');
+t.test(
+  'a trace that is over makes room, and so do an empty file and what a killed process left',
+  async (t) => {
+    const base = t.testdir({ empty: '' });
+    const over = join(base, 'over');
+    begin(t, over).file.close();
+    const killed = join(base, 'killed');
+    const dead = begin(t, killed);
+    dead.file.write();
+    const other = spawnSync(process.execPath, ['-e', '']).pid;
+    writeFileSync(killed, dead.text().replace(`"writer":${process.pid}`, `"writer":${other}`));
+    for (const path of [over, join(base, 'empty'), killed]) {
+      const { file, text, beginMs } = begin(t, path);
+      file.complete(track, 'of the second', beginMs, beginMs);
+      file.close();
+      t.match(checkTrace(text()).slices, [{ name: 'of the second' }], path);
+    }
+    t.same(readdirSync(base).sort(), ['empty', 'killed', 'over'], 'nothing else is left');
+  },
+);
+
+t.test('what is no trace stays, and so does one that a process still writes', (t) => {
+  const base = t.testdir({ recipe: '{"model":"dense(10)"}', list: '[\n{"a":1}\n]\n' });
+  symlinkSync(join(base, 'recipe'), join(base, 'link'));
+  symlinkSync(join(base, 'nothing'), join(base, 'dangling'));
+  for (const name of ['recipe', 'list', 'link', 'dangling']) {
+    const open = [checkTracePlace, (path: string) => new TraceFile(path, () => {})];
+    const message = /^cannot write the trace ".*" \((there is a file|it is a link).*\); choose another place/;
+    for (const action of open.slice(name === 'dangling' ? 1 : 0)) {
+      t.throws(() => action(join(base, name)), { code: 'OUTPUT', message }, name);
+    }
+  }
+  t.equal(readFileSync(join(base, 'recipe'), 'utf8'), '{"model":"dense(10)"}');
+  const path = join(base, 'trace');
   const one = begin(t, path);
-  one.file.complete(track, 'of the first', one.beginMs, one.beginMs);
   one.file.write();
-  const other = begin(t, path);
+  t.throws(() => begin(t, path), { code: 'OUTPUT', message: /\(another process may still write its trace/ });
   one.file.complete(track, 'of the first', one.beginMs, one.beginMs);
-  other.file.complete(track, 'of the second', other.beginMs, other.beginMs);
   one.file.close();
-  other.file.close();
-  t.match(checkTrace(other.text()).slices, [{ name: 'of the second' }]);
+  t.match(checkTrace(one.text()).slices, [{ name: 'of the first' }]);
+  t.same(readdirSync(base).sort(), ['dangling', 'link', 'list', 'recipe', 'trace'], 'nothing else is left');
   t.end();
 });
 
-t.test('a link is followed, and a device is written to', (t) => {
-  const base = t.testdir({ there: 'something longer than a trace is at first' });
+t.test('many processes that want one file at the same moment: one of them has it', async (t) => {
+  const path = join(t.testdir(), 'trace');
+  begin(t, path).file.close();
+  const script = `import { TraceFile } from ${JSON.stringify(traceModule)};
+    try {
+      const file = new TraceFile(${JSON.stringify(path)}, () => {});
+      file.process(1, 'a run');
+      file.write();
+      console.log('has it');
+      setInterval(() => {}, 1000);
+    } catch (error) { console.log(error.message); }`;
+  const children = Array.from({ length: 6 }, () =>
+    spawn(process.execPath, ['--input-type=module', '-e', script]),
+  );
+  const said = await Promise.all(
+    children.map(
+      (child) => new Promise((resolve) => child.stdout.once('data', (text) => resolve(`${text}`))),
+    ),
+  );
+  for (const child of children) child.kill();
+  t.equal(said.filter((text) => text === 'has it\n').length, 1, said.join(''));
+  checkTrace(mended(readFileSync(path, 'utf8')));
+});
+
+t.test('a link is followed, a device is written to, and a pipe is not waited for', (t) => {
+  const base = t.testdir({ there: '' });
   symlinkSync(join(base, 'there'), join(base, 'link'));
   const { file } = begin(t, join(base, 'link'));
   file.close();
   checkTrace(readFileSync(join(base, 'there'), 'utf8'));
   if (hasFile(t, '/dev/null')) begin(t, '/dev/null').file.close();
   t.ok(existsSync('/dev/null'));
+  const pipe = join(base, 'pipe');
+  if (spawnSync('mkfifo', [pipe]).status === 0) {
+    for (const action of [checkTracePlace, () => begin(t, pipe)]) {
+      t.throws(() => action(pipe), { code: 'OUTPUT', message: /\(it is not a regular file\)/ });
+    }
+  }
   t.end();
 });
 

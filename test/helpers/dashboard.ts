@@ -13,6 +13,7 @@ import type { EpochReport, Position, StepReport } from '../../coordinator/report
 import type { RunState } from '../../coordinator/run-state.ts';
 import { loadKernels } from '../../shared/kernels/load.ts';
 import { draftRecipe, type RecipeFields } from '../../shared/recipe/resolve.ts';
+import type { WatchRate } from '../../shared/step-listeners.ts';
 import type { StepTimeline } from '../../shared/timeline.ts';
 import { label, syntheticDataset } from './train.ts';
 
@@ -87,6 +88,10 @@ export class PlayedRun implements LiveRun {
       this.asked.unwatched += 1;
       this.#listener = null;
     };
+  }
+
+  watchRate(wanted: WatchRate): WatchRate {
+    return wanted;
   }
 
   timed(timeline: StepTimeline): void {

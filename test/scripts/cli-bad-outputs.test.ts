@@ -34,6 +34,7 @@ const output = (flags: readonly string[], code: 1 | 2, says: RegExp): BadCase =>
       mkdirSync(join(folder, 'full'));
       writeFileSync(join(folder, 'full', 'x'), '');
       writeFileSync(join(folder, 'file'), '');
+      writeFileSync(join(folder, 'recipe'), '{"model":"dense(10)"}');
     },
   });
 
@@ -71,6 +72,21 @@ t.test('outputs, refused before anything is trained', (t) =>
       ['--out', 'x', '--trace', 'x'],
       2,
       /--trace: got "x", which is --out too; expected another file/,
+    ),
+    'the trace in what is none': output(
+      ['--trace', 'recipe'],
+      1,
+      /cannot write the trace "recipe" \(there is a file already that is no trace\); choose another place/,
+    ),
+    "the trace in the run's log": output(
+      ['--run', 'r', '--trace', 'new/../r/log.jsonl'],
+      2,
+      /--trace: got "new\/\.\.\/r\/log\.jsonl", which is the run folder's own; expected another file/,
+    ),
+    "the log in the run's checkpoints": output(
+      ['--run', 'r', '--log', './r/checkpoints/x'],
+      2,
+      /--log: got "\.\/r\/checkpoints\/x", which is the run folder's own; expected another file/,
     ),
     'the log below a file': output(['--log', 'file/a'], 1, /cannot write the log "file\/a" \(E[A-Z]+: /),
     'curves below a file': output(

@@ -1,6 +1,8 @@
 /** What is where, for whom, and with which headers. */
+
 import { get } from 'node:https';
 import t, { type Test } from 'tap';
+import { viewingTokenOf } from '../../../coordinator/admission.ts';
 import { ownIdentity } from '../../../coordinator/certificate.ts';
 import { Dashboard, mostReaders } from '../../../coordinator/dashboard/dashboard.ts';
 import { PageFiles } from '../../../coordinator/dashboard/page-files.ts';
@@ -200,6 +202,7 @@ t.test('sixteen may read the stream; another may when one has left', async (t) =
 t.test('data takes the token where there is one, pages and signs of life do not', async (t) => {
   const { port } = await playedSite(t, { token: siteToken });
   const bearer = { Authorization: `Bearer ${siteToken}` };
+  const viewing = { Authorization: `Bearer ${viewingTokenOf(siteToken)}` };
   for (const path of ['/live', '/model', '/examples?label=1&prediction=1', '/metrics']) {
     for (const [headers, line] of [
       [{}, 'no token'],
@@ -213,9 +216,10 @@ t.test('data takes the token where there is one, pages and signs of life do not'
       t.equal(textOf(refused), `${line}; open the link that the coordinator printed\n`);
     }
     t.equal((await fetched(port, `${path}${path.includes('?') ? '&' : '?'}token=${siteToken}`)).status, 401);
-    if (path !== '/live') t.not((await fetched(port, path, { headers: bearer })).status, 401, path);
+    for (const headers of path === '/live' ? [] : [bearer, viewing])
+      t.not((await fetched(port, path, { headers })).status, 401, path);
   }
-  await (await FeedReader.open(t, port, bearer)).first('run');
+  for (const headers of [bearer, viewing]) await (await FeedReader.open(t, port, headers)).first('run');
   for (const path of ['/', '/draw', '/page.js', '/healthz', '/readyz'])
     t.equal((await fetched(port, path)).status, 200, path);
 });

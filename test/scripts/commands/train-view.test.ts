@@ -74,6 +74,7 @@ function liveAt(run: Run, position: Position): LiveRun {
     flat: () => null,
     account: () => ({ work: [], deaths: 0, joins: 0, shardsRecomputed: 0 }),
     watchSteps: () => () => {},
+    watchRate: (wanted) => wanted,
   };
 }
 

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { parseArchitecture } from '../../../shared/model/architecture.ts';
 import { planMemory, type Sizes } from '../../../shared/model/memory-plan.ts';
-import { memoryParts, memoryUse } from '../../../shared/model/memory-use.ts';
+import { memoryParts, memoryUse, placesOf } from '../../../shared/model/memory-use.ts';
 
 const sizes: Sizes = {
   samples: { train: 6000, test: 1000 },
@@ -49,6 +49,30 @@ t.test(
     t.end();
   },
 );
+
+t.test('every place of a plan has a part', (t) => {
+  /** What of a plan is a number and no place. */
+  const counts = new Set([
+    ...['bytes', 'shardCount', 'evaluationSlots', 'stepCount', 'samples', 'totalBytes', 'slotBytes'],
+    ...['width', 'panels', 'stride'],
+  ]);
+  for (const change of [{}, { threads: 3 }, { isRemote: true, threads: 2 }]) {
+    const architecture = parseArchitecture(models[1], [1, 28, 28], 10, 'model');
+    const plan = planMemory(architecture, { ...sizes, ...change });
+    const known = new Set(placesOf(plan).map(({ offset }) => offset));
+    const look = (value: unknown, name: string): void => {
+      if (typeof value === 'number') t.ok(known.has(value), `${name} at ${value}`);
+      else if (typeof value === 'object' && value !== null) {
+        for (const [key, one] of Object.entries(value)) {
+          if (!counts.has(key)) look(one, `${name}.${key}`);
+        }
+      }
+    };
+    look(plan, 'plan');
+    t.ok(known.size > 20);
+  }
+  t.end();
+});
 
 t.test('more samples are more data, and what travels needs room', (t) => {
   const architecture = parseArchitecture('dense(10)', [1, 28, 28], 10, 'model');
