@@ -18,7 +18,8 @@ export interface OpenDashboard {
     onEpoch(report: EpochReport): void;
     onEvaluation(evaluation: Evaluation, steps: number): void;
   };
-  start(run: Run, live: LiveRun, recipeName: string): void;
+  /** @param log of a run that goes on, null for one that begins; what it did before is read for a second at most */
+  start(run: Run, live: LiveRun, recipeName: string, log: string | null): Promise<void>;
   event(event: FleetEvent): void;
   /** Tells all readers how the run ended; the first time counts. */
   end(how: Ending['how'], reason: string): void;
@@ -38,7 +39,10 @@ export async function openDashboard(settings: Omit<SiteOptions, 'dashboard'>): P
       onEpoch: (report) => dashboard.epoch(report),
       onEvaluation: (evaluation, steps) => dashboard.evaluation(evaluation, steps),
     },
-    start: (run, live, recipeName) => dashboard.start(run, live, recipeName),
+    start: async (run, live, recipeName, log) => {
+      dashboard.start(run, live, recipeName);
+      if (log !== null && run.committed > 0) await dashboard.recall(log);
+    },
     event: (event) => {
       const text = words.of(event);
       if (event.kind === 'waiting') dashboard.waitFor(text);

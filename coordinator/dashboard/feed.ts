@@ -19,6 +19,7 @@ export interface StepPoint {
   readonly lossMax: number;
   /** Share of the samples that were predicted right before the update, 0 … 1; null where that is not known. */
   readonly accuracy: number | null;
+  /** Of these steps, and of as many before them as make up half a second of training. */
   readonly samplesPerSecond: number;
 }
 
@@ -63,6 +64,7 @@ export interface RunFacts {
 }
 
 export interface Confusion {
+  /** Epochs at that step: 1.5 is the middle of the second. */
   readonly epoch: number;
   readonly step: number;
   /** Row: label, column: prediction. */

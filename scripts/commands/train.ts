@@ -111,10 +111,12 @@ async function trainOrShow(
       hooks: {
         onStart: (run, live) => {
           const lines = resumed === null ? [] : resumeLines(resumed, run.committed);
-          page.open?.start(run, live, recipe.name);
+          const log = resumed === null ? null : join(resumed.folder, runFiles.log);
+          const shown = page.open?.start(run, live, recipe.name, log);
           view.start(run, live, recipe.name, threads, lines);
           showPage(page, screen, fleet === null ? outputs : null);
           fleet?.invite();
+          return shown;
         },
         onSteps: (reports) => {
           page.open?.hooks.onSteps(reports);
