@@ -2,6 +2,7 @@
 
 import type { Ending } from '../coordinator/dashboard/dashboard.ts';
 import { Dashboard } from '../coordinator/dashboard/dashboard.ts';
+import type { EndModel } from '../coordinator/dashboard/feed.ts';
 import { openSite, type SiteOptions } from '../coordinator/dashboard/site.ts';
 import type { Evaluation } from '../coordinator/evaluation.ts';
 import type { FleetEvent } from '../coordinator/fleet.ts';
@@ -22,7 +23,7 @@ export interface OpenDashboard {
   start(run: Run, live: LiveRun, recipeName: string, log: string | null): Promise<void>;
   event(event: FleetEvent): void;
   /** Tells all readers how the run ended; the first time counts. */
-  end(how: Ending['how'], reason: string): void;
+  end(how: Ending['how'], reason: string, model?: EndModel): void;
   /** Gives them a second to read it, and closes. */
   close(): Promise<void>;
 }
@@ -49,7 +50,7 @@ export async function openDashboard(settings: Omit<SiteOptions, 'dashboard'>): P
       else if (event.kind === 'enough') dashboard.waitFor(null);
       if (text !== null) dashboard.event(text);
     },
-    end: (how, reason) => dashboard.end(how, reason),
+    end: (...ending) => dashboard.end(...ending),
     close: () => site.close(),
   };
 }

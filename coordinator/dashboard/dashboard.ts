@@ -12,7 +12,7 @@ import { StepTimes } from '../step-times.ts';
 import { Chronicle, type Told } from './chronicle.ts';
 import { Examples } from './examples.ts';
 import { factsOf } from './facts.ts';
-import type { FeedMessage } from './feed.ts';
+import type { EndModel, FeedMessage } from './feed.ts';
 import { readPast } from './past.ts';
 import { Present } from './present.ts';
 import { type Reader, readerBytes } from './reader.ts';
@@ -157,9 +157,9 @@ export class Dashboard {
   }
 
   /** The run is over; the answers end, and so do those to readers that still come. */
-  end(how: Ending['how'], reason: string): void {
+  end(how: Ending['how'], reason: string, model?: EndModel): void {
     if (this.#ending !== null) return;
-    this.#ending = { type: 'over', how, reason };
+    this.#ending = { type: 'over', how, reason, ...(model && { model }) };
     this.#hadReaders = this.#readers.size > 0;
     this.#watched?.chronicle.recall(null);
     this.#rest();

@@ -104,7 +104,19 @@ export type FeedMessage =
   | { readonly type: 'timeline'; readonly steps: readonly StepTimeline[] }
   | { readonly type: 'event'; readonly event: RunEvent }
   /** The run is over, and so is this answer. */
-  | { readonly type: 'over'; readonly how: 'finished' | 'stopped' | 'failed'; readonly reason: string };
+  | {
+      readonly type: 'over';
+      readonly how: 'finished' | 'stopped' | 'failed';
+      readonly reason: string;
+      /** The model with which it ended; none where it failed. */
+      readonly model?: EndModel;
+    };
+
+export interface EndModel {
+  readonly weightsDigest: string;
+  /** Whether these are the bits that everybody gets; null where none are published of this recipe, or it was stopped. */
+  readonly isPublished: boolean | null;
+}
 
 /** Something that happened to a worker or the run, in words. */
 export interface RunEvent {
