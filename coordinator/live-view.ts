@@ -33,8 +33,10 @@ export class LiveView implements LiveRun {
     const startMs = this.epochStartMs;
     const { first, epoch, steps } = this.#ledger;
     const step = this.committed() - steps;
+    // One that goes on stands in an epoch before it has done anything here.
+    const hasBegun = startMs !== null || this.run.committed > 0;
     return {
-      epoch: startMs === null ? 0 : Math.min(epoch, this.run.recipe.epochs),
+      epoch: hasBegun ? Math.min(epoch, this.run.recipe.epochs) : 0,
       step,
       first,
       seconds: startMs === null ? 0 : (performance.now() - startMs) / 1000,

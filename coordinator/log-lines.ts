@@ -27,17 +27,18 @@ export function* logLinesInOrder(path: string): Generator<LogLine> {
       const count = readAt(file, block, 0, block.length, at);
       if (count === 0) break;
       at += count;
-      let buffer = Buffer.concat([rest, block.subarray(0, count)]);
-      for (let feed = buffer.indexOf(10); feed >= 0; feed = buffer.indexOf(10)) {
-        yield { text: buffer.toString('utf8', 0, feed), isEnded: true };
-        buffer = buffer.subarray(feed + 1);
+      const buffer = Buffer.concat([rest, block.subarray(0, count)]);
+      let start = 0;
+      for (let feed = buffer.indexOf(10); feed >= 0; feed = buffer.indexOf(10, start)) {
+        yield { text: buffer.toString('utf8', start, feed), isEnded: true };
+        start = feed + 1;
       }
-      if (buffer.length > longestLine) {
+      if (buffer.length - start > longestLine) {
         throw dataError(
           `${shownPath(path)}: a line of more than ${longestLine} bytes; expected the log of a run`,
         );
       }
-      rest = Buffer.from(buffer);
+      rest = Buffer.from(buffer.subarray(start));
     }
     if (rest.length > 0) yield { text: rest.toString('utf8'), isEnded: false };
   } finally {

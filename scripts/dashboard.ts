@@ -2,6 +2,7 @@
 
 import type { Ending } from '../coordinator/dashboard/dashboard.ts';
 import { Dashboard } from '../coordinator/dashboard/dashboard.ts';
+import type { EndModel } from '../coordinator/dashboard/feed.ts';
 import { openSite, type SiteOptions } from '../coordinator/dashboard/site.ts';
 import type { Evaluation } from '../coordinator/evaluation.ts';
 import type { FleetEvent } from '../coordinator/fleet.ts';
@@ -18,10 +19,11 @@ export interface OpenDashboard {
     onEpoch(report: EpochReport): void;
     onEvaluation(evaluation: Evaluation, steps: number): void;
   };
-  start(run: Run, live: LiveRun, recipeName: string): void;
+  /** @param log of a run that goes on, null for one that begins; what it did before is read for a second at most */
+  start(run: Run, live: LiveRun, recipeName: string, log: string | null): Promise<void>;
   event(event: FleetEvent): void;
   /** Tells all readers how the run ended; the first time counts. */
-  end(how: Ending['how'], reason: string): void;
+  end(how: Ending['how'], reason: string, model?: EndModel): void;
   /** Gives them a second to read it, and closes. */
   close(): Promise<void>;
 }
@@ -38,14 +40,17 @@ export async function openDashboard(settings: Omit<SiteOptions, 'dashboard'>): P
       onEpoch: (report) => dashboard.epoch(report),
       onEvaluation: (evaluation, steps) => dashboard.evaluation(evaluation, steps),
     },
-    start: (run, live, recipeName) => dashboard.start(run, live, recipeName),
+    start: async (run, live, recipeName, log) => {
+      dashboard.start(run, live, recipeName);
+      if (log !== null && run.committed > 0) await dashboard.recall(log);
+    },
     event: (event) => {
       const text = words.of(event);
       if (event.kind === 'waiting') dashboard.waitFor(text);
       else if (event.kind === 'enough') dashboard.waitFor(null);
       if (text !== null) dashboard.event(text);
     },
-    end: (how, reason) => dashboard.end(how, reason),
+    end: (...ending) => dashboard.end(...ending),
     close: () => site.close(),
   };
 }

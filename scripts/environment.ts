@@ -16,11 +16,14 @@ export interface StartFacts {
   readonly data: string;
   /** Threads of this process that compute. */
   readonly threads: number;
+  /** What the recipe is called; null where nobody named it. */
+  readonly recipeName: string | null;
 }
 
 /** What a later start takes over where it is told nothing else. */
 export interface Remembered {
   readonly data: string | null;
+  readonly recipeName: string | null;
   readonly keep: KeepTexts;
 }
 
@@ -55,13 +58,15 @@ export function noteStart(folder: string, run: Run, facts: StartFacts, settings:
   writeDurably(join(folder, environmentFile), [`${JSON.stringify(all, null, 2)}\n`]);
 }
 
-/** What the last start used. */
+/** What the last start used, and what the recipe was called. */
 export function rememberStart(folder: string): Remembered {
   const first = read(folder);
-  const last: unknown = first === null ? null : (listOf(first.resumed).at(-1) ?? first);
-  const { data, keep } = isObject(last) ? last : {};
+  const starts = first === null ? [] : [first, ...listOf(first.resumed)].map((start) => (isObject(start) ? start : {}));
+  const { data, keep } = starts.at(-1) ?? {};
+  // The library gives none: what it goes on with is still called what it was.
+  const recipeName = starts.map(({ recipeName }) => recipeName).findLast(isName) ?? null;
   const texts = Object.entries(isObject(keep) ? keep : {}).filter(([, text]) => typeof text === 'string');
-  return { data: typeof data === 'string' ? data : null, keep: Object.fromEntries(texts) };
+  return { data: typeof data === 'string' ? data : null, recipeName, keep: Object.fromEntries(texts) };
 }
 
 /** Null where there is none that can be read: it is not needed to go on. */
@@ -72,6 +77,11 @@ function read(folder: string): Record<string, unknown> | null {
   } catch {
     return null;
   }
+}
+
+/** Whatever is written there is shown in many places. */
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w=. -]{1,100}$/.test(value);
 }
 
 function listOf(value: unknown): unknown[] {

@@ -22,6 +22,8 @@ export interface ResumedRun {
   readonly checkpoint: string | null;
   /** Newer checkpoints that were refused, and why. */
   readonly refused: readonly { readonly path: string; readonly reason: string }[];
+  /** What its recipe is called, as far as that is known. */
+  readonly recipeName: string | null;
   /** The data that it was trained on, as far as that is known, and how it was kept. */
   readonly data: string | null;
   readonly settings: KeepSettings;
@@ -41,8 +43,8 @@ export async function openResumed(folder: string, label: string): Promise<Resume
   checkFolder(folder, label);
   const recipe = readRunRecipe(folder, label);
   const found = look(folder, recipe);
-  const { data, keep } = rememberStart(folder);
-  const known = { data, ...rememberedSettings(keep, join(folder, 'environment.json')) };
+  const { data, recipeName, keep } = rememberStart(folder);
+  const known = { data, recipeName, ...rememberedSettings(keep, join(folder, 'environment.json')) };
   // One without epochs has no evaluation to give: it is asked for anew.
   if (found.state !== null && recipe.epochs > 0 && isFinished(recipe, found.state)) {
     return { folder, recipe, ...found, ...known, lock: null };

@@ -49,6 +49,8 @@ export interface RunSettings {
   readonly outputs?: RunOutputs | null;
   /** The command line, for the run's folder. */
   readonly command?: readonly string[] | null;
+  /** What the recipe is called, for the run's folder. */
+  readonly recipeName?: string | null;
 }
 
 /** Trains a recipe given by its fields. */
@@ -109,7 +111,8 @@ async function trainToEnd(fields: unknown, settings: RunSettings, startMs: numbe
   const { workers, resumed = null, outputs = null } = settings;
   const { run, threads, source } = await prepareFields(fields, settings);
   const { kernels } = run;
-  const start = { command: settings.command ?? null, data: placeOf(source.name), threads };
+  const { command = null, recipeName = null } = settings;
+  const start = { command, data: placeOf(source.name), threads, recipeName };
   const keeping = outputs?.isKept ? outputs : null;
   const hooks = outputs === null ? settings.hooks : withOutputs(settings.hooks, outputs, start);
   if (workers !== null) {

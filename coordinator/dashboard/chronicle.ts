@@ -3,6 +3,7 @@ import { oneLine } from '../../shared/errors.ts';
 import type { EpochReport, StepReport } from '../reports.ts';
 import type { Confusion, FeedMessage, RunEvent, RunFacts } from './feed.ts';
 import { EpochHistory, StepHistory } from './history.ts';
+import type { Past } from './past.ts';
 
 export const mostEvents = 200;
 /** Characters of the words of an event; a name has up to 80, a reason up to 1,024. */
@@ -30,12 +31,14 @@ export interface ChronicleOptions {
 export class Chronicle {
   readonly #facts: RunFacts;
   readonly #stepsOfEpoch: number;
-  readonly #steps: StepHistory;
+  #steps: StepHistory;
   readonly #epochs = new EpochHistory();
   readonly #events: RunEvent[] = [];
   /** Events so far, those that are forgotten too. */
   #eventCount = 0;
   #confusion: Confusion | null = null;
+  /** What is to be added to the curves once what was before is known; null where that is not waited for. */
+  #held: (() => void)[] | null = null;
   /** Until something happens. */
   #latest: Told | null = null;
 
@@ -56,18 +59,45 @@ export class Chronicle {
   }
 
   steps(reports: readonly StepReport[]): void {
-    for (const report of reports) this.#steps.add(report);
-    this.#latest = null;
+    this.#inTurn(() => {
+      for (const report of reports) this.#steps.add(report);
+    });
   }
 
   epoch(report: EpochReport): void {
-    this.#epochs.add(report, this.#steps.seconds);
+    this.#inTurn(() => this.#epochs.add(report, this.#steps.seconds));
+  }
+
+  /** Keeps new steps and epochs back until {@link recall}: what was before is still being read. */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  /** Puts what was before in front of what was kept back. @param past null where it could not be had */
+  recall(past: Past | null): void {
+    const held = this.#held;
+    if (held === null) return; // too late
+    this.#held = null;
+    if (past !== null && past.steps.count > 0) {
+      this.#steps = past.steps;
+      this.#epochs.retime((step) => past.secondsAt.get(step) ?? null);
+    }
+    for (const add of held) add();
+    this.#latest = null;
+  }
+
+  #inTurn(add: () => void): void {
+    if (this.#held !== null) {
+      this.#held.push(add);
+      return;
+    }
+    add();
     this.#latest = null;
   }
 
   /** @param step steps done when the test set was asked */
   evaluation(counts: Confusion['counts'], step: number): void {
-    this.#confusion = { epoch: Math.ceil(step / this.#stepsOfEpoch), step, counts };
+    this.#confusion = { epoch: step / this.#stepsOfEpoch, step, counts };
     this.#latest = null;
   }
 

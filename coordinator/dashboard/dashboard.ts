@@ -2,6 +2,7 @@
  * Collects what happens in a run and tells it to readers. While there are none it adds points to the history and does
  * nothing else: nothing is computed, copied or timed.
  */
+import { LockstepError } from '../../shared/errors.ts';
 import { type Clock, systemClock } from '../../shared/wire/link.ts';
 import type { Evaluation } from '../evaluation.ts';
 import type { LiveRun } from '../live-run.ts';
@@ -11,7 +12,8 @@ import { StepTimes } from '../step-times.ts';
 import { Chronicle, type Told } from './chronicle.ts';
 import { Examples } from './examples.ts';
 import { factsOf } from './facts.ts';
-import type { FeedMessage } from './feed.ts';
+import type { EndModel, FeedMessage } from './feed.ts';
+import { readPast } from './past.ts';
 import { Present } from './present.ts';
 import { type Reader, readerBytes } from './reader.ts';
 
@@ -19,6 +21,10 @@ import { type Reader, readerBytes } from './reader.ts';
 export const tellMs = 500;
 export const batchNormMs = 2_000;
 export const mostReaders = 16;
+/** A run that goes on waits so long for its curves to be read again, and the rest is read beside its steps. */
+export const recallMs = 1_000;
+/** Of a run with fewer epochs each is an event. */
+const mostEpochEvents = 20;
 
 export type Ending = Extract<FeedMessage, { type: 'over' }>;
 
@@ -82,6 +88,39 @@ export class Dashboard {
       present: new Present(run, live),
     };
     this.#lastEpoch = epochs.at(-1) ?? null;
+    const all = run.recipe.epochs * run.steps;
+    this.event(
+      run.committed === 0
+        ? `the run begins: ${grouped(all)} steps`
+        : `goes on after step ${grouped(run.committed)} of ${grouped(all)}`,
+    );
+  }
+
+  /**
+   * Puts what a run that goes on did before in front of its curves; after `start`, and before the first step. Comes back
+   * after a second at most.
+   * @param log of the run
+   */
+  async recall(log: string): Promise<void> {
+    const { run, chronicle } = this.#running;
+    chronicle.hold();
+    let isHurried = true;
+    const isWanted = () => this.#ending === null;
+    const reading = readPast(log, { run, isWanted, isHurried: () => isHurried, clock: this.#clock }).then(
+      (past) => chronicle.recall(past),
+      (error: unknown) => {
+        chronicle.recall(null);
+        if (!(error instanceof LockstepError)) throw error;
+        this.event('what was before is not shown: the log of the run cannot be read');
+      },
+    );
+    let stop = (): void => {};
+    const late = new Promise<void>((resolve) => {
+      stop = this.#clock.after(recallMs, resolve);
+    });
+    await Promise.race([reading, late]);
+    stop();
+    isHurried = false;
   }
 
   steps(reports: readonly StepReport[]): void {
@@ -97,7 +136,10 @@ export class Dashboard {
 
   epoch(report: EpochReport): void {
     this.#lastEpoch = report;
-    this.#running.chronicle.epoch(report);
+    const { run, chronicle } = this.#running;
+    chronicle.epoch(report);
+    if (run.recipe.epochs > mostEpochEvents) return;
+    this.event(`epoch ${report.epoch} is done: test accuracy ${(100 * report.testAccuracy).toFixed(2)} %`);
   }
 
   /** An evaluation has just been made, whose predictions are still in the memory. */
@@ -118,10 +160,11 @@ export class Dashboard {
   }
 
   /** The run is over; the answers end, and so do those to readers that still come. */
-  end(how: Ending['how'], reason: string): void {
+  end(how: Ending['how'], reason: string, model?: EndModel): void {
     if (this.#ending !== null) return;
-    this.#ending = { type: 'over', how, reason };
+    this.#ending = { type: 'over', how, reason, ...(model && { model }) };
     this.#hadReaders = this.#readers.size > 0;
+    this.#watched?.chronicle.recall(null);
     this.#rest();
     for (const [reader, known] of this.#readers) reader.end(() => this.#lastWords(known));
     this.#readers.clear();
@@ -251,6 +294,11 @@ export class Dashboard {
     if (this.#watched === null) throw new Error('the run has not begun');
     return this.#watched;
   }
+}
+
+/** `1,234,567`. */
+function grouped(count: number): string {
+  return count.toLocaleString('en-US');
 }
 
 function lineOf(message: FeedMessage): Uint8Array {

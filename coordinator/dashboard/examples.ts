@@ -6,7 +6,7 @@ import type { Run } from '../prepare.ts';
 export const mostExamples = 12;
 
 export interface ExamplesAnswer {
-  /** Of the evaluation. */
+  /** Of the evaluation: epochs at that step, which may be in the middle of one. */
   readonly epoch: number;
   readonly step: number;
   readonly label: number;
@@ -49,6 +49,6 @@ export class Examples {
       const image = Buffer.from(memory.buffer, images + sample * pixels, pixels).toString('base64');
       samples.push({ sample, image });
     }
-    return { epoch: Math.ceil(this.#step / steps), step: this.#step, label, prediction, count, samples };
+    return { epoch: this.#step / steps, step: this.#step, label, prediction, count, samples };
   }
 }

@@ -19,6 +19,7 @@ export interface StepPoint {
   readonly lossMax: number;
   /** Share of the samples that were predicted right before the update, 0 … 1; null where that is not known. */
   readonly accuracy: number | null;
+  /** Of these steps, and of as many before them as make up half a second of training. */
   readonly samplesPerSecond: number;
 }
 
@@ -63,6 +64,7 @@ export interface RunFacts {
 }
 
 export interface Confusion {
+  /** Epochs at that step: 1.5 is the middle of the second. */
   readonly epoch: number;
   readonly step: number;
   /** Row: label, column: prediction. */
@@ -102,7 +104,19 @@ export type FeedMessage =
   | { readonly type: 'timeline'; readonly steps: readonly StepTimeline[] }
   | { readonly type: 'event'; readonly event: RunEvent }
   /** The run is over, and so is this answer. */
-  | { readonly type: 'over'; readonly how: 'finished' | 'stopped' | 'failed'; readonly reason: string };
+  | {
+      readonly type: 'over';
+      readonly how: 'finished' | 'stopped' | 'failed';
+      readonly reason: string;
+      /** The model with which it ended; none where it failed. */
+      readonly model?: EndModel;
+    };
+
+export interface EndModel {
+  readonly weightsDigest: string;
+  /** Whether these are the bits that everybody gets; null where none are published of this recipe, or it was stopped. */
+  readonly isPublished: boolean | null;
+}
 
 /** Something that happened to a worker or the run, in words. */
 export interface RunEvent {

@@ -7,14 +7,20 @@ import type { EpochPoint, StepPoint } from './feed.ts';
 
 export const mostPoints = 2_000;
 export const mostEpochs = 500;
+/** A speed is that of so many seconds of training: what a clock says of one short step means nothing. */
+export const speedSeconds = 0.5;
+
+/** What of a step the curves show. */
+export type StepFacts = Pick<StepReport, 'step' | 'samples' | 'loss' | 'accuracy' | 'seconds'>;
 
 /** Some consecutive steps, summed up. */
 interface Bunch {
   steps: number;
   /** The last one. */
   step: number;
-  /** On the clock of the training, at its end. */
+  /** On the clock of the training at its end, and the samples of all steps until then. */
   endSeconds: number;
+  endSamples: number;
   seconds: number;
   samples: number;
   lossSum: number;
@@ -32,6 +38,7 @@ export class StepHistory {
   seconds: number;
   readonly #stepsOfEpoch: number;
   readonly #most: number;
+  #samples = 0;
   readonly #bunches: Bunch[] = [];
   /** Steps of a point; of the last one, at most. */
   #stride = 1;
@@ -50,13 +57,16 @@ export class StepHistory {
     return this.#bunches.length;
   }
 
-  add({ step, samples, seconds, loss, accuracy }: StepReport): void {
+  /** Takes the next step; an accuracy of NaN is none. */
+  add({ step, samples, seconds, loss, accuracy }: StepFacts): void {
     this.seconds += seconds;
+    this.#samples += samples;
     this.count += 1;
     const one: Bunch = {
       steps: 1,
       step,
       endSeconds: this.seconds,
+      endSamples: this.#samples,
       seconds,
       samples,
       lossSum: loss * samples,
@@ -75,7 +85,17 @@ export class StepHistory {
 
   /** The points from one on. */
   points(from = 0): StepPoint[] {
-    return this.#bunches.slice(from).map((bunch) => this.#pointOf(bunch));
+    return this.#bunches.slice(from).map((bunch, i) => this.#pointOf(bunch, this.#speedAt(from + i)));
+  }
+
+  /** Samples a second of this point, and of as many before it as make up the time. */
+  #speedAt(index: number): number {
+    const { endSeconds, endSamples } = this.#bunches[index];
+    let first = index;
+    const secondsFrom = (one: Bunch): number => endSeconds - (one.endSeconds - one.seconds);
+    while (first > 0 && secondsFrom(this.#bunches[first]) < speedSeconds) first--;
+    const from = this.#bunches[first];
+    return perSecond(endSamples - (from.endSamples - from.samples), secondsFrom(from));
   }
 
   #thin(): void {
@@ -88,17 +108,8 @@ export class StepHistory {
     this.layout += 1;
   }
 
-  #pointOf({
-    steps,
-    step,
-    endSeconds,
-    seconds,
-    samples,
-    lossSum,
-    right,
-    lossMin,
-    lossMax,
-  }: Bunch): StepPoint {
+  #pointOf(bunch: Bunch, samplesPerSecond: number): StepPoint {
+    const { steps, step, endSeconds, samples, lossSum, right, lossMin, lossMax } = bunch;
     return {
       step,
       epoch: rounded(step / this.#stepsOfEpoch, 9),
@@ -107,8 +118,8 @@ export class StepHistory {
       loss: steps === 1 ? lossMin : rounded(lossSum / samples, 9),
       lossMin,
       lossMax,
-      accuracy: steps === 1 ? right / samples : rounded(right / samples, 9),
-      samplesPerSecond: perSecond(samples, seconds),
+      accuracy: Number.isNaN(right) ? null : steps === 1 ? right / samples : rounded(right / samples, 9),
+      samplesPerSecond,
     };
   }
 }
@@ -118,6 +129,7 @@ function join(into: Bunch, next: Bunch): void {
   into.steps += next.steps;
   into.step = next.step;
   into.endSeconds = next.endSeconds;
+  into.endSamples = next.endSamples;
   into.seconds += next.seconds;
   into.samples += next.samples;
   into.lossSum += next.lossSum;
@@ -127,7 +139,7 @@ function join(into: Bunch, next: Bunch): void {
 }
 
 export class EpochHistory {
-  /** Raised when many were left out at once. */
+  /** Raised when many were left out at once, or moved. */
   layout = 0;
   /** Epochs so far, kept or not. */
   count = 0;
@@ -149,6 +161,15 @@ export class EpochHistory {
     if (this.#kept.length <= this.#most) return;
     this.#stride *= 2;
     this.#kept = this.#kept.filter(({ index }) => index % this.#stride === 0 || index === this.count - 1);
+    this.layout += 1;
+  }
+
+  /** Puts those that are kept where they belong on another clock. @param secondsAt after a step, null to leave it */
+  retime(secondsAt: (step: number) => number | null): void {
+    this.#kept = this.#kept.map(({ index, point }) => {
+      const seconds = secondsAt(point.step);
+      return { index, point: seconds === null ? point : { ...point, seconds: rounded(seconds, 9) } };
+    });
     this.layout += 1;
   }
 

@@ -14,6 +14,8 @@ export const timelineBytes = 192 * 1024;
 export const mostColumns = 8_192;
 /** For so long after watching began, workers are as fast as they were on average. */
 const warmUpMs = 2_000;
+/** The time left is told from so much of the past: evaluations and checkpoints lie within, what was long ago does not. */
+const paceMs = 60_000;
 
 const whole = 'run';
 
@@ -22,6 +24,7 @@ export class Present {
   readonly #live: LiveRun;
   readonly #rates = new Rates();
   readonly #workerRates = new Rates();
+  readonly #pace = new Rates(paceMs);
   readonly #samplesOfShard: number;
   /** Each with the bytes that it takes. */
   readonly #timelines: { readonly steps: StepTimeline; readonly bytes: number }[] = [];
@@ -41,11 +44,13 @@ export class Present {
   /** What is waited for, in words. */
   waitFor(text: string | null): void {
     this.#waitingFor = text;
+    this.#pace.forget([]); // the time until they come is none of the training's
   }
 
   /** Samples were trained on, so many in all. */
   trained(nowMs: number, samples: number): void {
     this.#rates.observe(whole, nowMs, samples);
+    this.#pace.observe(whole, nowMs, samples);
   }
 
   perSecond(nowMs: number): number {
@@ -76,12 +81,9 @@ export class Present {
 
   /** @param seconds of the steps that were done here */
   now(nowMs: number, seconds: number): FeedMessage {
-    const { steps, recipe } = this.#run;
     const { epoch, step: stepOfEpoch, loss } = this.#live.position();
     const activity = this.#live.activity();
     const step = this.#live.committed();
-    const here = step - this.#run.committed;
-    const left = recipe.epochs * steps - step;
     return {
       type: 'now',
       activity,
@@ -91,12 +93,22 @@ export class Present {
       step,
       loss,
       samplesPerSecond: this.perSecond(nowMs),
-      secondsLeft: here === 0 ? null : Math.round((10 * left * seconds) / here) / 10,
+      secondsLeft: activity === 'waiting' ? null : this.#secondsLeft(nowMs, step),
       workers: this.#workers(nowMs, seconds),
     };
   }
 
-  /** Null where there are none, or the replica cannot be looked at just now. */
+  /** At the pace of the last minute; null where there is none yet. */
+  #secondsLeft(nowMs: number, step: number): number | null {
+    const { steps, recipe, samples } = this.#run;
+    const perSecond = this.#pace.perSecond(whole, nowMs);
+    if (perSecond === 0) return null;
+    const left =
+      (recipe.epochs * steps - step) * (Math.min(steps * recipe.batchSize, samples.length) / steps);
+    return Math.round((10 * left) / perSecond) / 10;
+  }
+
+  /** Without layers where the model has none; null where the replica cannot be looked at just now. */
   batchNorm(): FeedMessage | null {
     let room = mostColumns;
     const tensors = this.#run.architecture.tensors.filter(({ role, shape }) => {
@@ -104,7 +116,8 @@ export class Present {
       room -= shape[0];
       return room >= 0;
     });
-    const now = tensors.length === 0 ? null : this.#live.flat();
+    if (tensors.length === 0) return { type: 'batchNorm', step: this.#live.committed(), layers: [] };
+    const now = this.#live.flat();
     if (now === null) return null;
     const { steps, flat } = now;
     const values = (layer: number, role: 'runningMean' | 'runningVariance'): number[] => {

@@ -8,10 +8,12 @@ import { LockstepError, quoted, reasonOf, suggestion, usageError } from '../../s
 import { initialisationNames } from '../../shared/model/initialisation.ts';
 import type { Snapshot } from '../../shared/model/snapshot.ts';
 import { weightsDigest } from '../../shared/model/snapshot.ts';
+import { recipeId } from '../../shared/recipe/recipe.ts';
 import { draftRecipe, type Label } from '../../shared/recipe/resolve.ts';
 import { readInitial } from '../model.ts';
 import { isFolder, modelPath } from '../model-path.ts';
 import { builtInFields, builtInRecipes } from '../recipes/built-in.ts';
+import { publishedName } from '../recipes/digests.ts';
 import type { ResumedRun } from '../resumed-run.ts';
 import { runFiles } from '../run-keeper.ts';
 import type { Flag } from './flag.ts';
@@ -19,7 +21,7 @@ import type { FlagValues } from './flag-values.ts';
 import { recipeFlags } from './flags.ts';
 
 export interface RecipeChoice {
-  /** For the run folder's name: the built-in's name, the file's, or `custom`. */
+  /** For the run folder's name: the built-in's name, the file's, or `custom`; of a run that goes on, the one it had. */
   readonly name: string;
   readonly fields: Record<string, unknown>;
   readonly label: Label;
@@ -49,8 +51,14 @@ export function chooseRecipe(
   return { name: base.name, label, ...withInitial(fields, label) };
 }
 
-function ownFields({ folder, recipe }: ResumedRun): { name: string; where: string; fields: object } {
-  return { name: basename(folder), where: join(folder, runFiles.recipe), fields: recipe };
+function ownFields({ folder, recipe, recipeName }: ResumedRun): {
+  name: string;
+  where: string;
+  fields: object;
+} {
+  // A folder from before names were kept may have a known recipe, and has a name itself.
+  const name = recipeName ?? publishedName(recipeId(recipe)) ?? basename(folder);
+  return { name, where: join(folder, runFiles.recipe), fields: recipe };
 }
 
 function baseFields(

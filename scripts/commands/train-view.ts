@@ -92,7 +92,8 @@ export class TrainView {
   /** Shows what is waited for in the block; null when it has come. */
   waitFor(text: string | null): void {
     const nowMs = performance.now();
-    if (text === null && this.#live?.position().epoch === 0) this.#startMs = nowMs;
+    // Before the first step here.
+    if (text === null && this.#live?.committed() === this.#run?.committed) this.#startMs = nowMs;
     else if (text === null && this.#waiting !== null) this.#waitedMs += nowMs - this.#waiting.sinceMs;
     this.#waiting = text === null ? null : { text, sinceMs: nowMs };
     this.#screen.block([]);

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { LockstepError, oneLine, reasonOf, usageError } from '../../shared/errors.ts';
 import { kernelChoices } from '../../shared/kernels/load.ts';
 import { draftRecipe } from '../../shared/recipe/resolve.ts';
+import type { EndModel } from '../../coordinator/dashboard/feed.ts';
 import type { OpenDashboard } from '../dashboard.ts';
 import type { Invitation } from '../invitation.ts';
+import { digestOf } from '../recipes/digests.ts';
 import type { ResumedRun } from '../resumed-run.ts';
 import { runFiles } from '../run-keeper.ts';
 import type { RunOutputs } from '../run-outputs.ts';
@@ -108,13 +110,16 @@ async function trainOrShow(
       resumed,
       outputs,
       command: commandWords(command, argument, flags),
+      recipeName: recipe.name,
       hooks: {
         onStart: (run, live) => {
           const lines = resumed === null ? [] : resumeLines(resumed, run.committed);
-          page.open?.start(run, live, recipe.name);
+          const log = resumed === null ? null : join(resumed.folder, runFiles.log);
+          const shown = page.open?.start(run, live, recipe.name, log);
           view.start(run, live, recipe.name, threads, lines);
           showPage(page, screen, fleet === null ? outputs : null);
           fleet?.invite();
+          return shown;
         },
         onSteps: (reports) => {
           page.open?.hooks.onSteps(reports);
@@ -135,6 +140,7 @@ async function trainOrShow(
     page.open?.end(
       isStopped ? 'stopped' : 'finished',
       isStopped ? `stopped after step ${summary.steps}` : 'the run is done',
+      endModel(summary, isStopped),
     );
     view.stop();
     return show(summary, shown, signals.exitCode());
@@ -159,6 +165,12 @@ async function trainOrShow(
 interface Page {
   readonly watching: Watching | null;
   open: OpenDashboard | null;
+}
+
+/** The model at the end; one of a run that was stopped is none that could be published. */
+function endModel({ recipeId, weightsDigest }: Summary, isStopped: boolean): EndModel {
+  const published = isStopped ? null : digestOf(recipeId);
+  return { weightsDigest, isPublished: published === null ? null : published === weightsDigest };
 }
 
 /** Says where the page is. @param outputs that keep its token, where no workers have the same */

@@ -3,7 +3,7 @@ import { epochShape, recipeId } from '../../shared/recipe/recipe.ts';
 import { version } from '../../shared/version.ts';
 import type { Job } from '../../worker/job.ts';
 import type { WorkerEvent } from '../../worker/worker.ts';
-import { nameOf, publishedDigests } from '../recipes/digests.ts';
+import { publishedName } from '../recipes/digests.ts';
 import { clock, grouped, percent, plural, type Screen } from './screen.ts';
 import type { WorkerPlan } from './worker.ts';
 import { type EpochHere, shardsOf, WorkerProgress } from './worker-progress.ts';
@@ -118,8 +118,8 @@ export class WorkerView {
     this.#progress = new WorkerProgress(run);
     this.#screen.text(`connected to ${this.#plan.way.url} as ${name}`);
     const id = recipeId(recipe);
-    const known = publishedDigests.find((published) => published.recipeId === id);
-    this.#screen.text(`${known === undefined ? '' : `${nameOf(known)} `}${id.slice(0, 8)}`, 'recipe  ');
+    const known = publishedName(id);
+    this.#screen.text(`${known === null ? '' : `${known} `}${id.slice(0, 8)}`, 'recipe  ');
     this.#screen.text(recipe.model, 'model   ');
     this.#screen.text(
       `${plural(recipe.epochs, 'epoch')} of ${grouped(run.steps)}, ` +

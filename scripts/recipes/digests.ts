@@ -99,6 +99,12 @@ export function digestOf(recipeId: string): string | null {
   return publishedDigests.find((published) => published.recipeId === recipeId)?.weightsDigest ?? null;
 }
 
+/** The name of the recipe whose digest is published, with what replaces its fields, or null if there is none. */
+export function publishedName(recipeId: string): string | null {
+  const published = publishedDigests.find((published) => published.recipeId === recipeId);
+  return published === undefined ? null : nameOf(published);
+}
+
 /** `mnist epochs=1 batchNorm=ghost`. */
 export function nameOf({ recipe, fields }: Pick<PublishedDigest, 'recipe' | 'fields'>): string {
   return [recipe, ...Object.entries(fields).map(([key, value]) => `${key}=${value}`)].join(' ');

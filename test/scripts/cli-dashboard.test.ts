@@ -46,7 +46,12 @@ t.test('a run that is watched: its numbers are the log’s, and the process ends
   const summary = jsonOf({ code, ...finished });
   t.comment(`the process ended ${Math.round(performance.now() - overMs)} ms after it said so`);
   t.equal(code, 143);
-  t.same(over, { type: 'over', how: 'stopped', reason: `stopped after step ${summary.steps}` });
+  t.same(over, {
+    type: 'over',
+    how: 'stopped',
+    reason: `stopped after step ${summary.steps}`,
+    model: { weightsDigest: summary.weightsDigest, isPublished: null },
+  });
 
   const lines = jsonLines(join(training.cwd, 'log.jsonl'));
   const late = reader.messages.findLast((message) => message.type === 'now');

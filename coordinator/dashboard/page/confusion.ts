@@ -25,10 +25,10 @@ export class ConfusionMatrix {
   show({ confusion }: RunView): void {
     byId('confusion').classList.toggle('empty', confusion === null);
     this.#examples.hidden = confusion === null;
+    setText(byId('confusion-note'), confusion === null ? '' : `after step ${grouped(confusion.step)}`);
     if (confusion === null) return;
-    const { counts, epoch } = confusion;
+    const { counts } = confusion;
     if (this.#buttons.length !== counts.length) this.#build(counts.length);
-    setText(byId('confusion-note'), `after epoch ${grouped(epoch)}`);
     for (const [label, row] of counts.entries()) {
       const total = row.reduce((sum, count) => sum + count, 0);
       const mistakes = Math.max(1, ...row.filter((_, prediction) => prediction !== label));

@@ -3,6 +3,7 @@ import { takeToken } from './access.ts';
 import { BatchNorm } from './batch-norm.ts';
 import { Charts } from './charts.ts';
 import { ConfusionMatrix } from './confusion.ts';
+import { showEndModel } from './end-model.ts';
 import { Events } from './events.ts';
 import { showFacts } from './facts.ts';
 import { showHead, showLive } from './head.ts';
@@ -35,7 +36,7 @@ const changed = redrawing<Part>(
     ['confusion', [() => confusion.show(view)]],
     ['timeline', [() => timeline.show()]],
     ['events', [() => events.show(view)]],
-    ['over', [head]],
+    ['over', [head, () => showEndModel(view)]],
   ]),
 );
 

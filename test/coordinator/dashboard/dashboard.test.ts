@@ -74,7 +74,11 @@ t.test('a new reader is told everything at once, and then what is new, twice a s
     facts: { recipeName: 'played' },
     points: [{ step: 1 }, { step: 2 }],
     epochs: [{ epoch: 1, testAccuracy: 0.5 }],
-    events: [{ step: 0, atMs: 1_700_000_000_000, text: 'mara joined' }],
+    events: [
+      { step: 0, atMs: 1_700_000_000_000, text: 'the run begins: 70 steps' },
+      { text: 'epoch 1 is done: test accuracy 50.00 %' },
+      { text: 'mara joined' },
+    ],
     confusion: { epoch: 1, step: 7, counts: confusion },
   });
   const { seconds: _, ...shown } = aWorker;
@@ -201,13 +205,43 @@ t.test('how fast each worker is: on average at first, then what it does', (t) =>
   t.end();
 });
 
-t.test('the time left is that of the steps left', (t) => {
-  const { live, dashboard } = played();
-  t.equal(last(joined(dashboard), 'now')?.secondsLeft, null, 'before the first step nobody knows');
-  dashboard.steps([aStep(1), aStep(2)]);
-  live.steps = 2;
-  t.equal(last(joined(dashboard), 'now')?.secondsLeft, 0.7, '68 steps of 10 ms');
-  t.end();
+t.test(
+  'the time left is that of the steps left at the pace of the last minute, with what lies between',
+  (t) => {
+    const { clock, live, dashboard } = played();
+    const left = () => last(joined(dashboard), 'now')?.secondsLeft;
+    t.equal(left(), null, 'before the first step nobody knows');
+    const train = (steps: number, ms: number): void => {
+      for (let i = 0; i < steps; i++) {
+        clock.advance(ms);
+        dashboard.steps([aStep(++live.steps, 1, 100 / 7)]);
+      }
+    };
+    train(8, 10_000);
+    t.equal(left(), 620, '62 steps of 10 s');
+    train(30, 2_000);
+    t.equal(left(), 64, '32 of 2 s: what was long ago does not count');
+    clock.advance(20_000);
+    train(1, 2_000);
+    t.ok((left() ?? 0) > 31 * 2.5, 'an evaluation does');
+    live.now = 'waiting';
+    t.equal(left(), null, 'nobody knows when they come');
+    dashboard.waitFor('waiting for 1 more worker');
+    clock.advance(600_000);
+    dashboard.waitFor(null);
+    live.now = 'training';
+    t.equal(left(), null);
+    train(2, 1_000);
+    t.equal(left(), 29, 'and the time until they came is none of it');
+    t.end();
+  },
+);
+
+t.test('a model without running statistics says so', async (t) => {
+  const bare = await playedRun(null, { model: 'dense(10)', batchSize: 16, epochs: 10 });
+  const dashboard = new Dashboard(new ManualClock());
+  dashboard.start(bare, new PlayedRun(bare), 'bare');
+  t.same(last(joined(dashboard), 'batchNorm'), { type: 'batchNorm', step: 0, layers: [] });
 });
 
 t.test('a reader that has stopped is sent nothing, and is told what it missed when it goes on', (t) => {
@@ -270,7 +304,7 @@ t.test(
       names,
     );
     const events = last(reader, 'run')?.events ?? [];
-    t.equal(events.length, names.length);
+    t.equal(events.length, 1 + names.length, 'and the beginning');
     for (const { text } of events) t.notMatch(text, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
     t.end();
   },

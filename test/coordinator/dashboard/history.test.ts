@@ -21,6 +21,29 @@ t.test('as long as there is room, every step is a point, to the bit', (t) => {
   t.end();
 });
 
+t.test('a speed is that of half a second of training, across points and thinning', (t) => {
+  const history = new StepHistory(10, 0, 8);
+  // By the clock of a busy machine: one step takes almost nothing, the next one all.
+  for (let step = 1; step <= 6; step++) history.add(aStep(step, 1, 25, step % 2 === 0 ? 0.4999 : 0.0001));
+  const speeds = () => history.points().map(({ samplesPerSecond }) => samplesPerSecond);
+  t.same(speeds().slice(1), [100, 100, 100, 100, 100]);
+  for (let step = 7; step <= 20; step++) history.add(aStep(step, 1, 25, step % 2 === 0 ? 0.4999 : 0.0001));
+  t.same(
+    speeds(),
+    history.points().map(() => 100),
+    `${history.length} points`,
+  );
+  t.same(history.points(2), history.points().slice(2));
+  t.end();
+});
+
+t.test('an accuracy that a log does not have is none', (t) => {
+  const history = new StepHistory(10);
+  history.add({ ...aStep(1), accuracy: Number.NaN });
+  t.equal(history.points()[0].accuracy, null);
+  t.end();
+});
+
 /** What a bunch of steps must show, from the steps themselves. */
 function summary(reports: readonly StepReport[]) {
   const samples = reports.reduce((sum, report) => sum + report.samples, 0);

@@ -85,11 +85,15 @@ export class RunView {
       this.batchNorm = null;
       this.now = null;
     }
+    // Whoever goes on with a run knows nothing of what happened to the process before; one that begins has no before.
+    const [first] = message.events;
+    const isSame = this.facts?.recipeId === message.facts.recipeId && first !== undefined && first.step > 0;
+    const earlier = isSame ? this.events.filter(({ atMs }) => atMs < first.atMs) : [];
     this.over = null;
     this.facts = message.facts;
     this.points = [...message.points];
     this.epochs = [...message.epochs];
-    this.events = message.events.slice(-mostEvents);
+    this.events = [...earlier, ...message.events].slice(-mostEvents);
     this.confusion = message.confusion;
   }
 

@@ -73,6 +73,28 @@ t.test('the same run again keeps what is not told again, another run nothing', (
   t.end();
 });
 
+t.test('a run that goes on keeps the events of the process before, one that begins anew does not', (t) => {
+  const event = (step: number, atMs: number) => ({ step, atMs, text: `at ${atMs}` });
+  const view = viewOf(shownRun(8, { events: [event(0, 1), event(5, 2), event(8, 3)] }));
+  view.take(shownRun(8, { events: [event(5, 4)] }));
+  t.same(
+    view.events.map(({ atMs }) => atMs),
+    [1, 2, 3, 4],
+  );
+  view.take(shownRun(8, { events: [event(5, 4), event(9, 5)] }));
+  t.same(
+    view.events.map(({ atMs }) => atMs),
+    [1, 2, 3, 4, 5],
+    'and what is told again stands there once',
+  );
+  view.take(shownRun(0, { events: [event(0, 6)] }));
+  t.same(
+    view.events.map(({ atMs }) => atMs),
+    [6],
+  );
+  t.end();
+});
+
 t.test('it says what has changed, and leaves alone what it does not know', (t) => {
   const view = viewOf(shownRun(8));
   t.same(view.take(shownNow(8, [])), ['now']);
