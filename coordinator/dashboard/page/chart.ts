@@ -20,7 +20,7 @@ export interface ChartSettings {
 
 /** What somebody does to a chart. Places are told by number, or as they are on the axis. */
 export interface ChartDeeds {
-  readonly point: (at: number | null) => void;
+  readonly point: (at: number | null, by: 'mouse' | 'keys') => void;
   readonly zoom: (from: number, to: number) => void;
   readonly zoomBy: (factor: number, around: number) => void;
   readonly showAll: () => void;
@@ -86,12 +86,12 @@ export class Chart {
     this.#plot.setAttribute('aria-label', `Chart: ${settings.title}. ${hint} A table follows.`);
     this.#details.append(this.#table.element);
     place.append(
-      element('div', { class: 'legend' }, element('ul', {}, ...keys), this.#place, this.#all),
+      element('div', { class: 'legend' }, element('ul', {}, ...keys), this.#place),
       this.#plot,
-      this.#details,
+      element('div', { class: 'below' }, this.#details, this.#all),
     );
     this.#plot.addEventListener('keydown', (event) => this.#onKey(event));
-    this.#plot.addEventListener('blur', () => deeds.point(null));
+    this.#plot.addEventListener('blur', () => deeds.point(null, 'keys'));
     this.#all.addEventListener('click', () => {
       this.#plot.focus(); // as this is about to go
       deeds.showAll();
@@ -139,8 +139,13 @@ export class Chart {
     this.#chart?.destroy();
     const made = new uPlot({ ...options, width, height }, this.#aligned(), this.#plot);
     this.#chart = made;
-    made.over.addEventListener('mousemove', () => this.#deeds.point(made.cursor.idx ?? null));
-    made.over.addEventListener('mouseleave', () => this.#deeds.point(null));
+    made.over.addEventListener('mousemove', ({ movementX, movementY }) => {
+      // Where the mouse was still, it was the page that moved.
+      const isMoved = movementX !== 0 || movementY !== 0;
+      if (isMoved || this.#data.at === null) this.#deeds.point(made.cursor.idx ?? null, 'mouse');
+      else this.#setCursor();
+    });
+    made.over.addEventListener('mouseleave', () => this.#deeds.point(null, 'mouse'));
     this.#setView(made);
   }
 
@@ -199,7 +204,7 @@ export class Chart {
     else if (event.key === '+' || event.key === '=') this.#deeds.zoomBy(0.5, at);
     else if (event.key === '-') this.#deeds.zoomBy(2, at);
     else if (next === undefined) return;
-    else this.#deeds.point(next === null ? null : Math.min(last, Math.max(first, next)));
+    else this.#deeds.point(next === null ? null : Math.min(last, Math.max(first, next)), 'keys');
     event.preventDefault();
     if (next === undefined) announce(this.#spokenView());
     else if (next !== null) announce(this.#spoken());

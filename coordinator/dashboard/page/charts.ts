@@ -28,7 +28,7 @@ const places: Record<Axis, Places> = {
 export class Charts {
   readonly #view: RunView;
   readonly #deeds: ChartDeeds = {
-    point: (at) => this.#point(at),
+    point: (at, by) => this.#point(at, by),
     zoom: (from, to) => this.#zoomTo(viewOf(this.#places, [from, to])),
     zoomBy: (factor, around) => {
       const view = this.#shown;
@@ -42,7 +42,10 @@ export class Charts {
       title: 'Loss',
       format: shortNumber,
       ticks: numberTicks,
-      range: (min, max) => [Math.max(0, min - 0.05 * (max - min)), max + 0.05 * (max - min || 1)],
+      range: (min, max) => {
+        const margin = 0.05 * spread(min, max, max);
+        return [Math.max(0, min - margin), max + margin];
+      },
       curves: [
         { label: 'train, least of a step', colour: '--train', look: 'band' },
         { label: 'train, greatest of a step', colour: '--train', look: 'band' },
@@ -59,10 +62,10 @@ export class Charts {
       title: 'Accuracy',
       format: (value) => percent(value),
       ticks: percentTicks,
-      range: (min, max) => [
-        Math.max(0, min - 0.1 * (max - min || 0.1)),
-        Math.min(1, max + 0.1 * (max - min || 0.1)),
-      ],
+      range: (min, max) => {
+        const margin = 0.1 * spread(min, max, 0.1);
+        return [Math.max(0, min - margin), Math.min(1, max + margin)];
+      },
       curves: [
         { label: 'train', colour: '--train', look: 'faint' },
         { label: 'train (smoothed)', colour: '--train', look: 'line' },
@@ -87,9 +90,10 @@ export class Charts {
   );
   readonly #choices: () => ChartChoices;
   #rows: readonly Row[] = [];
-  /** In steps, which stay what they are whatever the axis is, and however few points there are: */
+  // In steps, which stay what they are whatever the axis is, and however few points there are:
   #pointed: number | null = null;
   #zoom: readonly [from: number, to: number] | null = null;
+  #pointedBy: 'mouse' | 'keys' = 'mouse';
 
   constructor(view: RunView) {
     this.#view = view;
@@ -110,8 +114,8 @@ export class Charts {
     const settled: View | null = view === null || isZoomed ? view : [Math.floor(rows.length / 10), view[1]];
     const at = this.#pointed === null ? null : nearest(steps, this.#pointed);
     const placed = { axis: places[axis], places: this.#places, view, isZoomed, at };
-    // By hundredths of an epoch, so that a curve is as smooth however many steps a point has.
-    const reference = Math.max(1, (this.#view.facts?.steps ?? 0) / 100);
+    // By thousandths of what there is, so that a curve is as smooth however many steps a point has.
+    const reference = Math.max(1, (steps.at(-1) ?? 0) / 1000);
     const smooth = (values: readonly (number | null)[]) => smoothed(values, steps, weight, reference);
 
     const losses = rows.map(({ step }) => step?.loss ?? null);
@@ -154,7 +158,10 @@ export class Charts {
     return viewOf(this.#steps, this.#zoom);
   }
 
-  #point(at: number | null): void {
+  #point(at: number | null, by: 'mouse' | 'keys'): void {
+    // The mouse that goes takes nothing away from the keys, nor the other way round.
+    if (at === null && by !== this.#pointedBy) return;
+    this.#pointedBy = by;
     this.#pointed = at === null ? null : (this.#steps[at] ?? null);
     for (const chart of this.#all) chart.point(at);
   }
@@ -169,4 +176,9 @@ export class Charts {
 
 function speedOf({ step, epoch }: Row): number | null {
   return step?.samplesPerSecond ?? epoch?.samplesPerSecond ?? null;
+}
+
+/** How far apart two values are; something else for what is one value but for rounding. */
+function spread(min: number, max: number, alone: number): number {
+  return max - min > 1e-9 * max ? max - min : alone;
 }
