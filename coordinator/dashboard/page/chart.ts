@@ -1,58 +1,81 @@
 /** A chart with its legend, its readout by mouse and keyboard, and its table. */
 import uPlot from 'uplot';
 import { announce } from './announce.ts';
-import { colour } from './colours.ts';
-import { cell, element, scrolling, setText, svgElement, table } from './elements.ts';
+import { element, setText, svgElement } from './elements.ts';
+import { KeptTable } from './kept-table.ts';
 import { thinnedPlaces } from './logic/thinning.ts';
-
-export interface Curve {
-  readonly label: string;
-  /** A custom property of the style sheet. */
-  readonly colour: string;
-  /** `band`: two curves, the lower one first, with what is between them filled; they stand in no legend. */
-  readonly look: 'line' | 'faint' | 'marked' | 'band';
-}
+import { countTicks, type Ticks } from './logic/ticks.ts';
+import { extent, type View } from './logic/view.ts';
+import { type Curve, plotOptions } from './plot.ts';
 
 export interface ChartSettings {
   readonly title: string;
   readonly curves: readonly Curve[];
-  /** How a value is written. */
+  /** How a value is written, and how it is on the axis. */
   readonly format: (value: number) => string;
-  /** How it is on the axis, if otherwise. */
-  readonly formatTick?: (value: number) => string;
+  readonly ticks: Ticks;
   /** What the values' axis spans, given the least and the greatest value. */
-  readonly range?: (min: number, max: number) => [number, number];
+  readonly range: (min: number, max: number) => [number, number];
+}
+
+/** What somebody does to a chart. Places are told by number, or as they are on the axis. */
+export interface ChartDeeds {
+  readonly point: (at: number | null, by: 'mouse' | 'keys') => void;
+  readonly zoom: (from: number, to: number) => void;
+  readonly zoomBy: (factor: number, around: number) => void;
+  readonly showAll: () => void;
+}
+
+/** An axis of places. */
+export interface Places {
+  /** Heads their column of the table. */
+  readonly head: string;
+  readonly format: (place: number) => string;
+  /** As one says where a value is: `step 12`. */
+  readonly say: (place: number) => string;
+  readonly ticks: Ticks;
 }
 
 export interface ChartData {
+  readonly axis: Places;
   readonly places: readonly number[];
   /** By curve. */
   readonly values: readonly (readonly (number | null)[])[];
-  /** What the places are, and how one is written. */
-  readonly placeName: string;
-  readonly formatPlace: (place: number) => string;
+  /** What of it is shown; null for nothing. */
+  readonly view: View | null;
+  readonly isZoomed: boolean;
+  /** The number of the place that is pointed at. */
+  readonly at: number | null;
+  /** What decides the values' axis, if not all that is shown. */
+  readonly span?: readonly [min: number, max: number] | null;
   readonly isLogarithmic?: boolean;
-  /** What lies below is out of the picture. */
-  readonly floor?: number | null;
 }
 
-const noData: ChartData = { places: [], values: [], placeName: 'step', formatPlace: String };
+const noAxis: Places = { head: '', format: String, say: String, ticks: countTicks };
+const noData: ChartData = { axis: noAxis, places: [], values: [], view: null, isZoomed: false, at: null };
 /** A table that is read should not change under the eyes. */
 const tableEveryMs = 5000;
+const hint =
+  'Left and right arrow keys go from value to value, Home and End to the first and the last. ' +
+  'Plus and minus show less and more, zero shows all.';
 
 export class Chart {
   readonly #settings: ChartSettings;
+  readonly #deeds: ChartDeeds;
   readonly #plot = element('div', { class: 'plot', tabindex: 0, role: 'application' });
   readonly #place = element('span', { class: 'place' });
+  readonly #all = element('button', { type: 'button', hidden: true }, 'Show all');
   readonly #values: (HTMLElement | null)[];
   readonly #details = element('details', { class: 'as-table' }, element('summary', {}, 'Table'));
-  readonly #table = element('div');
+  readonly #table: KeptTable;
   #chart: uPlot | null = null;
   #data = noData;
   #tableAt = Number.NEGATIVE_INFINITY;
 
-  constructor(place: HTMLElement, settings: ChartSettings) {
+  constructor(place: HTMLElement, settings: ChartSettings, deeds: ChartDeeds) {
     this.#settings = settings;
+    this.#deeds = deeds;
+    this.#table = new KeptTable(`Table: ${settings.title}`);
     this.#values = settings.curves.map(({ look }) =>
       look === 'band' ? null : element('span', { class: 'number' }, '–'),
     );
@@ -60,36 +83,70 @@ export class Chart {
       const value = this.#values[i];
       return value === null ? [] : [element('li', {}, sample(curve), `${curve.label} `, value)];
     });
-    const hint = 'Left and right arrow keys go from value to value, Home and End to the first and the last.';
     this.#plot.setAttribute('aria-label', `Chart: ${settings.title}. ${hint} A table follows.`);
-    this.#details.append(this.#table);
+    this.#details.append(this.#table.element);
     place.append(
       element('div', { class: 'legend' }, element('ul', {}, ...keys), this.#place),
       this.#plot,
-      this.#details,
+      element('div', { class: 'below' }, this.#details, this.#all),
     );
     this.#plot.addEventListener('keydown', (event) => this.#onKey(event));
-    this.#plot.addEventListener('blur', () => this.#point(null));
+    this.#plot.addEventListener('blur', () => deeds.point(null, 'keys'));
+    this.#all.addEventListener('click', () => {
+      this.#plot.focus(); // as this is about to go
+      deeds.showAll();
+    });
     this.#details.addEventListener('toggle', () => this.#fillTable(true));
     new ResizeObserver(() => this.#resize()).observe(this.#plot);
   }
 
   show(data: ChartData): void {
-    const wasLogarithmic = this.#data.isLogarithmic;
-    const hadPlaces = this.#data.placeName;
+    const { isLogarithmic, axis, isZoomed } = this.#data;
     this.#data = data;
-    if (this.#chart === null || wasLogarithmic !== data.isLogarithmic || hadPlaces !== data.placeName) {
-      this.restyle();
-    } else this.#chart.setData(this.#aligned());
+    if (this.#chart === null || isLogarithmic !== data.isLogarithmic || axis !== data.axis) this.restyle();
+    else {
+      this.#chart.setData(this.#aligned(), false);
+      this.#setView(this.#chart);
+    }
     this.#plot.classList.toggle('empty', data.places.length === 0);
+    this.#all.hidden = !data.isZoomed;
     this.#readOut();
-    this.#fillTable(false);
+    this.#fillTable(isZoomed !== data.isZoomed || axis !== data.axis);
+  }
+
+  /** Points at a place, by its number. */
+  point(at: number | null): void {
+    this.#data = { ...this.#data, at };
+    this.#setCursor();
+    this.#readOut();
   }
 
   /** Draws anew, after colours have changed. */
   restyle(): void {
+    const { curves, range, ticks } = this.#settings;
+    const { isLogarithmic = false, axis } = this.#data;
+    const options = plotOptions({
+      curves,
+      placeTicks: axis.ticks,
+      valueTicks: ticks,
+      isLogarithmic,
+      range: (min, max) => range(...(this.#data.span ?? [min, max])),
+      onDrag: this.#deeds.zoom,
+      onDoubleClick: this.#deeds.showAll,
+    });
+    const width = Math.max(1, this.#plot.clientWidth);
+    const height = Math.max(1, this.#plot.clientHeight);
     this.#chart?.destroy();
-    this.#chart = new uPlot(this.#options(), this.#aligned(), this.#plot);
+    const made = new uPlot({ ...options, width, height }, this.#aligned(), this.#plot);
+    this.#chart = made;
+    made.over.addEventListener('mousemove', ({ movementX, movementY }) => {
+      // Where the mouse was still, it was the page that moved.
+      const isMoved = movementX !== 0 || movementY !== 0;
+      if (isMoved || this.#data.at === null) this.#deeds.point(made.cursor.idx ?? null, 'mouse');
+      else this.#setCursor();
+    });
+    made.over.addEventListener('mouseleave', () => this.#deeds.point(null, 'mouse'));
+    this.#setView(made);
   }
 
   #aligned(): uPlot.AlignedData {
@@ -102,91 +159,62 @@ export class Chart {
     return [[...places], ...drawn];
   }
 
-  #options(): uPlot.Options {
-    const { curves, format, formatTick = format, range } = this.#settings;
-    const { isLogarithmic = false, formatPlace } = this.#data;
-    const bands = curves.flatMap(({ look, colour: name }, i) =>
-      look === 'band' && curves[i - 1]?.look === 'band'
-        ? [{ series: [i + 1, i] as uPlot.Band.Bounds, fill: colour(`${name}-band`) }]
-        : [],
-    );
-    const axis = {
-      stroke: colour('--muted'),
-      grid: { stroke: colour('--grid'), width: 1 },
-      ticks: { show: false },
-      font: '11px system-ui, sans-serif',
-    };
-    return {
-      width: Math.max(1, this.#plot.clientWidth),
-      height: Math.max(1, this.#plot.clientHeight),
-      legend: { show: false },
-      padding: [8, 22, 0, 0],
-      cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { size: 7 } },
-      scales: {
-        x: { time: false },
-        y: {
-          distr: isLogarithmic ? 3 : 1,
-          ...(range === undefined || isLogarithmic
-            ? {}
-            : { range: (_, min, max) => range(this.#data.floor ?? min ?? 0, max ?? 1) }),
-        },
-      },
-      axes: [
-        { ...axis, size: 26, gap: 4, space: 70, values: (_, splits) => splits.map(formatPlace) },
-        {
-          ...axis,
-          size: 52,
-          gap: 4,
-          values: (_, splits) => splits.map((value) => (value === null ? '' : formatTick(value))),
-        },
-      ],
-      series: [{}, ...curves.map(seriesOf)],
-      bands,
-      hooks: { setCursor: [() => this.#readOut()] },
-    };
+  #setView(chart: uPlot): void {
+    const [min, max] = extent(this.#data.places, this.#data.view);
+    chart.setScale('x', { min, max });
+    this.#setCursor();
   }
 
   #resize(): void {
-    const { clientWidth, clientHeight } = this.#plot;
-    if (clientWidth > 0) this.#chart?.setSize({ width: clientWidth, height: clientHeight });
+    const { clientWidth: width, clientHeight: height } = this.#plot;
+    if (width === 0) return;
+    this.#chart?.setSize({ width, height });
+    this.#setCursor();
+  }
+
+  /** uPlot's cursor stays at its pixel; this one at its place, which moves when there is more to show. */
+  #setCursor(): void {
+    const chart = this.#chart;
+    // uPlot does what it was told after the code that told it, in order; before that it does not know where places are.
+    queueMicrotask(() => {
+      if (chart !== this.#chart || chart === null) return;
+      const place = this.#data.places[this.#data.at ?? -1];
+      const left = place === undefined ? -10 : chart.valToPos(place, 'x');
+      chart.setCursor({ left, top: place === undefined ? -10 : 10 }, false);
+    });
   }
 
   #onKey(event: KeyboardEvent): void {
-    const count = this.#data.places.length;
-    if (count === 0) return;
-    const last = count - 1;
-    const at = this.#chart?.cursor.idx ?? last;
-    const page = Math.max(1, Math.round(count / 10));
+    const { view, at: pointed } = this.#data;
+    if (view === null || event.ctrlKey || event.metaKey || event.altKey) return;
+    const [first, last] = view;
+    const at = pointed ?? last;
+    const page = Math.max(1, Math.round((last - first) / 10));
     const steps: Record<string, number | null> = {
       ArrowLeft: at - 1,
       ArrowRight: at + 1,
       PageDown: at - page,
       PageUp: at + page,
-      Home: 0,
+      Home: first,
       End: last,
       Escape: null,
     };
     const next = steps[event.key];
-    if (next === undefined) return;
+    if (event.key === '0') this.#deeds.showAll();
+    else if (event.key === '+' || event.key === '=') this.#deeds.zoomBy(0.5, at);
+    else if (event.key === '-') this.#deeds.zoomBy(2, at);
+    else if (next === undefined) return;
+    else this.#deeds.point(next === null ? null : Math.min(last, Math.max(first, next)), 'keys');
     event.preventDefault();
-    this.#point(next === null ? null : Math.min(last, Math.max(0, next)));
-    if (next !== null) announce(this.#spoken());
+    if (next === undefined) announce(this.#spokenView());
+    else if (next !== null) announce(this.#spoken());
   }
 
-  #point(at: number | null): void {
-    const left = at === null ? -10 : (this.#chart?.valToPos(this.#data.places[at], 'x') ?? -10);
-    this.#chart?.setCursor({ left, top: at === null ? -10 : 10 });
-  }
-
-  /** Where the cursor is; the last place where it is nowhere. */
-  get #at(): number {
-    return this.#chart?.cursor.idx ?? this.#data.places.length - 1;
-  }
-
+  /** What is pointed at; the last values where nothing is. */
   #readOut(): void {
-    const at = this.#at;
-    const { places, placeName, formatPlace } = this.#data;
-    setText(this.#place, at < 0 ? '' : `${placeName} ${formatPlace(places[at])}`);
+    const { places, axis } = this.#data;
+    const at = this.#data.at ?? places.length - 1;
+    setText(this.#place, at < 0 ? '' : axis.say(places[at]));
     for (const [i, target] of this.#values.entries()) {
       const value = this.#known(i, at);
       if (target !== null) setText(target, value === null ? '–' : this.#settings.format(value));
@@ -212,49 +240,28 @@ export class Chart {
     return `${this.#place.textContent}: ${said.join(', ')}`;
   }
 
-  #fillTable(isOpened: boolean): void {
-    if (!this.#details.open) return;
+  #spokenView(): string {
+    const { places, view, axis } = this.#data;
+    return view === null ? '' : `${axis.say(places[view[0]])} to ${axis.say(places[view[1]])}`;
+  }
+
+  #fillTable(isDue: boolean): void {
+    if (!this.#details.open || this.#table.isBeingRead) return;
     const now = performance.now();
-    if (!isOpened && now - this.#tableAt < tableEveryMs) return;
+    if (!isDue && now - this.#tableAt < tableEveryMs) return;
     this.#tableAt = now;
     const { title, curves, format } = this.#settings;
-    const { places, values, placeName, formatPlace } = this.#data;
-    const rows = thinnedPlaces(places.length).map((at) => [
-      cell(formatPlace(places[at]), 'name'),
-      ...curves.map((_, i) => {
-        const value = values[i]?.[at] ?? null;
-        return cell(value === null ? '' : format(value), 'number');
+    const { places, values, axis, view } = this.#data;
+    const [first, count] = view === null ? [0, 0] : [view[0], view[1] - view[0] + 1];
+    const rows = thinnedPlaces(count).map((i) => [
+      axis.format(places[first + i]),
+      ...curves.map((_, curve) => {
+        const value = values[curve]?.[first + i] ?? null;
+        return value === null ? '' : format(value);
       }),
     ]);
-    const of = rows.length < places.length ? `, ${rows.length} of ${places.length} points` : '';
-    this.#table.replaceChildren(
-      scrolling(
-        `Table: ${title}`,
-        table(`${title}${of}`, [placeName, ...curves.map(({ label }) => label)], rows),
-      ),
-    );
-  }
-}
-
-function seriesOf({ look, colour: name }: Curve): uPlot.Series {
-  const stroke = colour(name);
-  switch (look) {
-    case 'line':
-      return { stroke, width: 2, points: { show: false }, spanGaps: true };
-    case 'faint':
-      return { stroke: colour(`${name}-faint`), width: 1, points: { show: false }, spanGaps: true };
-    case 'marked':
-      return {
-        stroke,
-        width: 2,
-        dash: [6, 4],
-        spanGaps: true,
-        points: { show: true, size: 6, stroke, fill: colour('--panel'), width: 2 },
-      };
-    case 'band':
-      return { width: 0, points: { show: false }, spanGaps: true };
-    default:
-      return look satisfies never;
+    const of = rows.length < count ? `, ${rows.length} of ${count} points` : '';
+    this.#table.fill(`${title}${of}`, [axis.head, ...curves.map(({ label }) => label)], rows);
   }
 }
 

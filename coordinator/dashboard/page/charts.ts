@@ -1,112 +1,176 @@
-/** The charts of a run: loss, accuracy, throughput. */
-import { Chart } from './chart.ts';
+/** The charts of a run: loss, accuracy, throughput. They show the same steps, and point at the same one. */
+import { Chart, type ChartDeeds, type Places } from './chart.ts';
+import { type ChartChoices, chartControls } from './chart-controls.ts';
 import { onTheme } from './colours.ts';
 import { byId } from './elements.ts';
-import { type Axis, axes, joined, type Row } from './logic/curves.ts';
+import { type Axis, joined, type Row } from './logic/curves.ts';
 import { duration, grouped, percent, shortNumber } from './logic/format.ts';
 import type { RunView } from './logic/run-view.ts';
 import { smoothed } from './logic/smoothing.ts';
+import { amountTicks, countTicks, numberTicks, percentTicks, timeTicks } from './logic/ticks.ts';
+import { nearest, spanOf, type View, viewOf, widened } from './logic/view.ts';
 
-const placeNames: Record<Axis, string> = { step: 'step', epoch: 'epoch', time: 'after' };
-const placeFormats: Record<Axis, (place: number) => string> = {
-  step: grouped,
-  epoch: (epoch) => String(Number(epoch.toFixed(2))),
-  time: (seconds) => (seconds < 60 ? `${Number(seconds.toFixed(1))} s` : duration(seconds)),
+const epochOf = (epoch: number): string => String(Number(epoch.toFixed(2)));
+const timeOf = (seconds: number): string =>
+  seconds < 60 ? `${Number(seconds.toFixed(1))} s` : duration(seconds);
+
+const places: Record<Axis, Places> = {
+  step: { head: 'step', format: grouped, say: (step) => `step ${grouped(step)}`, ticks: countTicks },
+  epoch: { head: 'epoch', format: epochOf, say: (epoch) => `epoch ${epochOf(epoch)}`, ticks: numberTicks },
+  time: {
+    head: 'time of training',
+    format: timeOf,
+    say: (seconds) => `after ${timeOf(seconds)} of training`,
+    ticks: timeTicks,
+  },
 };
 
 export class Charts {
   readonly #view: RunView;
-  readonly #loss = new Chart(byId('loss-chart'), {
-    title: 'Loss',
-    format: shortNumber,
-    range: (min, max) => [Math.max(0, min - 0.05 * (max - min)), max + 0.05 * (max - min || 1)],
-    curves: [
-      { label: 'least', colour: '--train', look: 'band' },
-      { label: 'greatest', colour: '--train', look: 'band' },
-      { label: 'raw', colour: '--train', look: 'faint' },
-      { label: 'train', colour: '--train', look: 'line' },
-      { label: 'test', colour: '--test', look: 'marked' },
-    ],
-  });
-  readonly #accuracy = new Chart(byId('accuracy-chart'), {
-    title: 'Accuracy',
-    format: (value) => percent(value),
-    formatTick: (value) => `${Number((100 * value).toFixed(1))} %`,
-    range: (min, max) => [
-      Math.max(0, min - 0.1 * (max - min || 0.1)),
-      Math.min(1, max + 0.1 * (max - min || 0.1)),
-    ],
-    curves: [
-      { label: 'raw', colour: '--train', look: 'faint' },
-      { label: 'train', colour: '--train', look: 'line' },
-      { label: 'test', colour: '--test', look: 'marked' },
-    ],
-  });
-  readonly #speed = new Chart(byId('speed-chart'), {
-    title: 'Samples per second',
-    format: (speed) => (speed < 100 ? shortNumber(speed) : grouped(speed)),
-    range: (_, max) => [0, 1.1 * (max || 1)],
-    curves: [
-      { label: 'raw', colour: '--speed', look: 'faint' },
-      { label: 'samples/s', colour: '--speed', look: 'line' },
-    ],
-  });
-  #axis: Axis = 'step';
-  #weight = 0;
-  #isLogarithmic = false;
+  readonly #deeds: ChartDeeds = {
+    point: (at, by) => this.#point(at, by),
+    zoom: (from, to) => this.#zoomTo(viewOf(this.#places, [from, to])),
+    zoomBy: (factor, around) => {
+      const view = this.#shown;
+      if (view !== null) this.#zoomTo(widened(view, around, factor, this.#rows.length));
+    },
+    showAll: () => this.#zoomTo(null),
+  };
+  readonly #loss = new Chart(
+    byId('loss-chart'),
+    {
+      title: 'Loss',
+      format: shortNumber,
+      ticks: numberTicks,
+      range: (min, max) => {
+        const margin = 0.05 * spread(min, max, max);
+        return [Math.max(0, min - margin), max + margin];
+      },
+      curves: [
+        { label: 'train, least of a step', colour: '--train', look: 'band' },
+        { label: 'train, greatest of a step', colour: '--train', look: 'band' },
+        { label: 'train', colour: '--train', look: 'faint' },
+        { label: 'train (smoothed)', colour: '--train', look: 'line' },
+        { label: 'test', colour: '--test', look: 'marked' },
+      ],
+    },
+    this.#deeds,
+  );
+  readonly #accuracy = new Chart(
+    byId('accuracy-chart'),
+    {
+      title: 'Accuracy',
+      format: (value) => percent(value),
+      ticks: percentTicks,
+      range: (min, max) => {
+        const margin = 0.1 * spread(min, max, 0.1);
+        return [Math.max(0, min - margin), Math.min(1, max + margin)];
+      },
+      curves: [
+        { label: 'train', colour: '--train', look: 'faint' },
+        { label: 'train (smoothed)', colour: '--train', look: 'line' },
+        { label: 'test', colour: '--test', look: 'marked' },
+      ],
+    },
+    this.#deeds,
+  );
+  readonly #speed = new Chart(
+    byId('speed-chart'),
+    {
+      title: 'Samples per second',
+      format: (speed) => (speed < 100 ? shortNumber(speed) : grouped(speed)),
+      ticks: amountTicks,
+      range: (_, max) => [0, 1.2 * (max || 1)],
+      curves: [
+        { label: 'samples/s', colour: '--speed', look: 'faint' },
+        { label: 'smoothed', colour: '--speed', look: 'line' },
+      ],
+    },
+    this.#deeds,
+  );
+  readonly #choices: () => ChartChoices;
+  #rows: readonly Row[] = [];
+  // In steps, which stay what they are whatever the axis is, and however few points there are:
+  #pointed: number | null = null;
+  #zoom: readonly [from: number, to: number] | null = null;
+  #pointedBy: 'mouse' | 'keys' = 'mouse';
 
   constructor(view: RunView) {
     this.#view = view;
-    const slider = byId('smoothing') as HTMLInputElement;
-    const logarithmic = byId('logarithmic') as HTMLInputElement;
-    const takeSettings = (): void => {
-      this.#weight = Number(slider.value);
-      byId('smoothing-value').textContent = this.#weight.toFixed(2);
-      this.#isLogarithmic = logarithmic.checked;
-      const chosen = document.querySelector<HTMLInputElement>('input[name=axis]:checked')?.value;
-      this.#axis = axes.find((axis) => axis === chosen) ?? 'step';
-    };
-    for (const input of [slider, logarithmic, ...document.querySelectorAll('input[name=axis]')]) {
-      input.addEventListener('input', () => {
-        takeSettings();
-        this.show();
-      });
-    }
-    takeSettings();
+    this.#choices = chartControls(() => this.show());
     onTheme(() => {
-      for (const chart of [this.#loss, this.#accuracy, this.#speed]) chart.restyle();
+      for (const chart of this.#all) chart.restyle();
     });
   }
 
   show(): void {
-    const axis = this.#axis;
+    const { axis, weight, isLogarithmic } = this.#choices();
     const rows = joined(this.#view.points, this.#view.epochs, axis);
-    const placed = {
-      places: rows.map(({ place }) => place),
-      placeName: placeNames[axis],
-      formatPlace: placeFormats[axis],
-    };
-    const raw = rows.map(({ step }) => step?.loss ?? null);
+    this.#rows = rows;
+    const steps = this.#steps;
+    const view = this.#shown;
+    const isZoomed = view !== null && view[1] - view[0] + 1 < rows.length;
+    // The first tenth is far from all that follows; with all of it in the picture nobody could tell 98 % from 99.
+    const settled: View | null = view === null || isZoomed ? view : [Math.floor(rows.length / 10), view[1]];
+    const at = this.#pointed === null ? null : nearest(steps, this.#pointed);
+    const placed = { axis: places[axis], places: this.#places, view, isZoomed, at };
+    // By thousandths of what there is, so that a curve is as smooth however many steps a point has.
+    const reference = Math.max(1, (steps.at(-1) ?? 0) / 1000);
+    const smooth = (values: readonly (number | null)[]) => smoothed(values, steps, weight, reference);
+
+    const losses = rows.map(({ step }) => step?.loss ?? null);
+    const testLosses = rows.map(({ epoch }) => epoch?.testLoss ?? null);
     this.#loss.show({
       ...placed,
-      isLogarithmic: this.#isLogarithmic,
+      isLogarithmic,
+      span: spanOf([losses, testLosses], settled),
       values: [
         rows.map(({ step }) => step?.lossMin ?? null),
         rows.map(({ step }) => step?.lossMax ?? null),
-        raw,
-        smoothed(raw, this.#weight),
-        rows.map(({ epoch }) => epoch?.testLoss ?? null),
+        losses,
+        smooth(losses),
+        testLosses,
       ],
     });
     const accuracies = rows.map(({ step }) => step?.accuracy ?? null);
-    const values = [
-      accuracies,
-      smoothed(accuracies, this.#weight),
-      rows.map(({ epoch }) => epoch?.testAccuracy ?? null),
-    ];
-    this.#accuracy.show({ ...placed, values, floor: leastAfterStart(values.slice(1)) });
+    const shares = [accuracies, smooth(accuracies), rows.map(({ epoch }) => epoch?.testAccuracy ?? null)];
+    const [least] = spanOf(shares.slice(1), settled) ?? [0];
+    const [, most] = spanOf(shares, settled) ?? [0, 1];
+    this.#accuracy.show({ ...placed, values: shares, span: [least, most] });
     const speeds = rows.map(speedOf);
-    this.#speed.show({ ...placed, values: [speeds, smoothed(speeds, this.#weight)] });
+    const steady = smooth(speeds);
+    this.#speed.show({ ...placed, values: [speeds, steady], span: spanOf([steady], settled) });
+  }
+
+  get #all(): readonly Chart[] {
+    return [this.#loss, this.#accuracy, this.#speed];
+  }
+
+  get #steps(): number[] {
+    return this.#rows.map((row) => (row.step ?? row.epoch)?.step ?? 0);
+  }
+
+  get #places(): number[] {
+    return this.#rows.map(({ place }) => place);
+  }
+
+  get #shown(): View | null {
+    return viewOf(this.#steps, this.#zoom);
+  }
+
+  #point(at: number | null, by: 'mouse' | 'keys'): void {
+    // The mouse that goes takes nothing away from the keys, nor the other way round.
+    if (at === null && by !== this.#pointedBy) return;
+    this.#pointedBy = by;
+    this.#pointed = at === null ? null : (this.#steps[at] ?? null);
+    for (const chart of this.#all) chart.point(at);
+  }
+
+  #zoomTo(view: View | null): void {
+    const steps = this.#steps;
+    const isPart = view !== null && view[1] - view[0] + 1 < steps.length;
+    this.#zoom = isPart ? [steps[view[0]], steps[view[1]]] : null;
+    this.show();
   }
 }
 
@@ -114,9 +178,7 @@ function speedOf({ step, epoch }: Row): number | null {
   return step?.samplesPerSecond ?? epoch?.samplesPerSecond ?? null;
 }
 
-/** The first tenth climbs from nearly nothing; with all of it in the picture nobody could tell 98 % from 99. */
-function leastAfterStart(curves: readonly (readonly (number | null)[])[]): number | null {
-  const late = curves.flatMap((values) => values.slice(Math.floor(values.length / 10)));
-  const known = late.filter((value) => value !== null);
-  return known.length === 0 ? null : Math.min(...known);
+/** How far apart two values are; something else for what is one value but for rounding. */
+function spread(min: number, max: number, alone: number): number {
+  return max - min > 1e-9 * max ? max - min : alone;
 }

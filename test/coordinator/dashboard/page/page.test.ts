@@ -197,10 +197,10 @@ t.test('a page', async (t) => {
     const [first, second] = shownPoints(16, 8);
     t.equal(
       await heard.textContent(),
-      `step 8: raw ${first.loss.toPrecision(4)}, train ${first.loss.toPrecision(4)}, test –`,
+      `step 8: train ${first.loss.toPrecision(4)}, train (smoothed) ${first.loss.toPrecision(4)}, test –`,
     );
     await page.keyboard.press('ArrowRight');
-    t.match(await heard.textContent(), `step 16: raw ${second.loss.toPrecision(4)}`);
+    t.match(await heard.textContent(), `step 16: train ${second.loss.toPrecision(4)}`);
     await page.keyboard.press('End');
     t.match(await heard.textContent(), /^step 4,312: .* test 0\.1214$/);
 
