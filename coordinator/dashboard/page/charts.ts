@@ -96,6 +96,7 @@ export class Charts {
   #pointed: number | null = null;
   #zoom: readonly [from: number, to: number] | null = null;
   #pointedBy: 'mouse' | 'keys' = 'mouse';
+  #recipeId: string | null = null;
 
   constructor(view: RunView) {
     this.#view = view;
@@ -106,6 +107,8 @@ export class Charts {
   }
 
   show(): void {
+    const recipeId = this.#view.facts?.recipeId ?? null;
+    if (recipeId !== this.#recipeId) [this.#recipeId, this.#zoom] = [recipeId, null]; // another run has other steps
     const { axis, weight, isLogarithmic } = this.#choices();
     const rows = joined(this.#view.points, this.#view.epochs, axis);
     this.#rows = rows;

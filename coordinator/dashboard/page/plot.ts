@@ -68,7 +68,7 @@ function optionsOf(settings: PlotSettings): Omit<uPlot.Options, 'width' | 'heigh
       y: isLogarithmic ? { distr: 3 } : { distr: 1, range: (_, min, max) => range(min ?? 0, max ?? 1) },
     },
     axes: [
-      { ...axis, size: 26, space: placeTicks.room ?? 70, ...tickOptions(placeTicks) },
+      { ...axis, size: 26, space: placeTicks.room ?? 60, ...tickOptions(placeTicks) },
       { ...axis, size: widthOf, ...tickOptions(isLogarithmic ? powerTicks : valueTicks) },
     ],
     series: [{}, ...curves.map(seriesOf)],
