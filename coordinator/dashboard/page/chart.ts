@@ -1,12 +1,11 @@
 /** A chart with its legend, its readout by mouse and keyboard, and its table. */
-import uPlot from 'uplot';
 import { announce } from './announce.ts';
 import { element, setText, svgElement } from './elements.ts';
 import { KeptTable } from './kept-table.ts';
 import { thinnedPlaces } from './logic/thinning.ts';
 import { countTicks, type Ticks } from './logic/ticks.ts';
 import { extent, type View } from './logic/view.ts';
-import { type Curve, plotOptions } from './plot.ts';
+import { type Curve, newPlot, type Plot, type PlotData } from './plot.ts';
 
 export interface ChartSettings {
   readonly title: string;
@@ -68,7 +67,7 @@ export class Chart {
   readonly #values: (HTMLElement | null)[];
   readonly #details = element('details', { class: 'as-table' }, element('summary', {}, 'Table'));
   readonly #table: KeptTable;
-  #chart: uPlot | null = null;
+  #chart: Plot | null = null;
   #data = noData;
   #tableAt = Number.NEGATIVE_INFINITY;
 
@@ -125,19 +124,17 @@ export class Chart {
   restyle(): void {
     const { curves, range, ticks } = this.#settings;
     const { isLogarithmic = false, axis } = this.#data;
-    const options = plotOptions({
+    const plotted = {
       curves,
       placeTicks: axis.ticks,
       valueTicks: ticks,
       isLogarithmic,
-      range: (min, max) => range(...(this.#data.span ?? [min, max])),
+      range: (min: number, max: number) => range(...(this.#data.span ?? [min, max])),
       onDrag: this.#deeds.zoom,
       onDoubleClick: this.#deeds.showAll,
-    });
-    const width = Math.max(1, this.#plot.clientWidth);
-    const height = Math.max(1, this.#plot.clientHeight);
+    };
     this.#chart?.destroy();
-    const made = new uPlot({ ...options, width, height }, this.#aligned(), this.#plot);
+    const made = newPlot(plotted, this.#aligned(), this.#plot);
     this.#chart = made;
     made.over.addEventListener('mousemove', ({ movementX, movementY }) => {
       // Where the mouse was still, it was the page that moved.
@@ -149,7 +146,7 @@ export class Chart {
     this.#setView(made);
   }
 
-  #aligned(): uPlot.AlignedData {
+  #aligned(): PlotData {
     const { places, values, isLogarithmic } = this.#data;
     const drawn = this.#settings.curves.map((_, i) => {
       const list = values[i] ?? [];
@@ -159,7 +156,7 @@ export class Chart {
     return [[...places], ...drawn];
   }
 
-  #setView(chart: uPlot): void {
+  #setView(chart: Plot): void {
     const [min, max] = extent(this.#data.places, this.#data.view);
     chart.setScale('x', { min, max });
     this.#setCursor();

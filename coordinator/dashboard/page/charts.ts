@@ -4,15 +4,17 @@ import { type ChartChoices, chartControls } from './chart-controls.ts';
 import { onTheme } from './colours.ts';
 import { byId } from './elements.ts';
 import { type Axis, joined, type Row } from './logic/curves.ts';
-import { duration, grouped, percent, shortNumber } from './logic/format.ts';
+import { duration, grouped, milliseconds, percent, shortNumber } from './logic/format.ts';
 import type { RunView } from './logic/run-view.ts';
 import { smoothed } from './logic/smoothing.ts';
 import { amountTicks, countTicks, numberTicks, percentTicks, timeTicks } from './logic/ticks.ts';
 import { nearest, spanOf, type View, viewOf, widened } from './logic/view.ts';
 
 const epochOf = (epoch: number): string => String(Number(epoch.toFixed(2)));
-const timeOf = (seconds: number): string =>
-  seconds < 60 ? `${Number(seconds.toFixed(1))} s` : duration(seconds);
+const timeOf = (seconds: number): string => {
+  if (seconds < 1) return milliseconds(1000 * seconds);
+  return seconds < 60 ? `${Number(seconds.toFixed(1))} s` : duration(seconds);
+};
 
 const places: Record<Axis, Places> = {
   step: { head: 'step', format: grouped, say: (step) => `step ${grouped(step)}`, ticks: countTicks },
@@ -94,6 +96,7 @@ export class Charts {
   #pointed: number | null = null;
   #zoom: readonly [from: number, to: number] | null = null;
   #pointedBy: 'mouse' | 'keys' = 'mouse';
+  #recipeId: string | null = null;
 
   constructor(view: RunView) {
     this.#view = view;
@@ -104,6 +107,8 @@ export class Charts {
   }
 
   show(): void {
+    const recipeId = this.#view.facts?.recipeId ?? null;
+    if (recipeId !== this.#recipeId) [this.#recipeId, this.#zoom] = [recipeId, null]; // another run has other steps
     const { axis, weight, isLogarithmic } = this.#choices();
     const rows = joined(this.#view.points, this.#view.epochs, axis);
     this.#rows = rows;
@@ -134,7 +139,8 @@ export class Charts {
     });
     const accuracies = rows.map(({ step }) => step?.accuracy ?? null);
     const shares = [accuracies, smooth(accuracies), rows.map(({ epoch }) => epoch?.testAccuracy ?? null)];
-    const [least] = spanOf(shares.slice(1), settled) ?? [0];
+    // Single steps are often far below; they may leave the picture once there are many.
+    const [least] = spanOf(rows.length < 30 ? shares : shares.slice(1), settled) ?? [0];
     const [, most] = spanOf(shares, settled) ?? [0, 1];
     this.#accuracy.show({ ...placed, values: shares, span: [least, most] });
     const speeds = rows.map(speedOf);

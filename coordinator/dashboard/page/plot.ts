@@ -1,5 +1,5 @@
 /** How uPlot draws a chart. */
-import type uPlot from 'uplot';
+import uPlot from 'uplot';
 import { colour } from './colours.ts';
 import { powerTicks, type Ticks } from './logic/ticks.ts';
 
@@ -23,14 +23,23 @@ export interface PlotSettings {
   readonly onDoubleClick: () => void;
 }
 
+export type Plot = uPlot;
+export type PlotData = uPlot.AlignedData;
+
 const font = '11px system-ui, sans-serif';
 /** Of a mark to the next one, at least: nearer ones are a band. */
 const markRoom = 12;
 /** A few points are more than a curve through them; one alone is no curve at all. */
 const fewPoints = 30;
 
-/** Of a plot without data and size. */
-export function plotOptions(settings: PlotSettings): uPlot.Options {
+/** A plot that fills an element; what part of its places it shows is still to be said. */
+export function newPlot(settings: PlotSettings, data: PlotData, place: HTMLElement): Plot {
+  const width = Math.max(1, place.clientWidth);
+  const height = Math.max(1, place.clientHeight);
+  return new uPlot({ ...optionsOf(settings), width, height }, data, place);
+}
+
+function optionsOf(settings: PlotSettings): Omit<uPlot.Options, 'width' | 'height'> {
   const { curves, placeTicks, valueTicks, isLogarithmic, range } = settings;
   const axis = {
     stroke: colour('--muted'),
@@ -40,8 +49,6 @@ export function plotOptions(settings: PlotSettings): uPlot.Options {
     gap: 4,
   };
   return {
-    width: 1,
-    height: 1,
     legend: { show: false },
     padding: [8, 22, 0, 0],
     cursor: {
@@ -61,7 +68,7 @@ export function plotOptions(settings: PlotSettings): uPlot.Options {
       y: isLogarithmic ? { distr: 3 } : { distr: 1, range: (_, min, max) => range(min ?? 0, max ?? 1) },
     },
     axes: [
-      { ...axis, size: 26, space: placeTicks.room ?? 70, ...tickOptions(placeTicks) },
+      { ...axis, size: 26, space: placeTicks.room ?? 60, ...tickOptions(placeTicks) },
       { ...axis, size: widthOf, ...tickOptions(isLogarithmic ? powerTicks : valueTicks) },
     ],
     series: [{}, ...curves.map(seriesOf)],
