@@ -2,6 +2,14 @@
 import type { LiveRun } from '../live-run.ts';
 
 export const mostCopies = 2;
+/** Whoever takes an answer with a copy has this long, and a second for so many of its bytes. */
+const leastMs = 30_000;
+const bytesPerSecond = 2 ** 17;
+
+/** How long a copy may be on its way: one who reads ever so slowly would else keep it for ever. */
+export function copyTimeoutMs({ bytes }: ModelCopy): number {
+  return leastMs + (1000 * bytes.length) / bytesPerSecond;
+}
 
 export interface ModelCopy {
   /** Steps after which it was made. */

@@ -2,9 +2,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { classCount } from '../../shared/data/dataset.ts';
+import type { Clock } from '../../shared/wire/link.ts';
 import { answerData, answerLater, answerLine, commonHeaders } from './answers.ts';
 import type { Dashboard } from './dashboard.ts';
-import { ModelCopies } from './model-copies.ts';
+import { copyTimeoutMs, ModelCopies } from './model-copies.ts';
 import { StreamReader } from './reader.ts';
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -13,11 +14,12 @@ export type Answer = (request: IncomingMessage, response: ServerResponse) => voi
 export function dataRoutes(
   dashboard: Dashboard,
   keep: (socket: Socket) => void,
+  clock: Clock,
 ): ReadonlyMap<string, Answer> {
   const copies = new ModelCopies();
   return new Map<string, Answer>([
     ['/live', (request, response) => answerLive(dashboard, request, response, keep)],
-    ['/model', (_, response) => answerModel(dashboard, copies, response)],
+    ['/model', (_, response) => answerModel(dashboard, copies, clock, response)],
     ['/examples', (request, response) => answerExamples(dashboard, request, response)],
     ['/metrics', metricsRoute(dashboard)],
   ]);
@@ -62,13 +64,17 @@ function answerLive(
   }
 }
 
-function answerModel({ live }: Dashboard, copies: ModelCopies, response: ServerResponse): void {
+function answerModel({ live }: Dashboard, copies: ModelCopies, clock: Clock, response: ServerResponse): void {
   const copy = live === null ? null : copies.take(live);
   if (copy === null) {
     answerLater(response, 'the model cannot be copied just now');
     return;
   }
-  response.once('close', () => copies.giveBack(copy));
+  const forget = clock.after(copyTimeoutMs(copy), () => response.destroy());
+  response.once('close', () => {
+    forget();
+    copies.giveBack(copy);
+  });
   answerData(response, 'application/octet-stream', copy.bytes, { 'X-Lockstep-Steps': copy.steps });
 }
 

@@ -84,12 +84,12 @@ class SiteKeeper {
   #closing: Promise<void> | null = null;
 
   constructor(options: SiteOptions) {
-    const { listen, tls, names = [], dashboard, files = new PageFiles() } = options;
+    const { listen, tls, names = [], dashboard, files = new PageFiles(), clock = systemClock } = options;
     this.#options = options;
     const known = [listen.host, ...ownNames(), ...(tls === null ? [] : dnsNamesOf(tls.cert)), ...names];
     this.#names = new Set(known.map((name) => name.toLowerCase()));
     this.#files = files;
-    this.#data = dataRoutes(dashboard, (socket) => this.#visitors.keep(socket));
+    this.#data = dataRoutes(dashboard, (socket) => this.#visitors.keep(socket), clock);
     this.#open = openRoutes(dashboard);
     this.listener = newListener(options);
     this.listener.on('connection', (socket) => this.#visitors.add(socket));

@@ -183,6 +183,22 @@ t.test('the last eight timelines are told, as far as they fit', (t) => {
   t.end();
 });
 
+t.test('what a worker did is forgotten once it is not told of any more', (t) => {
+  const { clock, live, dashboard } = played();
+  const reader = joined(dashboard);
+  const tell = (shards: number | null) => {
+    live.workersNow = shards === null ? [] : [{ ...aWorker, shards }];
+    clock.advance(tellMs);
+    return last(reader, 'now')?.workers[0]?.samplesPerSecond;
+  };
+  for (let i = 1; i <= 10; i++) tell(7 * i);
+  t.equal(tell(77), 200);
+  t.equal(tell(null), undefined);
+  t.equal(tell(84), 0, 'it begins anew');
+  t.equal(tell(91), 200);
+  t.end();
+});
+
 t.test('how fast each worker is: on average at first, then what it does', (t) => {
   const { clock, live, dashboard } = played();
   // 7 shards of an epoch are 100 samples.

@@ -6,6 +6,7 @@ import { mostConnections } from '../../../coordinator/dashboard/visitors.ts';
 import { newIdentity } from '../../helpers/certificates.ts';
 import { FeedReader, fetched, playedSite, siteToken } from '../../helpers/dashboard.ts';
 import { mostBuffered, RawSocket, soon } from '../../helpers/door.ts';
+import { ManualClock } from '../../helpers/manual-clock.ts';
 
 t.setTimeout(60_000);
 
@@ -115,6 +116,31 @@ t.test('who takes nothing of what it is sent is cut, others go on', async (t) =>
   raw.socket.resume();
   await raw.closed();
   t.ok(raw.received.length < live.vector.byteLength, 'it was cut before its end');
+});
+
+t.test('who takes a copy of the model a byte at a time does not keep it for ever', async (t) => {
+  const clock = new ManualClock();
+  const { port, live } = await playedSite(t, { clock });
+  live.vector = new Float32Array(8 * 2 ** 20);
+  const seconds = 30 + live.vector.byteLength / 2 ** 17;
+  const readers = [1, 2].map((steps) => {
+    live.steps = steps;
+    return new RawSocket(t, port).write(`GET /model HTTP/1.1\r\n${host}\r\n`);
+  });
+  for (const { socket } of readers) socket.pause();
+  await soon(() => clock.waiting === 2);
+  clock.advance(1000 * seconds - 1);
+  t.equal(clock.waiting, 2);
+  clock.advance(1);
+  for (const raw of readers) {
+    raw.socket.resume();
+    await raw.closed();
+    t.ok(raw.received.length < live.vector.byteLength, 'it was cut before its end');
+  }
+  live.steps = 3;
+  live.vector = new Float32Array(10);
+  t.equal((await fetched(port, '/model')).headers['x-lockstep-steps'], '3', 'there is room for a new one');
+  await soon(() => clock.waiting === 0);
 });
 
 for (const isSecure of [false, true]) {
