@@ -130,7 +130,16 @@ t.test('a run that goes on shows itself from its beginning, under its name', asy
   if (!hasSignals(t)) return;
   const run = join(t.testdir(), 'folder');
   const kept = endless.filter((word) => word !== '--no-run');
-  const first = launch(t, ['coordinator', ...kept, '--run', run, '--threads', '1', '--listen', '127.0.0.1:0']);
+  const first = launch(t, [
+    'coordinator',
+    ...kept,
+    '--run',
+    run,
+    '--threads',
+    '1',
+    '--listen',
+    '127.0.0.1:0',
+  ]);
   const before = await FeedReader.open(t, await portOf(first));
   await before.until(({ messages }) => messages.filter(({ type }) => type === 'epoch').length >= 3);
   first.child.kill('SIGTERM');
