@@ -61,7 +61,8 @@ export function noteStart(folder: string, run: Run, facts: StartFacts, settings:
 /** What the last start used, and what the recipe was called. */
 export function rememberStart(folder: string): Remembered {
   const first = read(folder);
-  const starts = first === null ? [] : [first, ...listOf(first.resumed)].map((start) => (isObject(start) ? start : {}));
+  const starts =
+    first === null ? [] : [first, ...listOf(first.resumed)].map((start) => (isObject(start) ? start : {}));
   const { data, keep } = starts.at(-1) ?? {};
   // The library gives none: what it goes on with is still called what it was.
   const recipeName = starts.map(({ recipeName }) => recipeName).findLast(isName) ?? null;

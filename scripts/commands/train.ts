@@ -1,10 +1,10 @@
 /** `lockstep train`, the main job, and `lockstep coordinator`: the same with workers from elsewhere. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import type { EndModel } from '../../coordinator/dashboard/feed.ts';
 import { LockstepError, oneLine, reasonOf, usageError } from '../../shared/errors.ts';
 import { kernelChoices } from '../../shared/kernels/load.ts';
 import { draftRecipe } from '../../shared/recipe/resolve.ts';
-import type { EndModel } from '../../coordinator/dashboard/feed.ts';
 import type { OpenDashboard } from '../dashboard.ts';
 import type { Invitation } from '../invitation.ts';
 import { digestOf } from '../recipes/digests.ts';

@@ -127,6 +127,49 @@ t.test(
   },
 );
 
+t.test('a run that goes on shows itself from its beginning, under its name', async (t) => {
+  if (!hasSignals(t)) return;
+  const run = join(t.testdir(), 'folder');
+  const kept = endless.filter((word) => word !== '--no-run');
+  const first = launch(t, [
+    'coordinator',
+    ...kept,
+    '--run',
+    run,
+    '--threads',
+    '1',
+    '--listen',
+    '127.0.0.1:0',
+  ]);
+  const before = await FeedReader.open(t, await portOf(first));
+  await before.until(({ messages }) => messages.filter(({ type }) => type === 'epoch').length >= 3);
+  first.child.kill('SIGTERM');
+  await first.finished;
+  // Nobody comes, so it stands where it stopped.
+  const again = ['coordinator', '--resume', run, '--threads', '0', '--listen', '127.0.0.1:0'];
+  const second = launch(t, again);
+  const reader = await FeedReader.open(t, await portOf(second));
+  const steps = jsonLines(join(run, 'log.jsonl')).filter((line) => 'samples' in line && 'step' in line);
+  await reader.until(({ messages }) => messages.some((one) => one.type === 'run' && one.points.length > 0));
+  const everything = reader.messages.findLast((message) => message.type === 'run');
+  if (everything?.type !== 'run') throw new Error('nothing was told');
+  const { points, epochs, facts, events, confusion } = everything;
+  t.equal(facts.recipeName, 'custom', 'as it was begun');
+  t.equal(points.at(-1)?.step, steps.length);
+  t.type(points.at(-1)?.accuracy, 'number');
+  t.equal(
+    points.reduce((least, { lossMin }) => Math.min(least, lossMin), Number.POSITIVE_INFINITY),
+    steps.reduce((least, { loss }) => Math.min(least, Number(loss)), Number.POSITIVE_INFINITY),
+  );
+  t.ok(epochs.length >= 3);
+  t.equal(confusion, null, 'known after the next evaluation');
+  t.match(events[0], { step: steps.length, text: /^goes on after step [\d,]+ of 4,000,000$/ });
+  const now = await reader.first('now');
+  t.match(now, { activity: 'waiting', epoch: Math.floor(steps.length / 4) + 1, secondsLeft: null });
+  second.child.kill('SIGKILL');
+  await second.finished;
+});
+
 t.test('a run that fails says so to who looks', async (t) => {
   const wild = ['--model', 'dense(30) dense(10)', '--optimizer', 'sgd(lr=1e30)', '--epochs', '1'];
   const args = ['coordinator', ...tiny, ...wild, '--no-run', '--listen', '127.0.0.1:0', '--threads', '0'];

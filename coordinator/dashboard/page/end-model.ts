@@ -11,6 +11,13 @@ export function showEndModel({ over }: RunView): void {
     false: element('strong', { class: 'other' }, 'NOT the published digest of this recipe: please report it'),
     null: '',
   }[`${isPublished}`];
-  const shown = element('p', { id: 'end-model', class: 'end-model' }, 'Weights digest ', element('code', {}, weightsDigest), ' ', verdict);
+  const shown = element(
+    'p',
+    { id: 'end-model', class: 'end-model' },
+    'Weights digest ',
+    element('code', {}, weightsDigest),
+    ' ',
+    verdict,
+  );
   byId('reason').after(shown);
 }
