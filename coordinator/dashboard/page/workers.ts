@@ -64,7 +64,7 @@ function fill(row: HTMLTableRowElement, worker: WorkerPoint, shards: number): vo
   const [rank, name, state, share, speed, delay, heard, threads, kernels] = row.cells;
   setText(rank, worker.rank === null ? '–' : String(worker.rank));
   setText(name, worker.name);
-  name.title = worker.address === null ? 'the threads of the coordinator' : `${worker.id}, ${worker.address}`;
+  name.title = placeOf(worker);
   const [label] = state.children;
   setText(label, word);
   if (label instanceof HTMLElement) label.dataset.mark = mark;
@@ -93,8 +93,15 @@ function rangeOf(lo: number, hi: number): string {
   return hi - lo === 1 ? `: ${lo}` : `: ${lo}–${hi - 1}`;
 }
 
+/** Of a worker that is gone no address is known any more, just as the threads of the coordinator have none. */
+function placeOf({ id, state, address }: WorkerPoint): string {
+  if (state === 'gone') return id;
+  return address === null ? 'the threads of the coordinator' : `${id}, ${address}`;
+}
+
 function heardOf({ silentMs, state, address }: WorkerPoint): string {
+  if (state === 'gone') return '–';
   if (address === null) return 'here';
-  if (silentMs === null || state === 'gone') return '–';
+  if (silentMs === null) return '–';
   return silentMs < 1000 ? 'now' : `${duration(silentMs / 1000)} ago`;
 }

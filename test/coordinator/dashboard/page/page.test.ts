@@ -61,6 +61,13 @@ t.test('a page', async (t) => {
       '2 s ago',
       '2',
     ]);
+    const jonas = page.locator('#workers tbody tr:nth-child(4)');
+    t.same(
+      await jonas.locator('td.number').allTextContents(),
+      ['–', '–', '–', '–', '2'],
+      'gone, so not here',
+    );
+    t.equal(await jonas.locator('th').getAttribute('title'), 'w3');
     t.equal(await page.locator('.matrix button').count(), 100);
     t.same(await texts(page, '.matrix tr:nth-child(7) button'), [
       '0',
