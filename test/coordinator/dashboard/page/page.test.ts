@@ -1,11 +1,10 @@
 /** The page of a run in a browser: what it shows, how it is used, what it does when it is cut off. */
-import type { Browser, Page } from 'playwright-core';
-import t, { type Test } from 'tap';
-import type { FeedMessage } from '../../../../coordinator/dashboard/feed.ts';
+import t from 'tap';
 import { browserFor, photograph, visit } from '../../../helpers/chromium.ts';
 import { FakeDashboard } from '../../../helpers/fake-dashboard.ts';
 import { hostileNames } from '../../../helpers/hostile-names.ts';
 import { hostileTexts } from '../../../helpers/hostile-texts.ts';
+import { settled, shown, texts } from '../../../helpers/shown-page.ts';
 import {
   busyRun,
   shownEpochs,
@@ -16,25 +15,6 @@ import {
   shownWorker,
 } from '../../../helpers/shown-run.ts';
 
-async function shown(
-  t: Test,
-  browser: Browser,
-  opening: readonly FeedMessage[],
-  token: string | null = null,
-): Promise<{ dashboard: FakeDashboard; page: Page; complaints: string[] }> {
-  const dashboard = new FakeDashboard(opening, token);
-  await dashboard.open();
-  t.teardown(() => dashboard.close());
-  return { dashboard, ...(await visit(browser, dashboard.url)) };
-}
-
-/** The texts of elements, in order. */
-const texts = (page: Page, selector: string): Promise<string[]> => page.locator(selector).allTextContents();
-
-const settled = async (page: Page, id: string, text: string | RegExp): Promise<void> => {
-  await page.locator(`#${id}`, { hasText: text }).waitFor({ state: 'attached' });
-};
-
 t.test('a page', async (t) => {
   const browser = await browserFor(t);
   if (browser === null) return;
@@ -43,7 +23,7 @@ t.test('a page', async (t) => {
     const { dashboard, page, complaints } = await shown(t, browser, busyRun());
     await settled(page, 'fact-step', '4,312');
     await settled(page, 'fact-steps', 'of 9,380');
-    t.equal(await page.title(), 'mnist · Lockstep');
+    t.equal(await page.title(), '45 % · mnist · Lockstep');
     t.same(await texts(page, '#activity'), ['training']);
     t.same(await texts(page, '#fact-epoch, #fact-loss, #fact-test, #fact-speed, #fact-workers'), [
       '5 / 10',
@@ -159,7 +139,7 @@ t.test('a page', async (t) => {
     const { dashboard, page } = await shown(t, browser, busyRun());
     await settled(page, 'live', /^live$/);
     await dashboard.close();
-    await settled(page, 'live', /^not live since \d+ s, trying again$/);
+    await settled(page, 'live', /^not live since \d\d:\d\d:\d\d, trying again$/);
     t.ok(await page.evaluate("document.body.classList.contains('not-live')"));
     await photograph(page, 'run-not-live');
     dashboard.opening = [shownRun(4_800), shownNow(4_800, [shownWorker(0)])];
@@ -185,7 +165,7 @@ t.test('a page', async (t) => {
     await dashboard.close();
     await settled(page, 'live', /^not live/);
     // By now it waits for seconds between attempts.
-    await settled(page, 'live', /^not live since [4-9] s/);
+    await settled(page, 'live-age', /^[4-9] s ago$/);
     await dashboard.open();
     await page.evaluate("dispatchEvent(new Event('online'))");
     await settled(page, 'live', /^live$/);
