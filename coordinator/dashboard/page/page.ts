@@ -22,7 +22,7 @@ const workers = new Workers();
 const timeline = new Timeline(view);
 const batchNorm = new BatchNorm(view);
 const events = new Events();
-const confusion = new ConfusionMatrix();
+const confusion = new ConfusionMatrix(view);
 let liveState: LiveState = { kind: 'connecting' };
 const head = (): void => {
   showHead(view, liveState);
@@ -41,10 +41,10 @@ const changed = redrawing<Part>(
     ['now', [showWorkers, head]],
     ['points', [() => charts.show(), head]],
     ['batchNorm', [() => batchNorm.show()]],
-    ['confusion', [() => confusion.show(view)]],
+    ['confusion', [() => confusion.show()]],
     ['timeline', [() => timeline.show()]],
     ['events', [() => events.show(view)]],
-    ['over', [() => confusion.show(view), head]],
+    ['over', [head]],
   ]),
 );
 

@@ -7,6 +7,7 @@ import { hostileTexts } from '../../../helpers/hostile-texts.ts';
 import { settled, shown, texts } from '../../../helpers/shown-page.ts';
 import {
   busyRun,
+  shownConfusion,
   shownEpochs,
   shownFacts,
   shownNow,
@@ -200,17 +201,38 @@ t.test('a page', async (t) => {
     await page.keyboard.press('Space');
     t.ok(await page.locator('#logarithmic').isChecked());
 
-    await page.locator('.matrix tr:nth-child(7) button').nth(6).focus();
+    t.equal(await page.locator('.matrix button[tabindex="0"]').count(), 1, 'one stop of the tab key');
+    await page.locator('.matrix button[tabindex="0"]').focus();
+    for (let i = 0; i < 6; i++) {
+      await page.keyboard.press('ArrowDown');
+      await page.keyboard.press('ArrowRight');
+    }
+    t.equal(await page.locator('.matrix button[tabindex="0"]').count(), 1);
     await page.keyboard.press('Enter');
     await page.locator('#examples canvas').first().waitFor();
     t.equal(await page.locator('#examples canvas').count(), 12);
-    t.equal(await heard.textContent(), '6 predicted as 6: 12 of 1,000');
+    t.equal(await heard.textContent(), '6 predicted as 6: 12 of 1,000, after step 3,752');
     await photograph(page, 'run-examples');
     const grey = await page.evaluate(
       "[...document.querySelector('#examples canvas').getContext('2d').getImageData(5, 5, 1, 1).data]",
     );
     t.same(grey, [200, 200, 200, 255]);
+    const pressed = page.locator('.matrix button[aria-pressed=true]');
+    t.same(await pressed.allTextContents(), ['1000']);
+
+    t.comment('the next evaluation brings other examples, and says nothing of it');
+    dashboard.examples.set('6,6', { epoch: 5, step: 4690, count: 999, samples });
+    dashboard.tell({ type: 'confusion', confusion: shownConfusion(5) });
+    await settled(page, 'examples', '6 predicted as 6: 12 of 999, after step 4,690');
+    await settled(page, 'confusion-note', 'after step 4,690');
+    t.equal(await heard.textContent(), '6 predicted as 6: 12 of 1,000, after step 3,752');
     t.same(complaints, []);
+
+    dashboard.tell({ type: 'over', how: 'finished', reason: '' });
+    await settled(page, 'live', 'the run is over');
+    await dashboard.close();
+    await page.keyboard.press('Enter');
+    await settled(page, 'examples', 'The run is over: examples can be had only while');
   });
 
   await t.test('draws nothing while it is hidden, and everything when it is seen again', async (t) => {
