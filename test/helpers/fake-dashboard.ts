@@ -43,6 +43,8 @@ export class FakeDashboard {
   model: { readonly steps: number; readonly flat: Float32Array } | null = null;
   /** What `/examples` answers, by `label,prediction`. */
   readonly examples = new Map<string, unknown>();
+  /** Paths that cannot be answered just now, and the line that says why. */
+  readonly refusals = new Map<string, string>();
   /** Paths that were asked for, in order, queries left out. */
   readonly requests: string[] = [];
   readonly #token: string | null;
@@ -81,7 +83,18 @@ export class FakeDashboard {
   }
 
   tell(...messages: readonly FeedMessage[]): void {
-    for (const reader of this.#readers) reader.write(textOf(messages));
+    this.write(textOf(messages));
+  }
+
+  /** Writes what need not be a message. */
+  write(text: string): void {
+    for (const reader of this.#readers) reader.write(text);
+  }
+
+  /** Waits until a reader has gone. */
+  async nextLeave(): Promise<void> {
+    const [reader] = this.#readers;
+    if (reader !== undefined) await once(reader, 'close');
   }
 
   /** Ends all answers. */
@@ -98,7 +111,10 @@ export class FakeDashboard {
     this.requests.push(pathname);
     const file = servedFiles.get(pathname);
     const headers = headersFor(pathname);
-    if (file !== undefined) {
+    const refusal = this.refusals.get(pathname);
+    if (refusal !== undefined) {
+      response.writeHead(503, { ...headers, 'Retry-After': '1' }).end(`${refusal}\n`);
+    } else if (file !== undefined) {
       response.writeHead(200, { ...headers, 'Content-Type': file[1] }).end(readServed(file[0]));
     } else if (this.#token !== null && request.headers.authorization !== `Bearer ${this.#token}`) {
       response.writeHead(401, headers).end('no token\n');

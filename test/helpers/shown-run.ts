@@ -202,6 +202,9 @@ export function shownRun(done: number, change: Partial<Of<'run'>> = {}): Of<'run
   };
 }
 
+/** What is not known of a worker that is gone. */
+const gone = { address: null, rank: null, share: null, silentMs: null, delayMs: null } as const;
+
 /** In the middle of training, with workers in every state. */
 export function busyRun(): FeedMessage[] {
   const done = 4_312;
@@ -209,7 +212,7 @@ export function busyRun(): FeedMessage[] {
     shownWorker(0),
     shownWorker(1, { state: 'late', delayMs: 812, silentMs: 1_900, samplesPerSecond: 2_114 }),
     shownWorker(2, { silentMs: 4_300 }),
-    shownWorker(3, { rank: null, state: 'gone', share: null, silentMs: null, delayMs: null }),
+    shownWorker(3, { ...gone, state: 'gone' }),
   ];
   const timed = workers.slice(0, 3);
   return [

@@ -1,6 +1,7 @@
 /** Running means and variances of batch normalisation: how they are spread, layer by layer. */
 import type { BatchNormPoint } from '../feed.ts';
-import { byId, cell, element, scrolling, setText, svgElement, table } from './elements.ts';
+import { byId, element, setText, svgElement } from './elements.ts';
+import { KeptTable } from './kept-table.ts';
 import { grouped, shortNumber } from './logic/format.ts';
 import { type Histogram, histogram } from './logic/histogram.ts';
 import type { RunView } from './logic/run-view.ts';
@@ -13,11 +14,13 @@ export class BatchNorm {
   readonly #view: RunView;
   readonly #figures = element('div', { class: 'figures' });
   readonly #details = element('details', { class: 'as-table' }, element('summary', {}, 'Table'));
-  readonly #table = element('div');
+  readonly #table = new KeptTable('Running statistics');
+  /** Of the statistics that are drawn. */
+  #drawn: RunView['batchNorm'] = null;
 
   constructor(view: RunView) {
     this.#view = view;
-    this.#details.append(this.#table);
+    this.#details.append(this.#table.element);
     byId('batch-norm').append(this.#figures, this.#details);
     this.#details.addEventListener('toggle', () => this.#fillTable());
   }
@@ -29,7 +32,9 @@ export class BatchNorm {
     byId('batch-norm-panel').hidden = batchNorm !== null && layers.length === 0;
     byId('batch-norm').classList.toggle('empty', batchNorm === null);
     setText(byId('batch-norm-note'), batchNorm === null ? '' : `after step ${grouped(batchNorm.step)}`);
-    this.#figures.replaceChildren(...layers.flatMap(figuresOf));
+    if (batchNorm === this.#drawn) return;
+    this.#drawn = batchNorm;
+    this.#figures.replaceChildren(...layers.map(figuresOf));
     this.#fillTable();
   }
 
@@ -38,25 +43,23 @@ export class BatchNorm {
     const rows = (this.#view.batchNorm?.layers ?? []).flatMap(({ layer, mean, variance }) =>
       [['mean', mean] as const, ['variance', variance] as const].map(([name, values]) => {
         const spread = histogram(values, 1);
-        const numbers = spread === null ? [] : [spread.min, spread.median, spread.max];
-        return [
-          cell(`layer ${layer} running ${name}`, 'name'),
-          cell(grouped(values.length), 'number'),
-          ...numbers.map((value) => cell(shortNumber(value), 'number')),
-        ];
+        const numbers =
+          spread === null ? ['–', '–', '–'] : [spread.min, spread.median, spread.max].map(shortNumber);
+        return [`layer ${layer} running ${name}`, grouped(values.length), ...numbers];
       }),
     );
-    const title = 'Running statistics';
-    const heads = ['of', 'channels', 'least', 'median', 'greatest'];
-    this.#table.replaceChildren(scrolling(title, table(title, heads, rows)));
+    this.#table.fill('Running statistics', ['of', 'channels', 'least', 'median', 'greatest'], rows);
   }
 }
 
-function figuresOf({ layer, mean, variance }: BatchNormPoint): HTMLElement[] {
-  return [
+/** Mean and variance of a layer stand side by side. */
+function figuresOf({ layer, mean, variance }: BatchNormPoint): HTMLElement {
+  return element(
+    'div',
+    { class: 'pair' },
     figureOf(`Layer ${layer}, running mean`, '--train', histogram(mean, bins)),
     figureOf(`Layer ${layer}, running variance`, '--test', histogram(variance, bins)),
-  ];
+  );
 }
 
 function figureOf(title: string, colourName: string, spread: Histogram | null): HTMLElement {

@@ -1,7 +1,7 @@
 /** The page on which a digit is drawn, and the current model says what it is. */
 import { toSample } from '../../../shared/images/digit.ts';
 import type { Prediction } from '../../../shared/predictor.ts';
-import { takeToken } from './access.ts';
+import { reasonOf, takeToken } from './access.ts';
 import { announce } from './announce.ts';
 import { byId, setText } from './elements.ts';
 import { showHead, showLive } from './head.ts';
@@ -21,15 +21,26 @@ const view = new RunView();
 const probabilities = new Probabilities();
 const saved = new SavedSample();
 const weights = new Weights(() => predict());
-const pad = new Pad(byId('pad-place'), predict, () => {
+const pad = new Pad(byId('pad-place'), drawn, () => {
   refresh();
   rest();
 });
+let liveState: LiveState = { kind: 'connecting' };
+/** True where the run is over and the model with which it ended could not be had. */
+let hasMissedLast = false;
 let isDue = false;
 let resting: ReturnType<typeof setTimeout> | undefined;
 let last: Prediction | null = null;
+/** What was looked at last: most models come while nobody draws. */
+let sample: Uint8Array | null = null;
+let isDrawnAnew = false;
 
 byId('clear').addEventListener('click', () => pad.clear());
+
+function drawn(): void {
+  isDrawnAnew = true;
+  predict();
+}
 
 /** Looks at the drawing with the weights that are here, once a frame. */
 function predict(): void {
@@ -37,18 +48,23 @@ function predict(): void {
   isDue = true;
   requestAnimationFrame(() => {
     isDue = false;
-    const { predictor, steps } = weights;
-    setText(byId('after'), steps === null ? 'waiting for the model' : `after step ${grouped(steps)}`);
-    if (pad.drawing.isEmpty) {
-      saved.show(null);
-      last = null;
-    } else {
-      const sample = toSample(pad.drawing.image, 'digit');
+    const { predictor } = weights;
+    showAge();
+    if (isDrawnAnew) {
+      isDrawnAnew = false;
+      sample = pad.drawing.isEmpty ? null : toSample(pad.drawing.image, 'digit');
       saved.show(sample);
-      last = predictor === null ? null : predictor.predict(sample)[0];
     }
+    last = sample === null || predictor === null ? null : predictor.predict(sample)[0];
     probabilities.show(last);
   });
+}
+
+/** Says of which step the weights are. */
+function showAge(): void {
+  const { steps } = weights;
+  const note = hasMissedLast ? ', not the last model: that one could not be had' : '';
+  setText(byId('after'), steps === null ? 'waiting for the model' : `after step ${grouped(steps)}${note}`);
 }
 
 function rest(): void {
@@ -58,38 +74,51 @@ function rest(): void {
   }, restMs);
 }
 
+/** Has the newest weights fetched; what cannot be had now is tried again within a second. */
 function refresh(): void {
-  // What cannot be had now is tried again within a second; how old the weights are is said all the time.
-  weights.refresh(view.now?.step ?? null).catch((error: unknown) => showProblem(error));
+  const { facts, now } = view;
+  // Once the run is over nobody answers any more.
+  if (document.hidden || facts === null || liveState.kind !== 'live') return;
+  weights
+    .prepare(facts)
+    .then(() => weights.refresh(now?.step ?? null))
+    .catch(showProblem);
 }
 
 function showProblem(error: unknown): void {
   if (weights.steps !== null) return; // the last model still answers
-  setText(
-    byId('after'),
-    `the model cannot be had just now (${error instanceof Error ? error.message : error})`,
-  );
+  setText(byId('after'), `the model cannot be had just now (${reasonOf(error)})`);
 }
 
-let liveState: LiveState = { kind: 'connecting' };
+async function fetchLast(): Promise<void> {
+  const { facts } = view;
+  if (facts === null) return;
+  try {
+    await weights.prepare(facts);
+    await weights.fetchLast();
+  } catch (error) {
+    hasMissedLast = view.over !== null;
+    showAge();
+    showProblem(error);
+  }
+}
+
 setInterval(() => {
   showLive(liveState);
-  if (!document.hidden && liveState.kind !== 'lost') refresh();
+  refresh();
 }, 1000);
 void new Live(
   (message) => {
     view.take(message);
-    if (message.type === 'run') {
-      weights
-        .prepare(message.facts)
-        .then(refresh)
-        .catch((error: unknown) => showProblem(error));
-    }
-    if (message.type === 'over') weights.fetchLast().catch((error: unknown) => showProblem(error));
-    if (message.type === 'run' || message.type === 'now' || message.type === 'over') showHead(view);
+    if (message.type === 'run') hasMissedLast = false;
+    if (message.type === 'over') void fetchLast();
+    if (message.type === 'run' || message.type === 'now' || message.type === 'over')
+      showHead(view, liveState);
   },
   (state) => {
     liveState = state;
     showLive(state);
+    showHead(view, state);
+    refresh();
   },
 ).follow();

@@ -1,13 +1,14 @@
 /** The head of the page: what runs, whether this is live, how far it is. */
 import { byId, setText } from './elements.ts';
 import type { LiveState } from './live.ts';
-import { duration } from './logic/format.ts';
+import { clock, duration, wholePercent } from './logic/format.ts';
 import type { Over, RunView } from './logic/run-view.ts';
 
 /** A word for the activity, and what its dot looks like. */
-function activityOf({ now, over }: RunView): { word: string; mark: string } {
+function activityOf({ now, over }: RunView, { kind }: LiveState): { word: string; mark: string } {
   if (over !== null) return endOf(over);
-  if (now === null) return { word: 'connecting', mark: 'new' };
+  if (now === null) return { word: kind === 'waiting' ? 'waiting' : 'connecting', mark: 'new' };
+  if (kind === 'lost') return { word: `was ${now.activity}`, mark: 'past' };
   switch (now.activity) {
     case 'waiting':
       return { word: now.waitingFor ?? 'waiting', mark: 'warning' };
@@ -34,14 +35,19 @@ function endOf({ how }: Over): { word: string; mark: string } {
   }
 }
 
-export function showHead(view: RunView): void {
+/** True where what is shown is how it was: the run is over, or nothing is heard of it. */
+export function isPast({ over }: RunView, { kind }: LiveState): boolean {
+  return over !== null || kind === 'over' || kind === 'lost';
+}
+
+export function showHead(view: RunView, state: LiveState): void {
   const { facts, over } = view;
   if (facts !== null) {
     setText(byId('recipe-name'), facts.recipeName);
     setText(byId('recipe-id'), facts.recipeId.slice(0, 8));
     byId('recipe-id').title = facts.recipeId;
   }
-  const { word, mark } = activityOf(view);
+  const { word, mark } = activityOf(view, state);
   setText(byId('activity'), word);
   byId('activity').dataset.mark = mark;
   const reason = over !== null && over.how !== 'finished' ? over.reason : '';
@@ -49,19 +55,38 @@ export function showHead(view: RunView): void {
   byId('reason').hidden = reason === '';
 }
 
+/** Names the tab after how far the run is, or what it does instead of training. */
+export function showTitle(view: RunView, state: LiveState): void {
+  const { facts, now, over } = view;
+  if (facts === null) return;
+  const isTraining = over === null && now !== null && now.activity !== 'waiting' && state.kind !== 'lost';
+  const how = isTraining ? wholePercent(now.step, facts.epochs * facts.steps) : activityOf(view, state).word;
+  document.title = `${state.kind === 'lost' && over === null ? 'not live' : how} · ${facts.recipeName} · Lockstep`;
+}
+
 /** Says whether what is shown is what is. Called every second, too: time passes while nothing comes. */
 export function showLive(state: LiveState): void {
   const target = byId('live');
-  const text = {
-    connecting: () => 'connecting',
-    live: () => 'live',
-    over: () => 'the run is over',
-    lost: () =>
-      state.kind === 'lost'
-        ? `not live since ${duration((Date.now() - state.sinceMs) / 1000)}, trying again`
-        : '',
-  }[state.kind]();
-  setText(target, text);
+  setText(target, liveText(state));
   target.dataset.state = state.kind;
+  // Apart from the status, which would be read aloud every second.
+  const age = state.kind === 'lost' ? `${duration((Date.now() - state.sinceMs) / 1000)} ago` : '';
+  setText(byId('live-age'), age);
   document.body.classList.toggle('not-live', state.kind === 'lost');
+}
+
+function liveText(state: LiveState): string {
+  switch (state.kind) {
+    case 'connecting':
+    case 'live':
+      return state.kind;
+    case 'waiting':
+      return `waiting: ${state.reason}`;
+    case 'over':
+      return 'the run is over';
+    case 'lost':
+      return `not live since ${clock(state.sinceMs)}, trying again`;
+    default:
+      return state satisfies never;
+  }
 }

@@ -16,11 +16,11 @@ export class KeptTable {
 
   /** @param rows texts by column, the first of which names the row */
   fill(caption: string, heads: readonly string[], rows: readonly (readonly string[])[]): void {
-    if (this.isBeingRead) return;
+    const body = this.#table.tBodies[0];
+    if (body.rows.length > 0 && this.isBeingRead) return;
     const { caption: title, tHead } = this.#table;
     if (title !== null) setText(title, caption);
     if (tHead !== null) setTexts(tHead.rows[0], heads, () => element('th', { scope: 'col' }));
-    const body = this.#table.tBodies[0];
     while (body.rows.length > rows.length) body.deleteRow(-1);
     while (body.rows.length < rows.length) body.append(element('tr'));
     for (const [i, texts] of rows.entries()) {

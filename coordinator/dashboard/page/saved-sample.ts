@@ -14,7 +14,7 @@ export class SavedSample {
 
   constructor() {
     byId('sample').append(this.#canvas);
-    byId('saving').append(this.#png, ' ', this.#raw);
+    byId('saving').prepend(element('p', {}, this.#png, ' ', this.#raw));
     this.show(null);
   }
 

@@ -1,16 +1,15 @@
 /** How far the run is, in figures. */
 import { byId, setText } from './elements.ts';
-import { duration, grouped, percent, shortNumber } from './logic/format.ts';
+import { duration, grouped, percent, shortNumber, wholePercent } from './logic/format.ts';
 import type { RunView } from './logic/run-view.ts';
 
 export function showSummary({ facts, now, over, points, epochs }: RunView): void {
-  if (facts !== null) document.title = `${facts.recipeName} · Lockstep`;
   if (facts === null || now === null) return;
   const steps = facts.epochs * facts.steps;
   const share = steps === 0 ? 1 : Math.min(1, now.step / steps);
   const bar = byId('progress') as HTMLProgressElement;
   bar.value = share;
-  setText(byId('progress-text'), percent(share, 0));
+  setText(byId('progress-text'), wholePercent(now.step, steps));
   // A recipe that stops early may end before its last epoch, so nothing here says how many there will be.
   setText(byId('fact-epoch'), `${grouped(now.epoch)} / ${grouped(facts.epochs)}`);
   setText(byId('fact-step'), grouped(now.step));

@@ -1,18 +1,22 @@
 /** The last steps that were timed, thread by thread, phase by phase. */
 import { type Phase, phases, type StepTimeline } from '../../../shared/timeline.ts';
 import { colour, onTheme } from './colours.ts';
-import { byId, cell, element, scrolling, setText, table } from './elements.ts';
+import { byId, element, scrolling, setText } from './elements.ts';
+import { KeptTable } from './kept-table.ts';
 import { grouped, milliseconds } from './logic/format.ts';
 import { phaseTimes, stepLength } from './logic/phase-times.ts';
 import type { RunView } from './logic/run-view.ts';
+import { stepWidths } from './logic/steps-placed.ts';
 
 /** Few lanes are higher than many. */
 const laneHeight = (lanes: number): number => (lanes <= 8 ? 26 : 18);
 const headHeight = 22;
 const gap = 10;
 const mostLanes = 64;
-/** A step narrower than this shows nothing. */
-const leastStepWidth = 220;
+/** A step narrower than this shows nothing; of steps side by side none is. */
+const leastStepWidth = 150;
+/** So many are there where all are as wide as this. */
+const goodStepWidth = 220;
 /** By letter they can be told apart without colour. */
 const letters: Record<Phase, string> = {
   gather: 'G',
@@ -28,13 +32,16 @@ const letters: Record<Phase, string> = {
 interface Lane {
   readonly id: string;
   readonly thread: number;
-  readonly name: string;
+  readonly worker: string;
+  /** `· 1` where there are several. */
+  readonly suffix: string;
 }
 
 /** A step that begins at pixel `from`, with so many pixels a millisecond. */
 interface Placed {
   readonly step: StepTimeline;
   readonly from: number;
+  readonly width: number;
   readonly scale: number;
 }
 
@@ -44,7 +51,7 @@ export class Timeline {
   readonly #names = element('ol', { class: 'lanes', 'aria-hidden': 'true' });
   readonly #readout = element('p', { class: 'readout', 'aria-hidden': 'true' });
   readonly #details = element('details', { class: 'as-table' }, element('summary', {}, 'Table'));
-  readonly #table = element('div');
+  readonly #table = new KeptTable('Table: last step');
 
   constructor(view: RunView) {
     this.#view = view;
@@ -53,10 +60,13 @@ export class Timeline {
       key.style.background = `var(--${phase})`;
       return element('li', {}, key, ` ${phase}`);
     });
-    this.#details.append(this.#table);
+    this.#details.append(this.#table.element);
     byId('timeline').append(
       element('div', { class: 'legend' }, element('ul', {}, ...keys)),
-      element('div', { class: 'timeline' }, this.#names, element('div', { class: 'steps' }, this.#canvas)),
+      scrolling(
+        'Timeline',
+        element('div', { class: 'timeline' }, this.#names, element('div', { class: 'steps' }, this.#canvas)),
+      ),
       this.#readout,
       this.#details,
     );
@@ -71,9 +81,14 @@ export class Timeline {
     const { timelines } = this.#view;
     byId('timeline').classList.toggle('empty', timelines.length === 0);
     if (timelines.length === 0) return;
-    const lanes = this.#lanes();
-    this.#names.replaceChildren(...lanes.map(({ name }) => element('li', {}, name)));
+    const { lanes, more } = this.#lanes();
+    this.#nameLanes(lanes, more);
     this.#draw(lanes);
+    const { isOneScale } = this.#steps();
+    setText(
+      byId('timeline-note'),
+      `thread by thread${isOneScale ? '' : ', each step on a scale of its own'}`,
+    );
     const last = timelines[timelines.length - 1];
     this.#canvas.setAttribute(
       'aria-label',
@@ -83,28 +98,41 @@ export class Timeline {
     if (this.#details.open) this.#fillTable(last);
   }
 
-  /** Every thread of every worker of the last step, as far as there is room. */
-  #lanes(): Lane[] {
-    const workers = this.#view.timelines.at(-1)?.workers ?? [];
-    const lanes = workers.flatMap(({ id, name, threads }) =>
-      threads.map((_, thread) => ({ id, thread, name: threads.length > 1 ? `${name} · ${thread}` : name })),
+  #nameLanes(lanes: readonly Lane[], more: number): void {
+    const items = lanes.map(({ worker, suffix }) =>
+      element('li', {}, element('span', {}, worker), element('span', {}, suffix)),
     );
-    return lanes.slice(0, mostLanes);
+    if (more > 0) items.push(element('li', { class: 'more' }, `and ${grouped(more)} more threads`));
+    this.#names.replaceChildren(...items);
   }
 
-  /** Those that have room side by side, and where: on one scale, one behind the other. */
-  #steps(): Placed[] {
+  /** Every thread of every worker of the last step, as far as there is room, and how many more there are. */
+  #lanes(): { lanes: Lane[]; more: number } {
+    const workers = this.#view.timelines.at(-1)?.workers ?? [];
+    const lanes = workers.flatMap(({ id, name, threads }) =>
+      threads.map((_, thread) => ({
+        id,
+        thread,
+        worker: name,
+        suffix: threads.length > 1 ? ` · ${thread}` : '',
+      })),
+    );
+    return { lanes: lanes.slice(0, mostLanes), more: Math.max(0, lanes.length - mostLanes) };
+  }
+
+  /** Those that have room side by side, and where, one behind the other. */
+  #steps(): { placed: Placed[]; isOneScale: boolean } {
     const width = this.#canvas.parentElement?.clientWidth ?? 0;
-    const shown = this.#view.timelines.slice(-Math.max(1, Math.floor(width / leastStepWidth)));
+    const shown = this.#view.timelines.slice(-Math.max(1, Math.floor(width / goodStepWidth)));
     const lengths = shown.map(({ workers }) => stepLength(workers));
-    const total = lengths.reduce((sum, length) => sum + length, 0);
-    const scale = (width - gap * (shown.length - 1)) / (total || 1);
+    const { widths, isOneScale } = stepWidths(lengths, width - gap * (shown.length - 1), leastStepWidth);
     let from = 0;
-    return shown.map((step, i) => {
-      const place = { step, from, scale };
-      from += lengths[i] * scale + gap;
+    const placed = shown.map((step, i) => {
+      const place = { step, from, width: widths[i], scale: widths[i] / (lengths[i] || 1) };
+      from += widths[i] + gap;
       return place;
     });
+    return { placed, isOneScale };
   }
 
   #draw(lanes: readonly Lane[]): void {
@@ -123,12 +151,15 @@ export class Timeline {
     pen.textBaseline = 'middle';
     const colours = new Map(phases.map((phase) => [phase, colour(`--${phase}`)]));
     const [text, ink] = [colour('--muted'), colour('--phase-ink')];
-    for (const { step, from, scale } of this.#steps()) {
+    pen.strokeStyle = colour('--phase-edge');
+    pen.lineWidth = 1;
+    for (const { step, from, width, scale } of this.#steps().placed) {
       pen.font = '11px system-ui, sans-serif';
       pen.fillStyle = text;
       pen.textAlign = 'left';
       const length = stepLength(step.workers);
-      pen.fillText(`step ${grouped(step.step)} · ${milliseconds(length)}`, from, 9, length * scale);
+      // Squeezed where there is not the room.
+      pen.fillText(`step ${grouped(step.step)} · ${milliseconds(length)}`, from, 9, width);
       pen.font = '600 10px system-ui, sans-serif';
       pen.textAlign = 'center';
       for (const [row, { id, thread }] of lanes.entries()) {
@@ -138,6 +169,7 @@ export class Timeline {
           const y = headHeight + row * rowHeight;
           pen.fillStyle = colours.get(segment.phase) ?? text;
           pen.fillRect(x, y, Math.max(0.5, wide - 0.5), rowHeight - 3);
+          if (wide > 3) pen.strokeRect(x + 0.5, y + 0.5, wide - 1.5, rowHeight - 4);
           if (wide < 12) continue;
           pen.fillStyle = ink;
           pen.fillText(letters[segment.phase], x + wide / 2, y + (rowHeight - 3) / 2 + 0.5);
@@ -147,9 +179,9 @@ export class Timeline {
   }
 
   #readOut(x: number, y: number): void {
-    const lanes = this.#lanes();
+    const { lanes } = this.#lanes();
     const lane = lanes[Math.floor((y - headHeight) / laneHeight(lanes.length))];
-    const place = this.#steps().findLast(({ from }) => from <= x);
+    const place = this.#steps().placed.findLast(({ from }) => from <= x);
     setText(this.#readout, lane === undefined || place === undefined ? '' : describe(lane, place, x));
   }
 
@@ -157,16 +189,14 @@ export class Timeline {
     const rows = workers.flatMap(({ name, threads }) =>
       threads.map((segments, thread) => {
         const times = phaseTimes(segments);
-        return [
-          cell(name, 'name'),
-          cell(String(thread), 'number'),
-          ...phases.map((phase) => cell((times.get(phase) ?? 0).toFixed(3), 'number')),
-        ];
+        return [name, String(thread), ...phases.map((phase) => (times.get(phase) ?? 0).toFixed(3))];
       }),
     );
-    const title = `Step ${grouped(step)}: milliseconds by phase`;
-    this.#table.replaceChildren(
-      scrolling(title, table(title, ['worker', 'thread', ...phases], rows.slice(0, mostLanes))),
+    const left = rows.length > mostLanes ? `, ${mostLanes} of ${grouped(rows.length)} threads` : '';
+    this.#table.fill(
+      `Step ${grouped(step)}: milliseconds by phase${left}`,
+      ['worker', 'thread', ...phases],
+      rows.slice(0, mostLanes),
     );
   }
 }
@@ -178,5 +208,5 @@ function describe(lane: Lane, { step, from, scale }: Placed, x: number): string 
   const segment = segments.find(({ from, to }) => from <= ms && ms < to);
   if (segment === undefined) return '';
   const { phase, to } = segment;
-  return `step ${grouped(step.step)}, ${lane.name}: ${phase} ${milliseconds(to - segment.from)}`;
+  return `step ${grouped(step.step)}, ${lane.worker}${lane.suffix}: ${phase} ${milliseconds(to - segment.from)}`;
 }

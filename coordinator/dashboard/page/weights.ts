@@ -3,7 +3,7 @@ import type { Scale } from '../../../shared/data/scale.ts';
 import type { Kernels } from '../../../shared/kernels/kernels.ts';
 import { Predictor } from '../../../shared/predictor.ts';
 import type { RunFacts } from '../feed.ts';
-import { request } from './access.ts';
+import { answered, request } from './access.ts';
 
 const leastMs = 1000;
 
@@ -14,6 +14,7 @@ export class Weights {
   #recipeId: string | null = null;
   /** Steps after which these weights were; null before the first came. */
   #steps: number | null = null;
+  #preparing: Promise<void> | null = null;
   #fetching: Promise<void> | null = null;
   #last = Number.NEGATIVE_INFINITY;
 
@@ -31,16 +32,23 @@ export class Weights {
     return this.#steps === null ? null : this.#predictor;
   }
 
-  /** Makes room for the model of a run. @throws Error where the kernels cannot be loaded */
-  async prepare({ recipeId, model, scale }: RunFacts): Promise<void> {
-    if (this.#recipeId === recipeId) return;
-    this.#recipeId = recipeId;
-    this.#steps = null;
-    const module = await WebAssembly.compileStreaming(fetch('/kernels.wasm'));
+  /** Makes room for the model of a run. @throws Error where the kernels cannot be loaded; they can be tried again */
+  async prepare(facts: RunFacts): Promise<void> {
+    if (this.#recipeId === facts.recipeId) return;
+    this.#preparing ??= this.#load(facts).finally(() => {
+      this.#preparing = null;
+    });
+    await this.#preparing;
+  }
+
+  async #load({ recipeId, model, scale }: RunFacts): Promise<void> {
+    const module = await answered(WebAssembly.compileStreaming(fetch('/kernels.wasm')));
     const bind = (memory: unknown) =>
       new WebAssembly.Instance(module, { env: { memory: memory as WebAssembly.Memory } })
         .exports as unknown as Kernels;
     this.#predictor = new Predictor({ text: model, scale: scale as Scale }, bind, 1);
+    this.#steps = null;
+    this.#recipeId = recipeId;
   }
 
   /**
@@ -75,7 +83,7 @@ export class Weights {
     if (predictor === null) return;
     const response = await request('/model');
     const steps = Number(response.headers.get('X-Lockstep-Steps'));
-    const flat = new Float32Array(await response.arrayBuffer());
+    const flat = new Float32Array(await answered(response.arrayBuffer()));
     if (predictor !== this.#predictor) return; // of the run before
     if (flat.length !== predictor.flat.length) {
       throw new Error(`/model: got ${flat.length} numbers, expected ${predictor.flat.length}`);

@@ -19,6 +19,11 @@ export function percent(share: number, digits = 2): string {
   return `${(100 * share).toFixed(digits)} %`;
 }
 
+/** `99 %` of 9,379 of 9,380: all of it is said only of all of it. */
+export function wholePercent(part: number, whole: number): string {
+  return `${whole === 0 ? 100 : Math.min(100, Math.floor((100 * part) / whole))} %`;
+}
+
 /** `48 s`, `3 min 20 s`, `2 h 05 min`, `3 d 4 h`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

@@ -95,6 +95,7 @@ t.test('a digit that is drawn gets the probabilities of `lockstep predict`, to t
   t.teardown(() => dashboard.close());
   const { page, complaints } = await visit(browser, `${dashboard.url}draw`);
   await page.getByText('after step 12').waitFor();
+  t.notOk(await page.locator('#saving').isVisible(), 'nothing to save yet, and no word of it');
   t.same(await shownProbabilities(page), new Array(10).fill(null), 'nothing is said of nothing');
 
   await drawSeven(page);
@@ -152,6 +153,45 @@ t.test('the weights are fetched once a second at most, and only newer ones', asy
   await page.getByText('after step 12').waitFor();
   for (let i = 0; i < 3; i++) await drawSeven(page);
   t.equal(dashboard.requests.filter((path) => path === '/model').length, 1);
+});
+
+t.test('kernels that cannot be loaded at first are asked for again', async (t) => {
+  const browser = await browserFor(t);
+  if (browser === null) return;
+  const [first] = await trainTwo();
+  const dashboard = new FakeDashboard(openingFor(first.run.recipe));
+  dashboard.model = { steps: 12, flat: flatOf(first) };
+  dashboard.refusals.set('/kernels.wasm', 'not just now');
+  await dashboard.open();
+  t.teardown(() => dashboard.close());
+  const { page } = await visit(browser, `${dashboard.url}draw`);
+  await page.getByText('the model cannot be had just now').waitFor();
+  t.ok(dashboard.requests.includes('/kernels.wasm'));
+  dashboard.refusals.clear();
+  await page.getByText('after step 12').waitFor();
+});
+
+t.test('once the run is over nobody is asked, and what is not the last model says so', async (t) => {
+  const browser = await browserFor(t);
+  if (browser === null) return;
+  const [first] = await trainTwo();
+  const dashboard = new FakeDashboard(openingFor(first.run.recipe));
+  dashboard.model = { steps: 12, flat: flatOf(first) };
+  await dashboard.open();
+  t.teardown(() => dashboard.close());
+  const { page } = await visit(browser, `${dashboard.url}draw`);
+  await page.getByText('after step 12').waitFor();
+  dashboard.refusals.set('/model', 'the model cannot be copied just now');
+  dashboard.tell(shownNow(60, [shownWorker(0)]), { type: 'over', how: 'finished', reason: '' });
+  await page.getByText('after step 12, not the last model').waitFor();
+  const asked = () => dashboard.requests.filter((path) => path === '/model').length;
+  const before = asked();
+  await page.clock.install();
+  await page.clock.runFor(5_000);
+  await drawSeven(page);
+  await page.clock.runFor(1_000);
+  await page.locator(probabilityOf).first().waitFor();
+  t.equal(asked(), before);
 });
 
 t.test('a finger draws', async (t) => {

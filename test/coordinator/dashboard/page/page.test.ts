@@ -1,13 +1,13 @@
 /** The page of a run in a browser: what it shows, how it is used, what it does when it is cut off. */
-import type { Browser, Page } from 'playwright-core';
-import t, { type Test } from 'tap';
-import type { FeedMessage } from '../../../../coordinator/dashboard/feed.ts';
+import t from 'tap';
 import { browserFor, photograph, visit } from '../../../helpers/chromium.ts';
 import { FakeDashboard } from '../../../helpers/fake-dashboard.ts';
 import { hostileNames } from '../../../helpers/hostile-names.ts';
 import { hostileTexts } from '../../../helpers/hostile-texts.ts';
+import { settled, shown, texts } from '../../../helpers/shown-page.ts';
 import {
   busyRun,
+  shownConfusion,
   shownEpochs,
   shownFacts,
   shownNow,
@@ -15,25 +15,6 @@ import {
   shownRun,
   shownWorker,
 } from '../../../helpers/shown-run.ts';
-
-async function shown(
-  t: Test,
-  browser: Browser,
-  opening: readonly FeedMessage[],
-  token: string | null = null,
-): Promise<{ dashboard: FakeDashboard; page: Page; complaints: string[] }> {
-  const dashboard = new FakeDashboard(opening, token);
-  await dashboard.open();
-  t.teardown(() => dashboard.close());
-  return { dashboard, ...(await visit(browser, dashboard.url)) };
-}
-
-/** The texts of elements, in order. */
-const texts = (page: Page, selector: string): Promise<string[]> => page.locator(selector).allTextContents();
-
-const settled = async (page: Page, id: string, text: string | RegExp): Promise<void> => {
-  await page.locator(`#${id}`, { hasText: text }).waitFor({ state: 'attached' });
-};
 
 t.test('a page', async (t) => {
   const browser = await browserFor(t);
@@ -43,7 +24,7 @@ t.test('a page', async (t) => {
     const { dashboard, page, complaints } = await shown(t, browser, busyRun());
     await settled(page, 'fact-step', '4,312');
     await settled(page, 'fact-steps', 'of 9,380');
-    t.equal(await page.title(), 'mnist · Lockstep');
+    t.equal(await page.title(), '45 % · mnist · Lockstep');
     t.same(await texts(page, '#activity'), ['training']);
     t.same(await texts(page, '#fact-epoch, #fact-loss, #fact-test, #fact-speed, #fact-workers'), [
       '5 / 10',
@@ -61,6 +42,13 @@ t.test('a page', async (t) => {
       '2 s ago',
       '2',
     ]);
+    const jonas = page.locator('#workers tbody tr:nth-child(4)');
+    t.same(
+      await jonas.locator('td.number').allTextContents(),
+      ['–', '–', '–', '–', '2'],
+      'gone, so not here',
+    );
+    t.equal(await jonas.locator('th').getAttribute('title'), 'w3');
     t.equal(await page.locator('.matrix button').count(), 100);
     t.same(await texts(page, '.matrix tr:nth-child(7) button'), [
       '0',
@@ -152,7 +140,7 @@ t.test('a page', async (t) => {
     const { dashboard, page } = await shown(t, browser, busyRun());
     await settled(page, 'live', /^live$/);
     await dashboard.close();
-    await settled(page, 'live', /^not live since \d+ s, trying again$/);
+    await settled(page, 'live', /^not live since \d\d:\d\d:\d\d, trying again$/);
     t.ok(await page.evaluate("document.body.classList.contains('not-live')"));
     await photograph(page, 'run-not-live');
     dashboard.opening = [shownRun(4_800), shownNow(4_800, [shownWorker(0)])];
@@ -178,7 +166,7 @@ t.test('a page', async (t) => {
     await dashboard.close();
     await settled(page, 'live', /^not live/);
     // By now it waits for seconds between attempts.
-    await settled(page, 'live', /^not live since [4-9] s/);
+    await settled(page, 'live-age', /^[4-9] s ago$/);
     await dashboard.open();
     await page.evaluate("dispatchEvent(new Event('online'))");
     await settled(page, 'live', /^live$/);
@@ -213,17 +201,38 @@ t.test('a page', async (t) => {
     await page.keyboard.press('Space');
     t.ok(await page.locator('#logarithmic').isChecked());
 
-    await page.locator('.matrix tr:nth-child(7) button').nth(6).focus();
+    t.equal(await page.locator('.matrix button[tabindex="0"]').count(), 1, 'one stop of the tab key');
+    await page.locator('.matrix button[tabindex="0"]').focus();
+    for (let i = 0; i < 6; i++) {
+      await page.keyboard.press('ArrowDown');
+      await page.keyboard.press('ArrowRight');
+    }
+    t.equal(await page.locator('.matrix button[tabindex="0"]').count(), 1);
     await page.keyboard.press('Enter');
     await page.locator('#examples canvas').first().waitFor();
     t.equal(await page.locator('#examples canvas').count(), 12);
-    t.equal(await heard.textContent(), '6 predicted as 6: 12 of 1,000');
+    t.equal(await heard.textContent(), '6 predicted as 6: 12 of 1,000, after step 3,752');
     await photograph(page, 'run-examples');
     const grey = await page.evaluate(
       "[...document.querySelector('#examples canvas').getContext('2d').getImageData(5, 5, 1, 1).data]",
     );
     t.same(grey, [200, 200, 200, 255]);
+    const pressed = page.locator('.matrix button[aria-pressed=true]');
+    t.same(await pressed.allTextContents(), ['1000']);
+
+    t.comment('the next evaluation brings other examples, and says nothing of it');
+    dashboard.examples.set('6,6', { epoch: 5, step: 4690, count: 999, samples });
+    dashboard.tell({ type: 'confusion', confusion: shownConfusion(5) });
+    await settled(page, 'examples', '6 predicted as 6: 12 of 999, after step 4,690');
+    await settled(page, 'confusion-note', 'after step 4,690');
+    t.equal(await heard.textContent(), '6 predicted as 6: 12 of 1,000, after step 3,752');
     t.same(complaints, []);
+
+    dashboard.tell({ type: 'over', how: 'finished', reason: '' });
+    await settled(page, 'live', 'the run is over');
+    await dashboard.close();
+    await page.keyboard.press('Enter');
+    await settled(page, 'examples', 'The run is over: examples can be had only while');
   });
 
   await t.test('draws nothing while it is hidden, and everything when it is seen again', async (t) => {

@@ -6,6 +6,7 @@ import {
   milliseconds,
   percent,
   shortNumber,
+  wholePercent,
 } from '../../../../../coordinator/dashboard/page/logic/format.ts';
 
 t.test('numbers have four digits that matter', (t) => {
@@ -37,4 +38,11 @@ t.test('counts, shares and milliseconds have their units', (t) => {
   t.same([percent(0.9731), percent(1, 0)], ['97.31 %', '100 %']);
   t.same([0.312, 9.999, 12.4, 1500].map(milliseconds), ['0.31 ms', '10.00 ms', '12 ms', '1.5 s']);
   t.end();
+});
+
+t.test('all of it is said only of all of it', async (t) => {
+  t.equal(wholePercent(9_379, 9_380), '99 %');
+  t.equal(wholePercent(9_380, 9_380), '100 %');
+  t.equal(wholePercent(29, 100), '29 %', 'a share would be 28.999…');
+  t.equal(wholePercent(0, 0), '100 %');
 });
