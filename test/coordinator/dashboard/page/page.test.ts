@@ -65,6 +65,8 @@ t.test('a page', async (t) => {
 
     await page.locator('#loss-chart summary').click();
     const rows = page.locator('#loss-chart tbody tr');
+    // What is opened is filled a moment later.
+    await rows.first().waitFor();
     t.equal(await rows.count(), 50, 'thinned');
     const [first] = shownPoints(8, 8);
     const of = (values: readonly number[]) => values.map((value) => String(Number(value.toPrecision(4))));
