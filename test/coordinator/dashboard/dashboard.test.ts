@@ -58,7 +58,7 @@ t.test('without readers the run is not asked for anything, and no time is kept',
   t.end();
 });
 
-t.test('a new reader is told everything at once, and then what is new, twice a second', (t) => {
+t.test('a new reader is told everything at once, and then what is new, once a second', (t) => {
   const { clock, live, dashboard } = played();
   dashboard.steps([aStep(1), aStep(2)]);
   dashboard.epoch(anEpoch(1));
