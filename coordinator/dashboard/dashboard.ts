@@ -19,7 +19,7 @@ import { type Reader, readerBytes } from './reader.ts';
 
 /** Readers are told something this often, running statistics less so. */
 export const tellMs = 1_000;
-export const batchNormMs = 2_000;
+export const batchNormMs = 4_000;
 export const mostReaders = 16;
 /** A run that goes on waits so long for its curves to be read again, and the rest is read beside its steps. */
 export const recallMs = 1_000;

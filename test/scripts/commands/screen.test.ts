@@ -160,6 +160,6 @@ t.test('a terminal that does not know its size is taken for one of 80 columns', 
   screen.block(['a'.repeat(100), 'b']);
   screen.block(['c']);
   t.equal(written[0], `${'a'.repeat(77)}\u001b[K\nb\u001b[K`);
-  t.match(written[1], /c\u001b\[K$/);
+  t.ok(written[1].endsWith('c\u001b[K'));
   t.end();
 });
