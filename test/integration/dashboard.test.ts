@@ -75,6 +75,8 @@ t.test('the numbers of the page are those of the log', async (t) => {
   let stride = 1;
   while (losses.length / stride > mostPoints) stride *= 2;
   await page.locator('#loss-chart summary').click();
+  // What is opened is filled a moment later.
+  await page.locator('#loss-chart tbody tr').first().waitFor();
   const rows = await page.locator('#loss-chart tbody tr').all();
   t.equal(rows.length, 50);
   let [points, tests] = [0, 0];
