@@ -1,7 +1,6 @@
 /** The page that shows a run while the command line trains it: what happens, told to who looks. */
 
-import type { Ending } from '../coordinator/dashboard/dashboard.ts';
-import { Dashboard } from '../coordinator/dashboard/dashboard.ts';
+import { Dashboard, type Ending } from '../coordinator/dashboard/dashboard.ts';
 import type { EndModel } from '../coordinator/dashboard/feed.ts';
 import { openSite, type SiteOptions } from '../coordinator/dashboard/site.ts';
 import type { Evaluation } from '../coordinator/evaluation.ts';
