@@ -60,7 +60,7 @@ export function findLaunch(environment: Environment): Launch | null {
     return { ...launch, rule: variables.join(', '), address: addressOf(environment, found) };
   }
   // A size by itself is somebody's who wanted to start ranks, and forgot to number them.
-  if (valueOf(environment, 'WORLD_SIZE') !== undefined) throw missing('RANK', 'WORLD_SIZE');
+  if (textOf(environment, 'WORLD_SIZE') !== undefined) throw missing('RANK', 'WORLD_SIZE');
   return null;
 }
 
@@ -72,8 +72,8 @@ export function launchLine({ rank, size, launcher, rule }: Launch): string {
 /** Whether this process stands in a batch script of Slurm, which starts ranks but is none. */
 export function isBatchScript(environment: Environment): boolean {
   return (
-    valueOf(environment, 'SLURM_JOB_ID') !== undefined &&
-    valueOf(environment, 'SLURM_STEP_NUM_TASKS') === undefined
+    textOf(environment, 'SLURM_JOB_ID') !== undefined &&
+    textOf(environment, 'SLURM_STEP_NUM_TASKS') === undefined
   );
 }
 
@@ -88,8 +88,8 @@ function pmi(environment: Environment): Found | null {
   const ranks = pairOf(environment, 'PMI_RANK', 'PMI_SIZE');
   if (ranks === null) return null;
   const isStep =
-    valueOf(environment, 'SLURM_PROCID') === String(ranks.rank) &&
-    valueOf(environment, 'SLURM_STEP_NUM_TASKS') === String(ranks.size);
+    textOf(environment, 'SLURM_PROCID') === String(ranks.rank) &&
+    textOf(environment, 'SLURM_STEP_NUM_TASKS') === String(ranks.size);
   if (isStep) return null;
   const local = localOf(environment, 'MPI_LOCALRANKID', 'MPI_LOCALNRANKS', ranks.size);
   return { launcher: 'MPICH', ...ranks, ...local, ...placeOfJob(environment, 'SLURM_JOB_NODELIST') };
@@ -97,7 +97,7 @@ function pmi(environment: Environment): Found | null {
 
 function torchrun(environment: Environment): Found | null {
   // WORLD_SIZE without RANK stands beside a Job's index, too.
-  if (valueOf(environment, 'RANK') === undefined) return null;
+  if (textOf(environment, 'RANK') === undefined) return null;
   const ranks = pairOf(environment, 'RANK', 'WORLD_SIZE');
   if (ranks === null) return null;
   return {
@@ -108,10 +108,10 @@ function torchrun(environment: Environment): Found | null {
 }
 
 function slurm(environment: Environment): Found | null {
-  if (valueOf(environment, 'SLURM_STEP_NUM_TASKS') === undefined) return null;
+  if (textOf(environment, 'SLURM_STEP_NUM_TASKS') === undefined) return null;
   const ranks = pairOf(environment, 'SLURM_PROCID', 'SLURM_STEP_NUM_TASKS');
   if (ranks === null) return null;
-  const tasks = valueOf(environment, 'SLURM_STEP_TASKS_PER_NODE') ?? '';
+  const tasks = textOf(environment, 'SLURM_STEP_TASKS_PER_NODE') ?? '';
   const tasksHere = tasksOfHost(tasks, numberOf(environment, 'SLURM_NODEID', 0, mostRanks) ?? 0);
   const localSize = tasksHere === null || tasksHere > ranks.size ? null : tasksHere;
   return {
@@ -125,7 +125,7 @@ function slurm(environment: Environment): Found | null {
 
 /** The first host of a job of Slurm's, where rank 0 is unless ranks were told to go elsewhere, and a port for it. */
 function placeOfJob(environment: Environment, hostsName: string): Pick<Found, 'host' | 'port'> {
-  const hosts = valueOf(environment, hostsName) ?? valueOf(environment, 'SLURM_JOB_NODELIST');
+  const hosts = textOf(environment, hostsName) ?? textOf(environment, 'SLURM_JOB_NODELIST');
   const job = numberOf(environment, 'SLURM_JOB_ID', 0, Number.MAX_SAFE_INTEGER);
   const host = hosts === undefined ? null : parseHost(firstHost(hosts));
   return host === null || job === null ? {} : { host, port: firstJobPort + (job % jobPorts) };
@@ -137,9 +137,9 @@ function placeOfJob(environment: Environment, hostsName: string): Pick<Found, 'h
  * make the name of the first pod.
  */
 function kubernetes(environment: Environment): Found | null {
-  if (valueOf(environment, 'JOB_COMPLETION_INDEX') === undefined) return null;
+  if (textOf(environment, 'JOB_COMPLETION_INDEX') === undefined) return null;
   // A replicated job of several Jobs counts its pods from 0 in each of them.
-  const job = valueOf(environment, 'JOB_INDEX');
+  const job = textOf(environment, 'JOB_INDEX');
   if (job !== undefined && job !== '0') {
     throw usageError(
       `JOB_INDEX: got ${quoted(job)} beside JOB_COMPLETION_INDEX, expected all ranks to be pods of one Job; ` +
@@ -148,8 +148,8 @@ function kubernetes(environment: Environment): Found | null {
   }
   const ranks = pairOf(environment, 'JOB_COMPLETION_INDEX', 'WORLD_SIZE', "as the Job's completions");
   if (ranks === null) return null;
-  const jobSet = valueOf(environment, 'JOBSET_NAME');
-  const replicatedJob = valueOf(environment, 'REPLICATED_JOB_NAME');
+  const jobSet = textOf(environment, 'JOBSET_NAME');
+  const replicatedJob = textOf(environment, 'REPLICATED_JOB_NAME');
   const isNamed = jobSet !== undefined && replicatedJob !== undefined;
   return {
     launcher: 'Kubernetes',
@@ -162,7 +162,7 @@ function kubernetes(environment: Environment): Found | null {
 
 /** @throws LockstepError (USAGE) */
 function addressOf(environment: Environment, { size, localSize, ...found }: Found): Launch['address'] {
-  const text = valueOf(environment, 'MASTER_ADDR');
+  const text = textOf(environment, 'MASTER_ADDR');
   const master = text === undefined ? null : parseHost(text);
   if (text !== undefined && master === null) {
     throw usageError(
@@ -172,7 +172,7 @@ function addressOf(environment: Environment, { size, localSize, ...found }: Foun
   const host = master ?? (localSize === size ? '127.0.0.1' : found.host);
   const masterPort = numberOf(environment, 'MASTER_PORT', 1, 65_535);
   // torchrun says so where it listens there itself.
-  const isTaken = valueOf(environment, 'TORCHELASTIC_USE_AGENT_STORE') === 'True';
+  const isTaken = textOf(environment, 'TORCHELASTIC_USE_AGENT_STORE') === 'True';
   const port = masterPort !== null && isTaken ? (masterPort % 65_535) + 1 : masterPort;
   return host === undefined ? null : { host, port: port ?? found.port ?? null };
 }
@@ -189,7 +189,7 @@ function pairOf(
   as = '',
 ): Pick<Found, 'rank' | 'size' | 'variables'> | null {
   const names = [rankName, sizeName] as const;
-  const [isRank, isSize] = names.map((name) => valueOf(environment, name) !== undefined);
+  const [isRank, isSize] = names.map((name) => textOf(environment, name) !== undefined);
   if (!isRank && !isSize) return null;
   if (!isRank) throw missing(rankName, sizeName);
   if (!isSize) throw missing(sizeName, rankName, as);
@@ -218,7 +218,7 @@ function numberOf(
   max: number,
   reason = '',
 ): number | null {
-  const text = valueOf(environment, name);
+  const text = textOf(environment, name);
   if (text === undefined) return null;
   const value = Number(text);
   if (/^\d{1,15}$/.test(text) && value >= min && value <= max) return value;
@@ -233,6 +233,6 @@ function missing(name: string, other: string, as = ''): Error {
   );
 }
 
-function valueOf(environment: Environment, name: string): string | undefined {
+function textOf(environment: Environment, name: string): string | undefined {
   return environment[name] || undefined;
 }
