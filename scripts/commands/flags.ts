@@ -166,6 +166,11 @@ const placeFlags: readonly Flag[] = [
     help: 'go on with the run in that folder; its recipe is read from there',
   },
   {
+    name: 'auto-resume',
+    kind: 'switch',
+    help: 'go on with the run in the folder of --run if there is one, else begin; the same command line does both',
+  },
+  {
     name: 'checkpoint-every',
     kind: 'text',
     value: 'N|TIME',

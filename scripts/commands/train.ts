@@ -60,7 +60,8 @@ async function trainOrShow(
   flags.choice('transport', ['local']);
   const kernels = flags.choice('kernels', kernelChoices) ?? 'auto';
   const defaultThreads = command === 'train' ? availableParallelism() : 0;
-  const recipe = chooseRecipe(argument, flags, resumed);
+  // With --auto-resume the command line says the whole recipe, whether the run begins or goes on.
+  const recipe = chooseRecipe(argument, flags, flags.isOn('auto-resume') ? null : resumed);
   const known = resumed === null ? null : keptToken(resumed);
   const listening = await readListening(flags, command, defaultThreads, known);
   const threads = listening?.threads ?? readThreads(flags, defaultThreads);
