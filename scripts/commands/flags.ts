@@ -149,7 +149,8 @@ const traceFlag: Flag = {
 
 const placeFlags: readonly Flag[] = [
   ...kernelFlags,
-  { name: 'transport', kind: 'text', value: 'NAME', help: 'local', otherwise: 'local' },
+  { name: 'transport', kind: 'text', value: 'NAME', help: 'local, or mpi as a rank of mpirun or srun', otherwise: 'local' },
+  { name: 'mpi-library', kind: 'text', value: 'FILE', help: 'the libmpi to use', otherwise: 'found' },
   { name: 'out', kind: 'text', value: 'FILE', help: 'write the model here too, as safetensors' },
   {
     name: 'run',
