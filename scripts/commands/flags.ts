@@ -149,7 +149,13 @@ const traceFlag: Flag = {
 
 const placeFlags: readonly Flag[] = [
   ...kernelFlags,
-  { name: 'transport', kind: 'text', value: 'NAME', help: 'local', otherwise: 'local' },
+  {
+    name: 'transport',
+    kind: 'text',
+    value: 'NAME',
+    help: 'local; or websocket, for train: of the ranks that mpirun, srun, torchrun or a Kubernetes Job started, rank 0 becomes the coordinator and the others its workers',
+    otherwise: 'local',
+  },
   { name: 'out', kind: 'text', value: 'FILE', help: 'write the model here too, as safetensors' },
   {
     name: 'run',

@@ -41,10 +41,25 @@ export function coordinatorCommand(argument: string | undefined, flags: FlagValu
 }
 
 async function run(command: CommandName, argument: string | undefined, flags: FlagValues): Promise<number> {
+  const transport = flags.choice('transport', command === 'train' ? ['local', 'websocket'] : ['local']);
+  if (transport === 'websocket') {
+    const { launchedCommand } = await import('./launched.ts');
+    return launchedCommand(flags, (own, onOpen) => runHere(command, argument, own, onOpen));
+  }
+  return runHere(command, argument, flags);
+}
+
+/** @param onOpen told once workers can come in */
+async function runHere(
+  command: CommandName,
+  argument: string | undefined,
+  flags: FlagValues,
+  onOpen = () => {},
+): Promise<number> {
   if (flags.isOn('dry-run')) return (await import('./dry-run.ts')).dryRunCommand(command, argument, flags);
   const resumed = await resumedRun(flags);
   try {
-    return await trainOrShow(command, argument, flags, resumed);
+    return await trainOrShow(command, argument, flags, resumed, onOpen);
   } finally {
     resumed?.lock?.release();
   }
@@ -55,9 +70,9 @@ async function trainOrShow(
   argument: string | undefined,
   flags: FlagValues,
   resumed: ResumedRun | null,
+  onOpen: () => void,
 ): Promise<number> {
   const screen = new Screen(flags.isOn('json') ? process.stderr : process.stdout, flags.isOn('quiet'));
-  flags.choice('transport', ['local']);
   const kernels = flags.choice('kernels', kernelChoices) ?? 'auto';
   const defaultThreads = command === 'train' ? availableParallelism() : 0;
   // With --auto-resume the command line says the whole recipe, whether the run begins or goes on.
@@ -72,7 +87,13 @@ async function trainOrShow(
   const fleet =
     listening === null
       ? null
-      : showFleet(withToken(listening, watching), new FleetView(screen, view, listening), outputs, page);
+      : showFleet(
+          withToken(listening, watching),
+          new FleetView(screen, view, listening),
+          outputs,
+          page,
+          onOpen,
+        );
   const next = () =>
     nextSteps({ command, argument, flags, recipe, outputs, resumed, threads }, fleet?.port() ?? null);
   const json = flags.isOn('json');
@@ -221,13 +242,20 @@ function commandWords(command: CommandName, argument: string | undefined, flags:
 }
 
 /** Whatever happens to workers is shown, and logged. */
-function showFleet(listening: Listening, view: FleetView, outputs: RunOutputs, page: Page) {
+function showFleet(
+  listening: Listening,
+  view: FleetView,
+  outputs: RunOutputs,
+  page: Page,
+  onOpen: () => void,
+) {
   let invitation: Invitation | null = null;
   return {
     settings: {
       ...listening,
       onOpen: (open: Invitation) => {
         invitation = open;
+        onOpen();
       },
       onEvent: (event: Parameters<FleetView['event']>[0]) => {
         const { kind, ...facts } = event;
