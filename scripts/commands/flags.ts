@@ -153,9 +153,10 @@ const placeFlags: readonly Flag[] = [
     name: 'transport',
     kind: 'text',
     value: 'NAME',
-    help: 'local; or websocket, for train: of the ranks that mpirun, srun, torchrun or a Kubernetes Job started, rank 0 becomes the coordinator and the others its workers',
+    help: 'local; mpi or websocket for a rank that mpirun or srun started, websocket also for those of torchrun and of an indexed Job of Kubernetes',
     otherwise: 'local',
   },
+  { name: 'mpi-library', kind: 'text', value: 'FILE', help: 'the libmpi to use', otherwise: 'found' },
   { name: 'out', kind: 'text', value: 'FILE', help: 'write the model here too, as safetensors' },
   {
     name: 'run',

@@ -7,6 +7,7 @@ import { kernelChoices } from '../../shared/kernels/load.ts';
 import { draftRecipe } from '../../shared/recipe/resolve.ts';
 import type { OpenDashboard } from '../dashboard.ts';
 import type { Invitation } from '../invitation.ts';
+import type { MpiJob } from '../mpi-job.ts';
 import { digestOf } from '../recipes/digests.ts';
 import type { ResumedRun } from '../resumed-run.ts';
 import { runFiles } from '../run-keeper.ts';
@@ -41,10 +42,19 @@ export function coordinatorCommand(argument: string | undefined, flags: FlagValu
 }
 
 async function run(command: CommandName, argument: string | undefined, flags: FlagValues): Promise<number> {
-  const transport = flags.choice('transport', command === 'train' ? ['local', 'websocket'] : ['local']);
+  const transport = flags.choice(
+    'transport',
+    command === 'train' ? ['local', 'mpi', 'websocket'] : ['local'],
+  );
   if (transport === 'websocket') {
     const { launchedCommand } = await import('./launched.ts');
     return launchedCommand(flags, (own, onOpen) => runHere(command, argument, own, onOpen));
+  }
+  if (transport === 'mpi' && !flags.isOn('dry-run')) {
+    const { mpiCommand } = await import('./mpi.ts');
+    return mpiCommand(argument, flags, (job, resumed, threads) =>
+      trainOrShow(command, argument, flags, resumed, { mpi: { job, threads } }),
+    );
   }
   return runHere(command, argument, flags);
 }
@@ -59,10 +69,16 @@ async function runHere(
   if (flags.isOn('dry-run')) return (await import('./dry-run.ts')).dryRunCommand(command, argument, flags);
   const resumed = await resumedRun(flags);
   try {
-    return await trainOrShow(command, argument, flags, resumed, onOpen);
+    return await trainOrShow(command, argument, flags, resumed, { onOpen });
   } finally {
     resumed?.lock?.release();
   }
+}
+
+/** How a launcher's rank trains: with MPI, or with those who come once the door is open. */
+interface Started {
+  readonly mpi?: { readonly job: MpiJob; readonly threads: number } | null;
+  readonly onOpen?: () => void;
 }
 
 async function trainOrShow(
@@ -70,11 +86,11 @@ async function trainOrShow(
   argument: string | undefined,
   flags: FlagValues,
   resumed: ResumedRun | null,
-  onOpen: () => void,
+  { mpi = null, onOpen = () => {} }: Started,
 ): Promise<number> {
   const screen = new Screen(flags.isOn('json') ? process.stderr : process.stdout, flags.isOn('quiet'));
   const kernels = flags.choice('kernels', kernelChoices) ?? 'auto';
-  const defaultThreads = command === 'train' ? availableParallelism() : 0;
+  const defaultThreads = mpi?.threads ?? (command === 'train' ? availableParallelism() : 0);
   // With --auto-resume the command line says the whole recipe, whether the run begins or goes on.
   const recipe = chooseRecipe(argument, flags, flags.isOn('auto-resume') ? null : resumed);
   const known = resumed === null ? null : keptToken(resumed);
@@ -129,6 +145,7 @@ async function trainOrShow(
       threads,
       kernels,
       workers: fleet?.settings ?? null,
+      mpi: mpi?.job ?? null,
       resumed,
       outputs,
       command: commandWords(command, argument, flags),
@@ -171,7 +188,7 @@ async function trainOrShow(
     page.open?.end(isStopped ? 'stopped' : 'failed', reasonOf(error));
     view.stop();
     if (!(error instanceof LockstepError)) throw error;
-    if (['INTERRUPTED', 'WORKERS', 'TEAM'].includes(error.code)) view.goOn(next());
+    if (['INTERRUPTED', 'MPI', 'WORKERS', 'TEAM'].includes(error.code)) view.goOn(next());
     if (error.code !== 'INTERRUPTED') throw error;
     screen.aside(() => showError(error));
     return signals.exitCode();
