@@ -149,7 +149,13 @@ const traceFlag: Flag = {
 
 const placeFlags: readonly Flag[] = [
   ...kernelFlags,
-  { name: 'transport', kind: 'text', value: 'NAME', help: 'local, or mpi as a rank of mpirun or srun', otherwise: 'local' },
+  {
+    name: 'transport',
+    kind: 'text',
+    value: 'NAME',
+    help: 'local; mpi or websocket for a rank that mpirun or srun started, websocket also for those of torchrun and of an indexed Job of Kubernetes',
+    otherwise: 'local',
+  },
   { name: 'mpi-library', kind: 'text', value: 'FILE', help: 'the libmpi to use', otherwise: 'found' },
   { name: 'out', kind: 'text', value: 'FILE', help: 'write the model here too, as safetensors' },
   {

@@ -42,20 +42,43 @@ export function coordinatorCommand(argument: string | undefined, flags: FlagValu
 }
 
 async function run(command: CommandName, argument: string | undefined, flags: FlagValues): Promise<number> {
-  if (flags.isOn('dry-run')) return (await import('./dry-run.ts')).dryRunCommand(command, argument, flags);
-  const transport = flags.choice('transport', command === 'train' ? ['local', 'mpi'] : ['local']);
-  if (transport === 'mpi') {
+  const transport = flags.choice(
+    'transport',
+    command === 'train' ? ['local', 'mpi', 'websocket'] : ['local'],
+  );
+  if (transport === 'websocket') {
+    const { launchedCommand } = await import('./launched.ts');
+    return launchedCommand(flags, (own, onOpen) => runHere(command, argument, own, onOpen));
+  }
+  if (transport === 'mpi' && !flags.isOn('dry-run')) {
     const { mpiCommand } = await import('./mpi.ts');
     return mpiCommand(argument, flags, (job, resumed, threads) =>
-      trainOrShow(command, argument, flags, resumed, { job, threads }),
+      trainOrShow(command, argument, flags, resumed, { mpi: { job, threads } }),
     );
   }
+  return runHere(command, argument, flags);
+}
+
+/** @param onOpen told once workers can come in */
+async function runHere(
+  command: CommandName,
+  argument: string | undefined,
+  flags: FlagValues,
+  onOpen = () => {},
+): Promise<number> {
+  if (flags.isOn('dry-run')) return (await import('./dry-run.ts')).dryRunCommand(command, argument, flags);
   const resumed = await resumedRun(flags);
   try {
-    return await trainOrShow(command, argument, flags, resumed);
+    return await trainOrShow(command, argument, flags, resumed, { onOpen });
   } finally {
     resumed?.lock?.release();
   }
+}
+
+/** How a launcher's rank trains: with MPI, or with those who come once the door is open. */
+interface Started {
+  readonly mpi?: { readonly job: MpiJob; readonly threads: number } | null;
+  readonly onOpen?: () => void;
 }
 
 async function trainOrShow(
@@ -63,7 +86,7 @@ async function trainOrShow(
   argument: string | undefined,
   flags: FlagValues,
   resumed: ResumedRun | null,
-  mpi: { readonly job: MpiJob; readonly threads: number } | null = null,
+  { mpi = null, onOpen = () => {} }: Started,
 ): Promise<number> {
   const screen = new Screen(flags.isOn('json') ? process.stderr : process.stdout, flags.isOn('quiet'));
   const kernels = flags.choice('kernels', kernelChoices) ?? 'auto';
@@ -80,7 +103,13 @@ async function trainOrShow(
   const fleet =
     listening === null
       ? null
-      : showFleet(withToken(listening, watching), new FleetView(screen, view, listening), outputs, page);
+      : showFleet(
+          withToken(listening, watching),
+          new FleetView(screen, view, listening),
+          outputs,
+          page,
+          onOpen,
+        );
   const next = () =>
     nextSteps({ command, argument, flags, recipe, outputs, resumed, threads }, fleet?.port() ?? null);
   const json = flags.isOn('json');
@@ -230,13 +259,20 @@ function commandWords(command: CommandName, argument: string | undefined, flags:
 }
 
 /** Whatever happens to workers is shown, and logged. */
-function showFleet(listening: Listening, view: FleetView, outputs: RunOutputs, page: Page) {
+function showFleet(
+  listening: Listening,
+  view: FleetView,
+  outputs: RunOutputs,
+  page: Page,
+  onOpen: () => void,
+) {
   let invitation: Invitation | null = null;
   return {
     settings: {
       ...listening,
       onOpen: (open: Invitation) => {
         invitation = open;
+        onOpen();
       },
       onEvent: (event: Parameters<FleetView['event']>[0]) => {
         const { kind, ...facts } = event;
