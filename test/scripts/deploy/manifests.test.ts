@@ -196,7 +196,11 @@ t.test('Lockstep takes every command line as it stands there', async (t) => {
     const values: Readonly<Record<string, string>> = { POD_NAME: 'lockstep-workers-0-1', THREADS: '2' };
     const args = container.args.map((arg) => arg.replace(/\$\((\w+)\)/g, (_, name) => values[name]));
     const cwd = t.testdir();
-    const environment = { LOCKSTEP_TOKEN: '0123456789abcdef0123456789abcdef' };
+    const said = container.env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]));
+    const environment = {
+      LOCKSTEP_TOKEN: '0123456789abcdef0123456789abcdef',
+      ...(where === 'job' && { JOB_COMPLETION_INDEX: '0', ...Object.fromEntries(said) }),
+    };
     if (where === 'workers') {
       // Nobody is there: what it says is that, and nothing of its flags.
       const alone = [args[0], 'ws://127.0.0.1:9', ...args.slice(2), '--wait', '0'];
