@@ -67,6 +67,7 @@ t.test('a job that runs out of time is queued again and goes on to the same bits
       const line = log.split('\n').findLast((line) => line.startsWith('{"recipeId"')) ?? '{}';
       const { weightsDigest, stateDigest } = alone;
       t.match(JSON.parse(line), { weightsDigest, stateDigest, stoppedBy: null, resumedAtStep: resumed });
+      t.notOk(log.includes('\u001b'), 'the log is plain text');
       t.ok(readdirSync(run).includes('model.safetensors'), 'the model is in the folder of the run');
       restarts++;
     });
