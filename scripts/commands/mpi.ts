@@ -1,5 +1,5 @@
 /** `lockstep train --transport mpi`: this process is one rank of a job that mpirun or srun started. */
-import { availableParallelism } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import type { LockstepError } from '../../shared/errors.ts';
 import { usageError } from '../../shared/errors.ts';
 import { kernelChoices } from '../../shared/kernels/load.ts';
@@ -13,19 +13,31 @@ import { chooseRecipe } from './recipe-fields.ts';
 import { resumedRun } from './resume.ts';
 import { showError } from './screen.ts';
 import { onSignals } from './signals.ts';
-import { readThreads } from './threads.ts';
+import { readThreads, threadsOfRank } from './threads.ts';
 
 const defaultStartMs = 120_000;
 const defaultExchangeMs = 60_000;
 
-/** What rank 0 does with the job, once it is known what run goes on. */
-export type Lead = (job: MpiJob, resumed: ResumedRun | null, defaultThreads: number) => Promise<number>;
+/** The job as rank 0 has it, which also shows and keeps the run. */
+export interface Lead {
+  readonly job: MpiJob;
+  /** Threads of a rank, if nothing is said. */
+  readonly threads: number;
+  /** What is to be said of the job before it begins. */
+  lines(threads: number): string[];
+  /** What starts such a job, before a command. */
+  readonly launcher: string;
+}
 
 /**
- * Joins the job and trains with it; returns the exit code. @param lead what rank 0 does, which also shows and keeps the run
+ * Joins the job and trains with it; returns the exit code. @param lead what rank 0 does, once it is known what run goes on
  * @throws LockstepError
  */
-export async function mpiCommand(argument: string | undefined, flags: FlagValues, lead: Lead): Promise<number> {
+export async function mpiCommand(
+  argument: string | undefined,
+  flags: FlagValues,
+  lead: (resumed: ResumedRun | null, mpi: Lead) => Promise<number>,
+): Promise<number> {
   const launch = findLaunch(process.env);
   const job = await MpiJob.open({
     file: flags.text('mpi-library') ?? null,
@@ -40,12 +52,17 @@ export async function mpiCommand(argument: string | undefined, flags: FlagValues
       resumed = await resumedRun(flags);
       return resumed === null ? null : startOf(resumed);
     });
-    const threads = threadsOf(launch);
+    const threads = threadsOfRank(availableParallelism(), cpus().length, launch?.localSize ?? null);
     const code = job.isFirst
-      ? await lead(job, resumed, threads)
+      ? await lead(resumed, {
+          job,
+          threads,
+          lines: (own) => jobLines(job, launch, own),
+          launcher: `mpirun -n ${job.world.size} `,
+        })
       : await follow(job, argument, flags, start, threads);
     await job.world.finalize();
-    return code;
+    return code || job.stopCode;
   } catch (error) {
     const said = await job.fail(error, showError);
     if (said !== null) throw said;
@@ -55,11 +72,18 @@ export async function mpiCommand(argument: string | undefined, flags: FlagValues
   }
 }
 
-/** Which rank of how many, and how that is known. */
-export function jobLine(job: MpiJob): string {
-  const launch = findLaunch(process.env);
-  const how = launch === null ? 'started alone' : launchLine(launch);
-  return `${job.world.library}: ${how}`;
+/** What is to be said of the job before it begins. */
+function jobLines({ world }: MpiJob, launch: Launch | null, threads: number): string[] {
+  const who = launch === null ? 'rank 0 of 1, started by nobody' : launchLine(launch);
+  const cores = availableParallelism();
+  return [
+    `${world.library}: ${who}`,
+    ...(threads > cores && cores < cpus().length
+      ? [
+          `${threads} threads share ${cores} of ${cpus().length} cores: mpirun binds ranks to cores unless told --bind-to none`,
+        ]
+      : []),
+  ];
 }
 
 /** What would need workers that come and go. @throws LockstepError (USAGE) */
@@ -96,7 +120,7 @@ async function follow(
       resumed: start,
       hooks: { signal: signals.signal },
     });
-    return signals.exitCode();
+    return 0;
   } finally {
     signals.release();
   }
@@ -105,9 +129,4 @@ async function follow(
 function startOf({ recipe, state, data, lock }: ResumedRun): SharedStart {
   const isFinished = state !== null && lock === null;
   return { recipe, state: isFinished ? null : state, data, isFinished };
-}
-
-/** The cores of this machine, shared by the ranks on it. */
-function threadsOf(launch: Launch | null): number {
-  return Math.max(1, Math.floor(availableParallelism() / (launch?.localSize ?? 1)));
 }
