@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'CONNECTION' // the coordinator cannot be reached, or the port not opened; later it may be
   | 'REFUSED' // who answers does not want this worker, is not whom it was told to trust, or makes no sense
   | 'RUN' // a run in another process failed: the one that was worked for, or one that was started to compare
+  | 'MPI' // no libmpi that fits, ranks that do not come or are not alike, or a call that failed
   | 'PEER' // another library that the benchmark runs failed, or did not answer
   | 'INTERRUPTED'; // the run was stopped from outside
 
@@ -28,6 +29,7 @@ const exitCodes: Record<ErrorCode, number> = {
   CONNECTION: 1,
   REFUSED: 1,
   RUN: 1,
+  MPI: 1,
   PEER: 1,
   INTERRUPTED: 130,
 };

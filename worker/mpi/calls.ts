@@ -3,6 +3,8 @@
  * displacements are bytes too (MPI_BYTE) and lie in it as i32, one for each rank. Nothing here blocks.
  */
 
+import { loadLibrary } from './library.ts';
+
 /** Where the blocks lie that go to, or come from, each rank: byte offsets of two arrays of i32, one number for each rank. */
 export interface Blocks {
   /** The buffer from whose start displacements count. */
@@ -22,4 +24,39 @@ export interface MpiCalls {
   allgatherv(receive: Blocks, request: number): void;
   /** Whether a request is done; it must not be tested again then. */
   test(request: number): boolean;
+}
+
+/**
+ * The calls over a memory, for one thread; each thread binds its own. The main thread has opened the world before, and while
+ * this thread is in a call, no other thread of the process is.
+ * @param file of the world
+ * @param memory must stay where it is, as shared and WebAssembly's memories do; the calls keep it alive
+ * @throws LockstepError (MPI)
+ */
+export function bindMpi(file: string, memory: { readonly buffer: ArrayBufferLike }): MpiCalls {
+  const library = loadLibrary(file);
+  const { world, byte, inPlace, statusIgnore } = library.constants;
+  const base = library.addressOf(new Uint8Array(memory.buffer));
+  const block = ['address', 'address', 'address', 'handle'] as const;
+  const ialltoallv = library.bind('MPI_Ialltoallv', [...block, ...block, 'handle', 'address']);
+  const iallgatherv = library.bind('MPI_Iallgatherv', [
+    ...(['address', 'int', 'handle'] as const),
+    ...([...block, 'handle', 'address'] as const),
+  ]);
+  const mpiTest = library.bind('MPI_Test', ['address', 'address', 'address']);
+  // An ArrayBuffer that is made by itself lies outside of V8's heap and does not move.
+  const flag = new Int32Array(new ArrayBuffer(4));
+  const flagAddress = library.addressOf(flag);
+  const addresses = ({ buffer, counts, displacements }: Blocks) =>
+    [base + buffer, base + counts, base + displacements, byte] as const;
+  return {
+    alltoallv: (send, receive, request) =>
+      ialltoallv(...addresses(send), ...addresses(receive), world, base + request),
+    allgatherv: (receive, request) =>
+      iallgatherv(inPlace, 0, byte, ...addresses(receive), world, base + request),
+    test: (request) => {
+      mpiTest(base + request, flagAddress, statusIgnore);
+      return flag[0] !== 0;
+    },
+  };
 }
