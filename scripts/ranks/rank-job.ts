@@ -102,7 +102,11 @@ export class RankJob {
     const job = new RankJob(options, server, randomBytes(16).toString('hex'));
     try {
       const isReady = () => job.#ready.length === options.ranks;
-      await job.#until(isReady, () => `${options.ranks - job.#ready.length} of them ready`, job.#limits.startMs);
+      await job.#until(
+        isReady,
+        () => `${options.ranks - job.#ready.length} of them ready`,
+        job.#limits.startMs,
+      );
       return job;
     } catch (error) {
       await job.close();
@@ -155,12 +159,13 @@ export class RankJob {
     let caller: Caller | null = null;
     socket.on('error', () => {}); // its end is noticed by that of mpirun
     onLines(socket, (line) => {
-      const said = JSON.parse(line) as RankLine;
-      if (caller === null) {
-        if (!('token' in said) || said.token !== token) return void socket.destroy();
+      const said = caller === null ? knowing(line, token) : (JSON.parse(line) as RankLine);
+      if (said === null) return void socket.destroy();
+      if ('token' in said) {
         caller = { socket, pid: said.pid, rank: null };
         this.#callers.push(caller);
-      } else if ('ready' in said) caller.rank = said.ready;
+      } else if (caller === null) return;
+      else if ('ready' in said) caller.rank = said.ready;
       else if ('answer' in said && caller.rank !== null) this.#answers.set(caller.rank, said.answer);
       else if ('error' in said) this.#fail(new LockstepError(said.error.code, said.error.message));
       this.#wake();
@@ -215,5 +220,15 @@ export class RankJob {
         if (code !== 'ESRCH' && code !== 'EPERM') throw error;
       }
     }
+  }
+}
+
+/** The first line of whoever knows the token; of others, which may say anything, null. */
+function knowing(line: string, token: string): RankLine | null {
+  try {
+    const said = JSON.parse(line) as RankLine | null;
+    return said !== null && typeof said === 'object' && 'token' in said && said.token === token ? said : null;
+  } catch {
+    return null; // no JSON
   }
 }
