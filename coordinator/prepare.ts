@@ -19,6 +19,7 @@ import {
   weightsDigest,
 } from '../shared/model/snapshot.ts';
 import { epochShape, type Recipe } from '../shared/recipe/recipe.ts';
+import type { RankOf } from '../shared/reduction/ranks.ts';
 import { checkSamples, type Draft, finishRecipe, type Label } from '../shared/recipe/resolve.ts';
 import { setupOf } from '../shared/setup.ts';
 import { planSetup, type Setup } from '../shared/training.ts';
@@ -50,6 +51,8 @@ export interface RunOptions {
   readonly source: DatasetSource;
   readonly kernels: LoadedKernels;
   readonly threads: number;
+  /** Of the ranks of a job that share every batch: this one and how many there are. */
+  readonly ranks?: RankOf | undefined;
   /** The model to start from, for an `init` that is its digest. */
   readonly initial: Snapshot | null;
   /** Where to go on from, if not from the beginning. */
@@ -62,10 +65,10 @@ export interface RunOptions {
  * @throws LockstepError (USAGE, DATA)
  */
 export async function prepareRun(options: RunOptions): Promise<Run> {
-  const { source, kernels, threads, label, from = null } = options;
+  const { source, kernels, threads, ranks, label, from = null } = options;
   const draft = checkSamples(options.draft, source.samples.train, label);
   const { samples: epochSamples, steps } = epochShape(draft, source.samples.train);
-  const setup = setupOf(draft, source.samples, { threads });
+  const setup = setupOf(draft, source.samples, { threads, ranks });
   const { architecture, plan } = planSetup(setup);
   const memory = newMemory(plan);
   const dataset = await loadDataset(source, plan, memory);

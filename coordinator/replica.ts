@@ -2,7 +2,6 @@
 
 import { lossSlotBytes } from '../shared/model/memory-plan.ts';
 import type { BatchResult } from '../shared/model/model.ts';
-import { soloGroup } from '../shared/reduction/group.ts';
 import type { PartialLayout } from '../shared/reduction/partial.ts';
 import { replicaDigest, replicaViews } from '../shared/replica.ts';
 import { Training } from '../shared/training.ts';
@@ -85,12 +84,7 @@ export class CoordinatorReplica {
   diagnose(step: number): string | null {
     const { nonFinite } = this.#training;
     const { committed } = this;
-    nonFinite.clear();
-    this.#training.trainSteps(soloGroup(), step, step + 1, {
-      committed,
-      begin: () => {},
-      commit: () => false,
-    });
+    this.#training.tryStep(step, committed);
     return nonFinite.found() ? this.#training.describeNonFinite(step, committed) : null;
   }
 

@@ -9,7 +9,7 @@ import { chunkBytes } from './wire/limits.ts';
 export function setupOf(
   recipe: Omit<Recipe, 'dataset'>,
   samples: Readonly<Record<SplitName, number>>,
-  process: Pick<Sizes, 'threads' | 'isRemote'>,
+  process: Pick<Sizes, 'threads' | 'isRemote' | 'ranks'>,
 ): Setup {
   const { model, optimizer, batchNorm, batchSize, shardSize } = recipe;
   const { samples: epochSamples } = epochShape(recipe, samples.train);

@@ -49,6 +49,17 @@ export function* computeStep(
   yield model.gradients;
 }
 
+/** A model whose gradients are merged with those of others: its update is made from the total. */
+export function fromTotals<M extends StepModel & { apply(span: Span): void }>(model: M): StepModel {
+  return {
+    layers: model.layers,
+    gradients: model.gradients,
+    gather: (span) => model.gather(span),
+    loss: (span) => model.loss(span),
+    update: (span) => model.apply(span),
+  };
+}
+
 /**
  * A step with a group, and its update, once, everywhere. It reads `span.current` and writes `span.next`, so that a
  * step that did not end can be run again.

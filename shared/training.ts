@@ -8,8 +8,9 @@ import type { BatchNormMode, Shape } from './model/layer.ts';
 import { evaluationShard, type MemoryPlan, planMemory, type Sizes } from './model/memory-plan.ts';
 import { type BatchResult, Model } from './model/model.ts';
 import { type Finding, NonFinite } from './model/non-finite.ts';
-import type { Group } from './reduction/group.ts';
-import { assignShards, assignSpan, newSpan, type Span } from './reduction/span.ts';
+import { type Group, soloGroup } from './reduction/group.ts';
+import type { Share } from './reduction/ranks.ts';
+import { assignShards, assignSpan, newSpan, type Span, wholeBatch } from './reduction/span.ts';
 import { trainStep } from './step.ts';
 
 /** Plain data that decides a training's arithmetic and its memory; it can be handed to any thread. */
@@ -78,17 +79,28 @@ export class Training {
   readonly architecture: Architecture;
   readonly model: Model;
   readonly nonFinite: NonFinite;
-  readonly #kernels: Kernels;
-  readonly #sizes: Sizes;
+  readonly kernels: Kernels;
+  readonly sizes: Sizes;
   readonly #rank: number;
   readonly #size: number;
+  readonly #shareOf: (shardCount: number) => Share;
   readonly #span: Span;
 
-  /** Binds a setup for one of `size` threads over a memory of its plan. */
-  constructor(setup: Setup, loaded: LoadedKernels, memory: SharedMemory, rank: number, size: number) {
+  /**
+   * Binds a setup for one of `size` threads over a memory of its plan.
+   * @param shareOf the shards that these threads compute of a batch of so many: all, if nothing is said
+   */
+  constructor(
+    setup: Setup,
+    loaded: LoadedKernels,
+    memory: SharedMemory,
+    rank: number,
+    size: number,
+    shareOf: (shardCount: number) => Share = wholeBatch,
+  ) {
     const { architecture, plan } = planSetup(setup);
     const kernels = instantiateKernels(loaded, memory);
-    this.#kernels = kernels;
+    this.kernels = kernels;
     this.plan = plan;
     this.architecture = architecture;
     this.nonFinite = new NonFinite(memory, plan.nonFinite);
@@ -98,9 +110,10 @@ export class Training {
       rank,
       size,
     );
-    this.#sizes = setup.sizes;
+    this.sizes = setup.sizes;
     this.#rank = rank;
     this.#size = size;
+    this.#shareOf = shareOf;
     this.#span = newSpan(setup.sizes.shardSize);
   }
 
@@ -158,15 +171,21 @@ export class Training {
 
   /** False if one of `count` floats at a byte offset is NaN or infinite. */
   isFinite(at: number, count: number): boolean {
-    return this.#kernels.nonFinite(at, count) === 0;
+    return this.kernels.nonFinite(at, count) === 0;
   }
 
   /** A span of shards `firstShard … endShard−1` of a step of the epoch, before which so many were committed. */
   spanOf(step: number, committed: number, firstShard: number, endShard: number): Span {
-    const span = newSpan(this.#sizes.shardSize);
+    const span = newSpan(this.sizes.shardSize);
     this.#prepareSpan(span, step, committed);
     assignShards(span, firstShard, endShard);
     return span;
+  }
+
+  /** Computes a step of the epoch alone, to find out where it meets NaN or infinity. Nothing is committed. */
+  tryStep(step: number, committed: number): void {
+    this.nonFinite.clear();
+    this.trainSteps(soloGroup(), step, step + 1, { committed, begin: () => {}, commit: () => false });
   }
 
   /**
@@ -183,12 +202,13 @@ export class Training {
   }
 
   #prepareSpan(span: Span, step: number, committed: number): void {
-    const { batchSize, epochSamples } = this.#sizes;
+    const { batchSize, epochSamples } = this.sizes;
     this.nonFinite.turnTo(committed);
     span.firstSample = step * batchSize;
     span.current = this.plan.replicas[committed % 2];
     span.next = this.plan.replicas[(committed + 1) % 2];
-    assignSpan(span, Math.min(batchSize, epochSamples - step * batchSize), this.#rank, this.#size);
+    const rows = Math.min(batchSize, epochSamples - step * batchSize);
+    assignSpan(span, rows, this.#rank, this.#size, this.#shareOf);
   }
 }
 

@@ -27,6 +27,15 @@ export const words = {
   mergeCount: 9,
   /** Set by the main thread: steps are recorded before which a multiple of so many were committed; 0: none. */
   record: 10,
+  /**
+   * Where ranks share the batches. `vote`: this one wants to end, and tells the others with its next gradient. `agreed`: some
+   * rank told so in the last step. `problem`: why the exchange with the others ended (`problems`), and with which rank.
+   */
+  vote: 11,
+  agreed: 12,
+  problem: 13,
+  problemRank: 14,
+  problemExchange: 15,
   /** Steps done since the training began. One store makes the new replica current. */
   committed: 16,
   /** What `committed` was at the beginning of the epoch; written while the threads are idle. */
@@ -73,6 +82,12 @@ export const kinds = {
   merge: 8,
   apply: 9,
 } as const;
+
+/**
+ * Why ranks cannot go on together. `overdue`: others did not come to an exchange in time; `apart`: another rank is at another
+ * step; `different`: another rank's replica is different; `failed`: MPI reported an error.
+ */
+export const problems = { none: 0, overdue: 1, apart: 2, different: 3, failed: 4 } as const;
 
 const firstOwnWord = 256;
 const ownWordCount = 32;

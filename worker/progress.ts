@@ -9,6 +9,7 @@ export class TeamProgress implements Progress {
   readonly #alive: number;
   readonly #shards: number;
   readonly #busySeconds: Float64Array;
+  readonly #allBusySeconds: readonly Float64Array[];
   readonly #losses: Float32Array;
   readonly #correct: Float32Array;
   readonly #seconds: Float64Array;
@@ -20,12 +21,13 @@ export class TeamProgress implements Progress {
   #stepStartMs = 0;
   #waitedMs = 0;
 
-  constructor(control: Control, rank: number) {
+  constructor(control: Control, rank: number, threads: number) {
     this.#words = control.words;
     this.#rank = rank;
     this.#alive = control.own(rank, own.alive);
     this.#shards = control.own(rank, own.shards);
     this.#busySeconds = control.busySeconds(rank);
+    this.#allBusySeconds = Array.from({ length: threads }, (_, one) => control.busySeconds(one));
     const { losses, correct, seconds, checksums } = control.results();
     this.#losses = losses;
     this.#correct = correct;
@@ -81,9 +83,24 @@ export class TeamProgress implements Progress {
   wait(barrier: () => void): void {
     this.alive();
     this.#barriers += 1;
+    this.waiting(barrier);
+  }
+
+  /** Does something that is waiting for others, too. */
+  waiting(action: () => void): void {
     const start = performance.now();
-    barrier();
+    action();
     this.#waitedMs += performance.now() - start;
+  }
+
+  /** All threads end after the step that they are in: to be said by one of them, before its last barrier. */
+  endAfterThis(): void {
+    Atomics.store(this.#words, words.limit, this.#step + 1);
+  }
+
+  /** Seconds that all threads were busy in committed steps. */
+  busySeconds(): number {
+    return this.#allBusySeconds.reduce((sum, [seconds]) => sum + seconds, 0);
   }
 
   /** Shows the watcher that this thread moves. */

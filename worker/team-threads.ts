@@ -16,6 +16,7 @@ import type { Setup } from '../shared/training.ts';
 import { abortBarrier, resetBarrier } from './barrier.ts';
 import { type Control, kinds, own, words } from './control.ts';
 import type { Failpoint } from './failpoint.ts';
+import type { MpiOptions } from './mpi/join-ranks.ts';
 import type { ThreadTask } from './thread.ts';
 
 export interface TeamThreadsOptions {
@@ -24,6 +25,8 @@ export interface TeamThreadsOptions {
   readonly memory: SharedMemory;
   /** True to measure the phases of steps, at the cost of reading the clock some 30 times a step. */
   readonly profile?: boolean;
+  /** How to meet the other ranks of a job; nothing where there are none. */
+  readonly mpi?: MpiOptions | undefined;
   /** Told why a thread died that is replaced. */
   readonly onDeath?: ((reason: string) => void) | undefined;
   /** JavaScript heap of a thread, in MiB. */
@@ -153,7 +156,7 @@ export class TeamThreads {
   }
 
   #launch(rank: number): TeamThread {
-    const { setup, kernels, memory, profile = false } = this.#options;
+    const { setup, kernels, memory, profile = false, mpi = null } = this.#options;
     const failpoint = this.#failpoints.findIndex((point) => point.rank === rank);
     const task: ThreadTask = {
       setup,
@@ -162,9 +165,10 @@ export class TeamThreads {
       profile,
       rank,
       lastCommand: Atomics.load(this.#words, words.command),
-      cores: availableParallelism(),
+      cores: mpi?.cores ?? availableParallelism(),
       barrierDeadlineMs: this.#barrierDeadlineMs,
       failpoint: failpoint < 0 ? null : this.#failpoints.splice(failpoint, 1)[0],
+      mpi,
     };
     Atomics.store(this.#words, this.#control.own(rank, own.finished), -1);
     const abort = new AbortController();

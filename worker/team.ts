@@ -70,7 +70,8 @@ export class Team {
     this.#recordings = new RecordingReader(options.memory, this.plan);
     this.#watch = new TeamWatch(this, () => this.committed);
     this.#threadTimeoutMs = options.threadTimeoutMs ?? threadTimeoutMs(options.setup);
-    this.#threads = new TeamThreads(options, this.#control, 2 * this.#threadTimeoutMs);
+    const deadlineMs = 2 * this.#threadTimeoutMs + (options.mpi?.deadlineMs ?? 0);
+    this.#threads = new TeamThreads(options, this.#control, deadlineMs);
   }
 
   /**
@@ -211,8 +212,10 @@ export class Team {
     const step = this.step;
     nonFinite.turnTo(this.committed);
     if (step < end && nonFinite.found()) {
-      const { setup, kernels, memory } = this.#options;
+      const { setup, kernels, memory, mpi } = this.#options;
       const alone = new Training(setup, kernels, memory, 0, 1);
+      // Of what other ranks computed, only totals are here.
+      if (mpi !== undefined) alone.tryStep(step, this.committed);
       return { kind: 'nonFinite', step, where: alone.describeNonFinite(step, this.committed) };
     }
     return { kind: step < end ? 'stopped' : 'done', step };
@@ -304,6 +307,8 @@ export class Team {
       const failures = await this.#threads.settle(this.#threadTimeoutMs);
       if (failures.length === 0) return;
       const step = this.step;
+      // Other ranks wait in the middle of the step, and cannot begin it again.
+      if (this.#options.mpi !== undefined) throw new LockstepError('TEAM', failures.join('; '));
       attempts = step === lastStep ? attempts + 1 : 1;
       lastStep = step;
       if (attempts === mostAttempts) {

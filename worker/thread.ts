@@ -5,11 +5,13 @@ import type { LoadedKernels } from '../shared/kernels/load.ts';
 import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import { type Group, LocalGroup } from '../shared/reduction/group.ts';
 import type { Span } from '../shared/reduction/span.ts';
-import { trainStep } from '../shared/step.ts';
+import { fromTotals, type StepModel, trainStep } from '../shared/step.ts';
 import { type Setup, Training } from '../shared/training.ts';
 import { Barrier, StepAborted } from './barrier.ts';
 import { Control, kinds, own, words } from './control.ts';
 import { type Failpoint, failAt } from './failpoint.ts';
+import { joinRanks, type MpiOptions, sharesOf } from './mpi/join-ranks.ts';
+import type { RankGroup } from './mpi/rank-group.ts';
 import { PhaseClock } from './phase-clock.ts';
 import { addingTo } from './profile.ts';
 import { TeamProgress } from './progress.ts';
@@ -27,6 +29,8 @@ export interface ThreadTask {
   readonly cores: number;
   readonly barrierDeadlineMs: number;
   readonly failpoint: Failpoint | null;
+  /** How to meet the other ranks of a job; null where there are none. */
+  readonly mpi: MpiOptions | null;
 }
 
 /** Idle threads look up this often, so that none sleeps for ever on a word that nobody will write. */
@@ -35,9 +39,9 @@ const idleMs = 10_000;
 export default function thread(task: ThreadTask): void {
   const { rank, setup, failpoint } = task;
   const size = setup.sizes.threads;
-  const training = new Training(setup, task.kernels, task.memory, rank, size);
+  const training = new Training(setup, task.kernels, task.memory, rank, size, sharesOf(setup));
   const control = new Control(task.memory, training.plan);
-  const progress = new TeamProgress(control, rank);
+  const progress = new TeamProgress(control, rank, size);
   const barrier = new Barrier(control.words, size, task.cores, task.barrierDeadlineMs);
   const meet = () => barrier.wait();
   const team = new LocalGroup(() => {
@@ -47,9 +51,13 @@ export default function thread(task: ThreadTask): void {
   const every = () => Atomics.load(control.words, words.record);
   const recorder = new Recorder(task.memory, training.plan, rank, every);
   const segmented = new SegmentedStep(training, rank, size, () => team.barrier(), recorder);
-  const profile = task.profile ? profileOf(control, rank) : null;
-  const takeStep =
-    profile === null ? recordedNowAndThen(training, team, recorder) : watchedBy(profile, training, team);
+  const clock = task.profile ? profileOf(control, rank) : null;
+  const ranks =
+    task.mpi === null ? null : joinRanks(task, task.mpi, training, progress, () => team.barrier());
+  const { model } = training;
+  const group = ranks ?? team;
+  const stepOf = { model: ranks === null ? model : fromTotals(model), group, ranks };
+  const takeStep = clock === null ? recordedNowAndThen(stepOf, recorder) : watchedBy(clock, stepOf);
   Atomics.store(control.words, control.own(rank, own.threadId), threadId);
 
   let command = task.lastCommand;
@@ -62,9 +70,9 @@ export default function thread(task: ThreadTask): void {
       case kinds.end:
         return;
       case kinds.train:
-        profile?.start();
-        train(training, team, control.words, progress, takeStep);
-        profile?.turnTo('other');
+        clock?.start();
+        train(training, group, control.words, progress, takeStep);
+        clock?.turnTo('other');
         break;
       case kinds.evaluateTest:
       case kinds.evaluateTrain:
@@ -82,18 +90,31 @@ function profileOf(control: Control, rank: number): PhaseClock {
   return new PhaseClock(addingTo(control.phaseSeconds(rank)), () => performance.now());
 }
 
+/** What a step is made with. */
+interface StepOf {
+  readonly model: StepModel;
+  readonly group: Group;
+  /** The group, where it is one of ranks. */
+  readonly ranks: RankGroup | null;
+}
+
 /** Steps with a clock around them. */
-function watchedBy(clock: PhaseClock, { model }: Training, group: Group): TakeStep {
+function watchedBy(clock: PhaseClock, { model, group, ranks }: StepOf): TakeStep {
   const watched = { model: clock.watchModel(model), group: clock.watchGroup(group) };
-  return (span) => trainStep(watched.model, span, watched.group);
+  return (span) => {
+    ranks?.begin(clock);
+    trainStep(watched.model, span, watched.group);
+  };
 }
 
 /** Steps as they are, and with the recorder's clock around those that it wants. */
-function recordedNowAndThen(training: Training, group: Group, recorder: Recorder): TakeStep {
-  const takeRecorded = watchedBy(recorder.clock, training, group);
+function recordedNowAndThen(stepOf: StepOf, recorder: Recorder): TakeStep {
+  const takeRecorded = watchedBy(recorder.clock, stepOf);
+  const { model, group, ranks } = stepOf;
   return (span, committed) => {
     if (!recorder.begin(committed)) {
-      trainStep(training.model, span, group);
+      ranks?.begin(null);
+      trainStep(model, span, group);
       return;
     }
     takeRecorded(span, committed);

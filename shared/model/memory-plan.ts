@@ -6,11 +6,13 @@
 import { reasonOf, usageError } from '../errors.ts';
 import { panelBytes, panelCount, stackBytes } from '../kernels/kernels.ts';
 import { type SharedMemory, wasm } from '../kernels/webassembly.ts';
+import type { RankOf } from '../reduction/ranks.ts';
 import type { Replica } from '../reduction/span.ts';
 import type { Architecture } from './architecture.ts';
 import { featureCount, type Matrix } from './layer.ts';
 import { ruleBytes } from './optimizer.ts';
-import { valueCount } from './tensors.ts';
+import { planRanks, type RankPlace } from './rank-plan.ts';
+import { gradientLayout, valueCount } from './tensors.ts';
 
 export interface Sizes {
   /** Samples of the two splits; 0 where there is none. */
@@ -22,6 +24,8 @@ export interface Sizes {
   readonly threads: number;
   /** True for a worker's team, whose partials and totals travel. */
   readonly isRemote?: boolean;
+  /** Of the ranks of a job that share every batch: this one and how many there are. */
+  readonly ranks?: RankOf | undefined;
 }
 
 export interface SplitPlace {
@@ -84,6 +88,8 @@ export interface MemoryPlan {
   readonly gradient: number;
   /** Null in a process of its own. */
   readonly exchange: ExchangePlace | null;
+  /** Null where no ranks share the batches. */
+  readonly ranks: RankPlace | null;
   /** Activations: the model's input (of thread 0 if `byColumns`), then each layer's output. */
   readonly activations: readonly Matrix[];
   /** The gradients of these; null for the input of the model if nobody wants it. */
@@ -149,6 +155,7 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
     labels: take(samples),
   });
   const { layers } = architecture;
+  const widths = [architecture.input, ...layers.map(({ output }) => output)].map(featureCount);
   const batchSize = Math.min(sizes.batchSize, Math.max(sizes.epochSamples, 1));
   const evaluationShards = Math.ceil(Math.max(sizes.samples.train, sizes.samples.test, 1) / evaluationShard);
   const evaluationSlots = Math.min(sizes.threads, evaluationShards);
@@ -173,6 +180,17 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
       nodes: take(8 * mostNodes),
     };
   };
+  const rankPlace = (ranks: RankOf): RankPlace =>
+    planRanks(
+      {
+        ...sizes,
+        ranks,
+        gradient: gradientLayout(architecture.tensors),
+        width: Math.max(...widths),
+        exchangeCount: 2 * layers.length,
+      },
+      take,
+    );
   const workspaces = layers.map(({ kind, input, output }, i) =>
     kind.workspace({ input, output, shardCount, isFirst: i === 0 }),
   );
@@ -186,13 +204,14 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
   // Also room for any tensor in file order, when values are drawn or read.
   const fileBytes = 4 * Math.max(0, ...architecture.tensors.map(valueCount));
   const gradient = take(Math.max(flatBytes + lossSlotBytes, fileBytes));
-  const widths = [architecture.input, ...layers.map(({ output }) => output)].map(featureCount);
   const exchange = sizes.isRemote === true ? exchangePlace(Math.max(...widths), widths.length) : null;
+  const ranks = sizes.ranks === undefined ? null : rankPlace(sizes.ranks);
   const activations = widths.map(matrix);
   const activationGradients = gradientMatrices(architecture, (i) => matrix(widths[i]));
   const layersShared = workspaces.map(({ shared }) => take(shared));
   // A worker's threads have parts of a batch that may change in the middle of a step.
-  const byColumns = sizes.isRemote !== true && isByColumns(architecture, batchSize, sizes.threads);
+  const ownRows = Math.ceil(batchSize / (sizes.ranks?.count ?? 1));
+  const byColumns = sizes.isRemote !== true && isByColumns(architecture, ownRows, sizes.threads);
   const threads = Array.from({ length: sizes.threads }, (_, rank) => ({
     input: byColumns && rank > 0 ? matrix(widths[0]) : activations[0],
     stack: take(stackBytes),
@@ -231,6 +250,7 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
     replicas,
     gradient,
     exchange,
+    ranks,
     activations,
     activationGradients,
     layersShared,

@@ -3,7 +3,6 @@
 import { type Kernels, panelWidth } from '../kernels/kernels.ts';
 import type { SharedMemory } from '../kernels/webassembly.ts';
 import type { Exchange } from '../reduction/group.ts';
-import type { MomentsPlace } from '../reduction/partial.ts';
 import { type Span, shardRows, shardStart } from '../reduction/span.ts';
 import { exchangesOf } from '../step.ts';
 import type { Architecture } from './architecture.ts';
@@ -11,7 +10,7 @@ import { type BatchNormMode, type Layer, rowOf } from './layer.ts';
 import { evaluationShard, lossSlotBytes, type MemoryPlan, type SplitPlace } from './memory-plan.ts';
 import type { Finding, NonFinite } from './non-finite.ts';
 import { bindOptimizer } from './optimizer.ts';
-import { type Segment, sliceOf, type Tensor } from './tensors.ts';
+import { gradientLayout, type Segment, sliceOf } from './tensors.ts';
 
 export interface ModelSettings {
   readonly architecture: Architecture;
@@ -27,6 +26,14 @@ export interface Place {
   readonly nonFinite: NonFinite;
 }
 
+/** The exchange of the gradient, whose parts may be wanted in another place each. */
+export interface GradientExchange extends Exchange {
+  /** Writes the partial of tree node `lo … hi−1` of a part of a tensor to byte offset `out`. */
+  mergeSegment(span: Span, lo: number, hi: number, segment: Segment, out: number): void;
+  /** The same of the slot of losses behind the flat vector. */
+  mergeLosses(lo: number, hi: number, out: number): void;
+}
+
 /** What came of a batch before its update. */
 export interface BatchResult {
   /** Average over its samples (binary32). */
@@ -38,7 +45,7 @@ export interface BatchResult {
 export class Model {
   readonly layers: readonly Layer[];
   /** The last exchange of a step. */
-  readonly gradients: Exchange;
+  readonly gradients: GradientExchange;
   /** All exchanges of a step, in order. */
   readonly exchanges: readonly Exchange[];
   /** The points of a step at which a number can turn out not to be finite, in order. */
@@ -256,12 +263,15 @@ export class Model {
   }
 
   /** The gradient, as long as the flat vector, and a slot of losses behind it. */
-  #gradientExchange({ flatSize, tensors }: Architecture): Exchange {
+  #gradientExchange({ flatSize, tensors }: Architecture): GradientExchange {
     const { threads, gradient } = this.#plan;
     const { loss } = threads[this.#rank];
+    const mergeSegment: GradientExchange['mergeSegment'] = (span, lo, hi, segment, out) =>
+      this.layers[segment.tensor.layer].gradient(span, lo, hi, segment, out);
+    const mergeLosses: GradientExchange['mergeLosses'] = (lo, hi, out) => this.#mergeLosses(lo, hi, out);
     return {
       name: 'gradient',
-      layout: { floats: flatSize + panelWidth, moments: momentsPlaces(tensors) },
+      layout: gradientLayout(tensors),
       // A thread sums its slice over samples and shards where it updates it; the activations are all it needs.
       partial: () => {},
       total: (span) => {
@@ -271,11 +281,12 @@ export class Model {
       },
       merge: (span, lo, hi, out) => {
         for (const segment of this.#slice) {
-          const { tensor, from } = segment;
-          this.layers[tensor.layer].gradient(span, lo, hi, segment, out + 4 * (tensor.offset + from));
+          mergeSegment(span, lo, hi, segment, out + 4 * (segment.tensor.offset + segment.from));
         }
-        if (this.#rank === 0) this.#mergeLosses(lo, hi, out + 4 * flatSize);
+        if (this.#rank === 0) mergeLosses(lo, hi, out + 4 * flatSize);
       },
+      mergeSegment,
+      mergeLosses,
       // It has to lie where the layers expect it.
       receive: (span, total) => {
         if (total !== gradient) throw new Error(`the total gradient is at ${total}, expected at ${gradient}`);
@@ -294,13 +305,6 @@ export class Model {
     this.#batch = { loss, correct: this.#floats[slot / 4 + 1] };
     if (!Number.isFinite(loss)) this.#nonFinite.report(this.places.indexOf('loss'), null);
   }
-}
-
-/** In the places of running means and variances a gradient carries the batch's means and M2s. */
-function momentsPlaces(tensors: readonly Tensor[]): MomentsPlace[] {
-  return tensors.flatMap((mean, i) =>
-    mean.role === 'runningMean' ? [{ mean: mean.offset, m2: tensors[i + 1].offset, width: mean.size }] : [],
-  );
 }
 
 function presentMatrix<T>(matrix: T | null): T {

@@ -3,6 +3,7 @@
  * bytes. Weights are panelled (see kernels), so a dense layer's (out, in) of a file is (in, out) in panels.
  */
 import { padded, panelWidth } from '../kernels/kernels.ts';
+import type { PartialLayout } from '../reduction/partial.ts';
 
 export type Role = 'weight' | 'bias' | 'scale' | 'shift' | 'runningMean' | 'runningVariance';
 
@@ -71,20 +72,34 @@ export function valueCount(tensor: TensorSpec): number {
 }
 
 /** Slices begin at multiples of this many floats: the sixteen rows of a weight's panel that meet a panel of x. */
-const sliceUnit = panelWidth * panelWidth;
+export const sliceUnit = panelWidth * panelWidth;
 
 /** The slice of the flat vector that one of `size` threads owns, cut into runs within one tensor. */
 export function sliceOf(tensors: readonly Tensor[], rank: number, size: number): Segment[] {
   const units = Math.ceil(flatSize(tensors) / sliceUnit);
   const begin = Math.floor((units * rank) / size) * sliceUnit;
   const end = Math.floor((units * (rank + 1)) / size) * sliceUnit;
-  const segments: Segment[] = [];
-  for (const tensor of tensors) {
-    const from = Math.max(begin, tensor.offset) - tensor.offset;
-    const to = Math.min(end, tensor.offset + tensor.size) - tensor.offset;
-    if (from < to) segments.push({ tensor, from, to });
-  }
-  return segments;
+  return segmentsOf(tensors, begin, end);
+}
+
+/** The segments of floats `from … to−1` of the flat vector. */
+export function segmentsOf(tensors: readonly Tensor[], from: number, to: number): Segment[] {
+  return tensors.flatMap((tensor) => {
+    const first = Math.max(from, tensor.offset) - tensor.offset;
+    const end = Math.min(to, tensor.offset + tensor.size) - tensor.offset;
+    return first < end ? [{ tensor, from: first, to: end }] : [];
+  });
+}
+
+/**
+ * What a gradient is made of: a vector as long as the flat vector, then a slot of losses. In the places of running means
+ * and variances it carries the batch's means and M2s.
+ */
+export function gradientLayout(tensors: readonly Tensor[]): PartialLayout {
+  const moments = tensors.flatMap((mean, i) =>
+    mean.role === 'runningMean' ? [{ mean: mean.offset, m2: tensors[i + 1].offset, width: mean.size }] : [],
+  );
+  return { floats: flatSize(tensors) + panelWidth, moments };
 }
 
 /** Copies a tensor's values in file order (a weight row by row as (out, in)) out of the flat vector. */

@@ -1,3 +1,5 @@
+import type { Share } from './ranks.ts';
+
 /** One copy of everything that a step changes; byte offsets. */
 export interface Replica {
   /** The flat vector: parameters and running statistics. */
@@ -46,17 +48,30 @@ export function newSpan(shardSize: number): Span {
   };
 }
 
-/** Gives a thread its share of a batch: runs of shards as equal as they can be, some empty if there are few. */
-export function assignSpan(span: Span, rows: number, rank: number, size: number): void {
+/**
+ * Gives a thread its part of the shards that those over its memory have of a batch: runs as equal as they can be, some empty
+ * if there are few.
+ * @param shareOf says which these are, of so many: all, if nothing is said
+ */
+export function assignSpan(
+  span: Span,
+  rows: number,
+  rank: number,
+  size: number,
+  shareOf: (shardCount: number) => Share = wholeBatch,
+): void {
   span.rows = rows;
   span.shardCount = Math.ceil(rows / span.shardSize);
-  span.firstTeamRow = 0;
-  span.endTeamRow = rows;
-  assignShards(
-    span,
-    Math.floor((span.shardCount * rank) / size),
-    Math.floor((span.shardCount * (rank + 1)) / size),
-  );
+  const { lo, hi } = shareOf(span.shardCount);
+  span.firstTeamRow = Math.min(lo * span.shardSize, rows);
+  span.endTeamRow = Math.min(hi * span.shardSize, rows);
+  const first = (part: number) => lo + Math.floor(((hi - lo) * part) / size);
+  assignShards(span, first(rank), first(rank + 1));
+}
+
+/** The shards of those who have all of them. */
+export function wholeBatch(shardCount: number): Share {
+  return { lo: 0, hi: shardCount };
 }
 
 /** Gives a thread certain shards of the batch. */

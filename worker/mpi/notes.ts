@@ -1,0 +1,45 @@
+/** What every rank tells every other beside a gradient. */
+import type { SharedMemory } from '../../shared/kernels/webassembly.ts';
+import { noteBytes } from '../../shared/model/rank-plan.ts';
+
+export interface Note {
+  /** Steps committed before the one whose gradient it is with. */
+  readonly committed: number;
+  /** Whether its rank wants to end after this step. */
+  readonly wantsStop: boolean;
+  /** The checksum of what its rank's last update wrote; 0 before the first. */
+  readonly checksum: bigint;
+  /** Seconds that its threads were busy in committed steps, all together. */
+  readonly busySeconds: number;
+}
+
+/** Notes in memory: u64 checksum, f64 committed, f64 seconds, u64 wish, zeros. */
+export class Notes {
+  readonly #integers: BigUint64Array;
+  readonly #numbers: Float64Array;
+
+  constructor(memory: SharedMemory) {
+    this.#integers = new BigUint64Array(memory.buffer);
+    this.#numbers = new Float64Array(memory.buffer);
+  }
+
+  write(at: number, { committed, wantsStop, checksum, busySeconds }: Note): void {
+    this.#integers[at / 8] = checksum;
+    this.#numbers[at / 8 + 1] = committed;
+    this.#numbers[at / 8 + 2] = busySeconds;
+    this.#integers[at / 8 + 3] = wantsStop ? 1n : 0n;
+  }
+
+  read(at: number): Note {
+    return {
+      checksum: this.#integers[at / 8],
+      committed: this.#numbers[at / 8 + 1],
+      busySeconds: this.#numbers[at / 8 + 2],
+      wantsStop: this.#integers[at / 8 + 3] !== 0n,
+    };
+  }
+
+  copy(from: number, to: number): void {
+    this.#integers.copyWithin(to / 8, from / 8, (from + noteBytes) / 8);
+  }
+}
