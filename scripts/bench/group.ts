@@ -141,8 +141,9 @@ function nameOf({ kernels, workers, ranks, threads }: OurSide): string {
 }
 
 /** Apart from the speeds, which reading the clock so often would lower. */
-async function measurePhases(settings: GroupSettings, configuration: OurSide): Promise<PhaseSeconds> {
-  say(settings, `phases of ${nameOf(configuration)}`);
+async function measurePhases(settings: GroupSettings, side: OurSide): Promise<PhaseSeconds> {
+  say(settings, `phases of ${nameOf(side)}`);
+  const { workers: _, ranks: __, ...configuration } = side;
   const measurement = await Measurement.start({ ...configuration, profile: true });
   try {
     return await measurement.profile(settings.plan.seconds);
