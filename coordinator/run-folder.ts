@@ -3,7 +3,8 @@ import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { shownPath, systemReason } from '../shared/data/regular-file.ts';
 import { LockstepError, usageError } from '../shared/errors.ts';
-import { codeOf, makeFolders, removeFolders } from './durable-file.ts';
+import { codeOf, makeFolders, removeFolders, targetOfTemporary } from './durable-file.ts';
+import { isClaim } from './run-lock.ts';
 
 const remedy = 'choose another with --run DIR, or --no-run';
 /** Names of files and folders have at most 255 bytes. */
@@ -69,7 +70,11 @@ export function checkNumberedRunFolder(label: string): void {
 
 function isUnused(folder: string): boolean {
   const status = statSync(folder, { throwIfNoEntry: false });
-  return status === undefined || (status.isDirectory() && readdirSync(folder).length === 0);
+  if (status === undefined) return true;
+  // A process that was killed before its run began left its claim, or half of one; whether it lives is the lock's to say.
+  return (
+    status.isDirectory() && readdirSync(folder).every((name) => isClaim(targetOfTemporary(name) ?? name))
+  );
 }
 
 function used(folder: string, label: string): LockstepError {

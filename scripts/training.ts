@@ -23,6 +23,7 @@ import { checkSamples, type Draft, draftRecipe, type Label } from '../shared/rec
 import { architectureOf } from '../shared/recipe/stored.ts';
 import { checkThreads, Team } from '../worker/team.ts';
 import { TrainedModel } from './model.ts';
+import type { MpiJob } from './mpi-job.ts';
 import type { DataInMemory } from './options.ts';
 import type { RunOutputs } from './run-outputs.ts';
 import { type Summary, summarise } from './summary.ts';
@@ -42,6 +43,8 @@ export interface RunSettings {
   readonly kernels: KernelChoice;
   /** Workers from elsewhere, or null for the threads of this process alone. */
   readonly workers: WorkersSettings | null;
+  /** The job of ranks that share every batch; none for a process of its own. */
+  readonly mpi?: MpiJob | null;
   readonly hooks: Hooks;
   /** The run to go on with, and where, null for its beginning; nothing for a run that begins. */
   readonly resumed?: { readonly recipe: Recipe; readonly state: RunState | null } | null;
@@ -75,7 +78,7 @@ export interface PreparedRun {
  */
 export async function prepareFields(
   fields: unknown,
-  settings: Pick<RunSettings, 'label' | 'data' | 'initial' | 'threads' | 'kernels' | 'resumed'> & {
+  settings: Pick<RunSettings, 'label' | 'data' | 'initial' | 'threads' | 'kernels' | 'resumed' | 'mpi'> & {
     readonly workers: Pick<WorkersSettings, 'threads'> | null;
   },
 ): Promise<PreparedRun> {
@@ -103,12 +106,13 @@ export async function prepareFields(
     label,
     from,
     threads: workers === null ? threads : 1,
+    ranks: settings.mpi?.ranks,
   });
   return { run, threads, source };
 }
 
 async function trainToEnd(fields: unknown, settings: RunSettings, startMs: number): Promise<TrainResult> {
-  const { workers, resumed = null, outputs = null } = settings;
+  const { workers, resumed = null, outputs = null, mpi = null } = settings;
   const { run, threads, source } = await prepareFields(fields, settings);
   const { kernels } = run;
   const { command = null, recipeName = null } = settings;
@@ -132,6 +136,11 @@ async function trainToEnd(fields: unknown, settings: RunSettings, startMs: numbe
       await open.close(`the run ${isStopped ? 'was stopped' : 'failed'}: ${reasonOf(error)}`, !isStopped);
       throw error;
     }
+  }
+  if (mpi !== null) {
+    const { trainWithRanks } = await import('./mpi-training.ts');
+    const outcome = await trainWithRanks(run, mpi, threads, hooks, keeping);
+    return result(outcome, { threads, workers: mpi.ranks.count });
   }
   const { setup, memory, committed } = run;
   const onDeath = (reason: string) => outputs?.threadDied(reason);

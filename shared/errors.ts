@@ -34,6 +34,11 @@ const exitCodes: Record<ErrorCode, number> = {
   INTERRUPTED: 130,
 };
 
+/** True for a code that errors of this version have. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(exitCodes, text);
+}
+
 export class LockstepError extends Error {
   readonly code: ErrorCode;
 

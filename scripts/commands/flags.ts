@@ -149,7 +149,8 @@ const traceFlag: Flag = {
 
 const placeFlags: readonly Flag[] = [
   ...kernelFlags,
-  { name: 'transport', kind: 'text', value: 'NAME', help: 'local', otherwise: 'local' },
+  { name: 'transport', kind: 'text', value: 'NAME', help: 'local, or mpi as a rank of mpirun or srun', otherwise: 'local' },
+  { name: 'mpi-library', kind: 'text', value: 'FILE', help: 'the libmpi to use', otherwise: 'found' },
   { name: 'out', kind: 'text', value: 'FILE', help: 'write the model here too, as safetensors' },
   {
     name: 'run',
@@ -164,6 +165,11 @@ const placeFlags: readonly Flag[] = [
     kind: 'text',
     value: 'DIR',
     help: 'go on with the run in that folder; its recipe is read from there',
+  },
+  {
+    name: 'auto-resume',
+    kind: 'switch',
+    help: 'go on with the run in the folder of --run if there is one, else begin; the same command line does both',
   },
   {
     name: 'checkpoint-every',

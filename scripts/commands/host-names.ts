@@ -1,7 +1,6 @@
 /** What workers call a coordinator's machine, where it does not know itself. */
-import { isIP } from 'node:net';
 import { quoted, usageError } from '../../shared/errors.ts';
-import { hostOf } from '../../shared/wire/address.ts';
+import { parseHost } from '../../shared/wire/address.ts';
 import type { FlagValues } from './flag-values.ts';
 
 /**
@@ -12,10 +11,8 @@ export function readHostNames(flags: FlagValues): string[] {
   const text = flags.text('host-name');
   if (text === undefined) return [];
   return text.split(',').map((name) => {
-    const bare = name.trim();
-    const url = `http://${isIP(bare) === 6 ? `[${bare}]` : bare}`;
-    if (/^[^\s/?#@\\]+$/.test(bare) && URL.canParse(url) && new URL(url).port === '')
-      return hostOf(new URL(url));
+    const host = parseHost(name.trim());
+    if (host !== null) return host;
     throw usageError(
       `${flags.label('host-name')}: got ${quoted(name)}, expected a name or an address without a port, ` +
         'like trainer.example.org, or several with commas',

@@ -102,7 +102,7 @@ function planFolder(flags: FlagValues, recipeName: string): FolderPlan | null {
 /** The folder is the run's own; a variable that names another is another run's. */
 function resumedFolder(flags: FlagValues, resumed: ResumedRun): FolderPlan {
   for (const name of ['run', 'no-run']) {
-    if (!flags.isOnCommandLine(name)) continue;
+    if (!flags.isOnCommandLine(name) || flags.isOn('auto-resume')) continue;
     throw usageError(
       `--${name}: got it together with ${flags.label('resume')}, which says where the run is; leave it out`,
     );

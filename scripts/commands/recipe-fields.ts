@@ -29,6 +29,9 @@ export interface RecipeChoice {
   readonly initial: Snapshot | null;
 }
 
+/** What a run that goes on says of its recipe. */
+type KnownRun = Pick<ResumedRun, 'folder' | 'recipe' | 'recipeName' | 'data'>;
+
 /**
  * @param resumed the run that goes on, whose own recipe it is where nothing else is said
  * @throws LockstepError (USAGE, DATA)
@@ -36,7 +39,7 @@ export interface RecipeChoice {
 export function chooseRecipe(
   argument: string | undefined,
   flags: FlagValues,
-  resumed: ResumedRun | null = null,
+  resumed: KnownRun | null = null,
 ): RecipeChoice {
   const base = argument === undefined && resumed !== null ? ownFields(resumed) : baseFields(argument, flags);
   const place = resumed === null || resumed.data === null ? {} : { data: resumed.data };
@@ -51,7 +54,7 @@ export function chooseRecipe(
   return { name: base.name, label, ...withInitial(fields, label) };
 }
 
-function ownFields({ folder, recipe, recipeName }: ResumedRun): {
+function ownFields({ folder, recipe, recipeName }: KnownRun): {
   name: string;
   where: string;
   fields: object;

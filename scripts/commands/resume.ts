@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readRegularFile, shownPath } from '../../shared/data/regular-file.ts';
+import { usageError } from '../../shared/errors.ts';
 import { openResumed, type ResumedRun } from '../resumed-run.ts';
 import { runFiles } from '../run-keeper.ts';
 import type { FlagValues } from './flag-values.ts';
@@ -10,10 +11,31 @@ import { listenFlags } from './network-flags.ts';
 import { grouped } from './screen.ts';
 import { checkToken } from './token.ts';
 
-/** The run that a flag names, or null. @throws LockstepError (USAGE, DATA, OUTPUT) */
+/**
+ * The run that goes on, or null for one that begins: what `--resume` names, or with `--auto-resume` what `--run` does if
+ * there is one.
+ * @throws LockstepError (USAGE, DATA, OUTPUT)
+ */
 export async function resumedRun(flags: FlagValues): Promise<ResumedRun | null> {
   const folder = flags.text('resume');
+  if (flags.isOn('auto-resume')) return runInItsFolder(flags);
   return folder === undefined ? null : openResumed(folder, flags.label('resume'));
+}
+
+async function runInItsFolder(flags: FlagValues): Promise<ResumedRun | null> {
+  const label = flags.label('auto-resume');
+  for (const other of ['resume', 'no-run']) {
+    if (other === 'resume' ? !flags.has(other) : !flags.isOn(other)) continue;
+    throw usageError(`${label}: got it together with ${flags.label(other)}, expected --run DIR alone`);
+  }
+  const folder = flags.text('run');
+  if (folder === undefined) {
+    throw usageError(
+      `${label}: got it without --run DIR, expected the folder in which the run is, or is to begin`,
+    );
+  }
+  // One that is used by something else is refused where folders are.
+  return existsSync(join(folder, runFiles.recipe)) ? openResumed(folder, flags.label('run')) : null;
 }
 
 /** Why it does not go on from a newer checkpoint, in lines. */
@@ -49,7 +71,7 @@ export function keptToken({ folder }: ResumedRun): string | null {
 const largestToken = 2048;
 
 /** Flags that are not those of a run that goes on, or nobody else's to see; and what would take the place of a trace that is there. */
-const leftOut = ['run', 'no-run', 'resume', 'token', 'trace'];
+const leftOut = ['run', 'no-run', 'resume', 'auto-resume', 'token', 'trace'];
 
 /**
  * The words of the command that goes on with a run in a folder as it was run.

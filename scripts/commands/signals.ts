@@ -1,14 +1,19 @@
-/** Ctrl-C and SIGTERM: the first ends the run after its step, the second ends the program at once. */
+/**
+ * Ctrl-C, SIGTERM and SIGUSR2: the first ends the run after its step, the second ends the program at once. SIGUSR2 is what
+ * a batch system is asked to send before the time is up, so its exit code tells a script that the run should go on: SIGTERM
+ * also comes from those who want it to end. SIGUSR1 is Node's own, for the inspector.
+ */
 
 export interface Signals {
   /** Aborted by the first signal. */
   readonly signal: AbortSignal;
-  /** 130 or 143 if a signal came, otherwise 0. */
+  /** 130, 140 or 143 if a signal came, otherwise 0. */
   exitCode(): number;
   release(): void;
 }
 
-const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+/** 128 and the signal's number on Linux, everywhere the same. */
+const exitCodes = { SIGINT: 130, SIGUSR2: 140, SIGTERM: 143 } as const;
 
 export function onSignals(announce: (name: string) => void): Signals {
   const controller = new AbortController();

@@ -7,6 +7,7 @@ import { kernelChoices } from '../../shared/kernels/load.ts';
 import { draftRecipe } from '../../shared/recipe/resolve.ts';
 import type { OpenDashboard } from '../dashboard.ts';
 import type { Invitation } from '../invitation.ts';
+import type { MpiJob } from '../mpi-job.ts';
 import { digestOf } from '../recipes/digests.ts';
 import type { ResumedRun } from '../resumed-run.ts';
 import { runFiles } from '../run-keeper.ts';
@@ -42,6 +43,13 @@ export function coordinatorCommand(argument: string | undefined, flags: FlagValu
 
 async function run(command: CommandName, argument: string | undefined, flags: FlagValues): Promise<number> {
   if (flags.isOn('dry-run')) return (await import('./dry-run.ts')).dryRunCommand(command, argument, flags);
+  const transport = flags.choice('transport', command === 'train' ? ['local', 'mpi'] : ['local']);
+  if (transport === 'mpi') {
+    const { mpiCommand } = await import('./mpi.ts');
+    return mpiCommand(argument, flags, (job, resumed, threads) =>
+      trainOrShow(command, argument, flags, resumed, { job, threads }),
+    );
+  }
   const resumed = await resumedRun(flags);
   try {
     return await trainOrShow(command, argument, flags, resumed);
@@ -55,12 +63,13 @@ async function trainOrShow(
   argument: string | undefined,
   flags: FlagValues,
   resumed: ResumedRun | null,
+  mpi: { readonly job: MpiJob; readonly threads: number } | null = null,
 ): Promise<number> {
   const screen = new Screen(flags.isOn('json') ? process.stderr : process.stdout, flags.isOn('quiet'));
-  flags.choice('transport', ['local']);
   const kernels = flags.choice('kernels', kernelChoices) ?? 'auto';
-  const defaultThreads = command === 'train' ? availableParallelism() : 0;
-  const recipe = chooseRecipe(argument, flags, resumed);
+  const defaultThreads = mpi?.threads ?? (command === 'train' ? availableParallelism() : 0);
+  // With --auto-resume the command line says the whole recipe, whether the run begins or goes on.
+  const recipe = chooseRecipe(argument, flags, flags.isOn('auto-resume') ? null : resumed);
   const known = resumed === null ? null : keptToken(resumed);
   const listening = await readListening(flags, command, defaultThreads, known);
   const threads = listening?.threads ?? readThreads(flags, defaultThreads);
@@ -107,6 +116,7 @@ async function trainOrShow(
       threads,
       kernels,
       workers: fleet?.settings ?? null,
+      mpi: mpi?.job ?? null,
       resumed,
       outputs,
       command: commandWords(command, argument, flags),
@@ -149,7 +159,7 @@ async function trainOrShow(
     page.open?.end(isStopped ? 'stopped' : 'failed', reasonOf(error));
     view.stop();
     if (!(error instanceof LockstepError)) throw error;
-    if (['INTERRUPTED', 'WORKERS', 'TEAM'].includes(error.code)) view.goOn(next());
+    if (['INTERRUPTED', 'MPI', 'WORKERS', 'TEAM'].includes(error.code)) view.goOn(next());
     if (error.code !== 'INTERRUPTED') throw error;
     screen.aside(() => showError(error));
     return signals.exitCode();

@@ -23,6 +23,14 @@ export function parseListen(text: string, where = '--listen'): ListenAddress {
   throw usageError(`${where}: got ${quoted(text)}, expected HOST:PORT, like 0.0.0.0:7077 or [::]:7077`);
 }
 
+/** A name or an address without a port, as a URL has it and IPv6 without brackets; null for anything else. */
+export function parseHost(text: string): string | null {
+  const url = `http://${isIP(text) === 6 ? `[${text}]` : text}`;
+  if (!/^[^\s/?#@\\]+$/.test(text) || !URL.canParse(url)) return null;
+  const parsed = new URL(url);
+  return parsed.port === '' && !text.endsWith(':') ? hostOf(parsed) : null;
+}
+
 const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');

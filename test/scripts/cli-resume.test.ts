@@ -54,6 +54,7 @@ function unfinished(folder: string, last = 18): string {
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
+  ['SIGUSR2', 140],
 ] as const) {
   t.test(`${signal} says how to go on, and what it says goes on to the same end`, async (t) => {
     if (!hasSignals(t)) return;

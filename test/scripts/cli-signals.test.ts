@@ -1,4 +1,4 @@
-/** Ctrl-C and SIGTERM, once and twice, and readers that go away. */
+/** Ctrl-C, SIGTERM and SIGUSR2, once and twice, and readers that go away. */
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ const endless = ['train', ...tinyRecipe, '--data', data, '--epochs', '1000000', 
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
+  ['SIGUSR2', 140],
 ] as const) {
   t.test(
     `${signal} ends the run after its step, with all that was done written: exit code ${code}`,
