@@ -376,6 +376,20 @@ export const benchFlags: readonly Flag[] = [
     otherwise: '5',
   },
   {
+    name: 'mpi',
+    kind: 'text',
+    value: 'N,…',
+    help: 'measure so many ranks of MPI of one thread each, too; mpirun starts them',
+    otherwise: 'none',
+  },
+  {
+    name: 'mpirun',
+    kind: 'text',
+    value: 'FILE',
+    help: 'what starts ranks: the mpirun of Open MPI or of MPICH',
+    otherwise: 'mpirun',
+  },
+  {
     name: 'peers',
     kind: 'switch',
     help: 'measure PyTorch, NumPy, TensorFlow.js and jax-js too, as far as they are here',
