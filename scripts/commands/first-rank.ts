@@ -1,24 +1,33 @@
-/**
- * Ranks of a job are started with the same command line and mostly fail alike. Rank 0 says why at once, and its launcher ends
- * the others before they do.
- */
+/** Ranks of a job are started with the same command line and mostly fail alike: what is wrong is to be said once. */
 import { setTimeout } from 'node:timers/promises';
+import type { LockstepError } from '../../shared/errors.ts';
 
-/** Launchers end a job within some milliseconds. */
+/** Launchers end a job within some milliseconds of the first rank that fails. */
 const deferMs = 1000;
 
-/** Waits where this process is another rank than the first. */
-export async function letFirstRankSpeak(
+/**
+ * Comes to the others with an error that this process met before it was one of them. Returns the exit code where it has been
+ * said, null where this process is to say it.
+ */
+export async function sayWithOthers(
+  error: LockstepError,
   words: readonly string[],
   environment: NodeJS.ProcessEnv,
-): Promise<void> {
-  if (!words.some((word) => /^(--transport=)?(mpi|websocket)$/.test(word))) return;
-  const { findLaunch } = await import('../launch.ts');
-  let rank = 0;
+): Promise<number | null> {
+  const transport = /^(?:--transport=)?(mpi|websocket)$/;
+  const [, name] = words.flatMap((word) => transport.exec(word) ?? []);
+  if (name === undefined) return null;
   try {
-    rank = findLaunch(environment)?.rank ?? 0;
+    const { failAsRank } = await import('./mpi.ts');
+    if (name === 'mpi') return await failAsRank(error);
   } catch {
-    return; // which is what there is to say
+    // There is no way to them: each says it, the first one first.
   }
-  if (rank > 0) await setTimeout(deferMs);
+  const { findLaunch } = await import('../launch.ts');
+  try {
+    if ((findLaunch(environment)?.rank ?? 0) > 0) await setTimeout(deferMs);
+  } catch {
+    // It is what there is to say.
+  }
+  return null;
 }

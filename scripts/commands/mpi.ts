@@ -1,10 +1,9 @@
 /** `lockstep train --transport mpi`: this process is one rank of a job that mpirun or srun started. */
 import { availableParallelism, cpus } from 'node:os';
-import type { LockstepError } from '../../shared/errors.ts';
-import { usageError } from '../../shared/errors.ts';
+import { LockstepError, usageError } from '../../shared/errors.ts';
 import { kernelChoices } from '../../shared/kernels/load.ts';
 import { findLaunch, type Launch, launchLine } from '../launch.ts';
-import { MpiJob, type SharedStart } from '../mpi-job.ts';
+import { MpiJob, type MpiJobOptions, type SharedStart } from '../mpi-job.ts';
 import type { ResumedRun } from '../resumed-run.ts';
 import { trainFields } from '../training.ts';
 import { durationMs } from './duration.ts';
@@ -17,6 +16,8 @@ import { readThreads, threadsOfRank } from './threads.ts';
 
 const defaultStartMs = 120_000;
 const defaultExchangeMs = 60_000;
+/** For others to come where all is over. */
+const failMs = 20_000;
 
 /** The job as rank 0 has it, which also shows and keeps the run. */
 export interface Lead {
@@ -29,46 +30,65 @@ export interface Lead {
   readonly launcher: string;
 }
 
-/**
- * Joins the job and trains with it; returns the exit code. @param lead what rank 0 does, once it is known what run goes on
- * @throws LockstepError
- */
+/** Joins the job and trains with it; returns the exit code. @param lead what rank 0 does, once it is known what run goes on */
 export async function mpiCommand(
   argument: string | undefined,
   flags: FlagValues,
   lead: (resumed: ResumedRun | null, mpi: Lead) => Promise<number>,
 ): Promise<number> {
   const launch = findLaunch(process.env);
-  const job = await MpiJob.open({
+  const threads = threadsOfRank(availableParallelism(), cpus().length, launch?.localSize ?? null);
+  const options = {
     file: flags.text('mpi-library') ?? null,
     launch,
     startMs: durationMs(flags, 'worker-timeout', defaultStartMs, 1),
     exchangeMs: durationMs(flags, 'step-timeout', defaultExchangeMs, 1),
-  });
+  };
   let resumed: ResumedRun | null = null;
-  try {
-    const start = await job.shareStart(async () => {
-      checkFlags(flags);
-      resumed = await resumedRun(flags);
-      return resumed === null ? null : startOf(resumed);
+  return asRank(options, async (job) => {
+    try {
+      const start = await job.shareStart(async () => {
+        checkFlags(flags);
+        resumed = await resumedRun(flags);
+        return resumed === null ? null : startOf(resumed);
+      });
+      if (!job.isFirst) return await follow(job, argument, flags, start, threads);
+      const lines = (own: number) => jobLines(job, launch, own);
+      return await lead(resumed, { job, threads, lines, launcher: `mpirun -n ${job.world.size} ` });
+    } finally {
+      (resumed as ResumedRun | null)?.lock?.release();
+    }
+  });
+}
+
+/**
+ * Joins the job only to say with all others why it cannot begin, so that it is said once. Returns the exit code.
+ * @throws LockstepError the error itself where the others cannot be reached
+ */
+export async function failAsRank(error: LockstepError): Promise<number> {
+  const launch = findLaunch(process.env);
+  if (launch === null || launch.size === 1 || error.code === 'MPI') throw error;
+  const options = { file: null, launch, startMs: failMs, exchangeMs: failMs };
+  return asRank(options, async (job) => {
+    await job.shareStart(async () => {
+      throw error;
     });
-    const threads = threadsOfRank(availableParallelism(), cpus().length, launch?.localSize ?? null);
-    const code = job.isFirst
-      ? await lead(resumed, {
-          job,
-          threads,
-          lines: (own) => jobLines(job, launch, own),
-          launcher: `mpirun -n ${job.world.size} `,
-        })
-      : await follow(job, argument, flags, start, threads);
+    throw error;
+  });
+}
+
+/** Does what a rank does, and ends the job. Errors are shown here, by the rank that is to show them. */
+async function asRank(options: MpiJobOptions, work: (job: MpiJob) => Promise<number>): Promise<number> {
+  const job = await MpiJob.open(options);
+  try {
+    const code = await work(job);
     await job.world.finalize();
     return code || job.stopCode;
   } catch (error) {
+    if (!(error instanceof LockstepError)) throw error;
     const said = await job.fail(error, showError);
-    if (said !== null) throw said;
-    return (error as LockstepError).exitCode;
-  } finally {
-    (resumed as ResumedRun | null)?.lock?.release();
+    if (said !== null) showError(said);
+    return error.exitCode;
   }
 }
 
