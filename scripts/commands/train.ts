@@ -7,6 +7,7 @@ import { kernelChoices } from '../../shared/kernels/load.ts';
 import { draftRecipe } from '../../shared/recipe/resolve.ts';
 import type { OpenDashboard } from '../dashboard.ts';
 import type { Invitation } from '../invitation.ts';
+import { findLaunch } from '../launch.ts';
 import { digestOf } from '../recipes/digests.ts';
 import type { ResumedRun } from '../resumed-run.ts';
 import { runFiles } from '../run-keeper.ts';
@@ -46,7 +47,8 @@ async function run(command: CommandName, argument: string | undefined, flags: Fl
     'transport',
     command === 'train' ? ['local', 'mpi', 'websocket'] : ['local'],
   );
-  if (transport === 'mpi' && !flags.isOn('dry-run')) {
+  if (transport === 'mpi') {
+    if (flags.isOn('dry-run')) return firstAlone(() => runHere(command, argument, flags));
     const { mpiCommand } = await import('./mpi.ts');
     return mpiCommand(argument, flags, (resumed, mpi) =>
       trainOrShow(command, argument, flags, resumed, { mpi }),
@@ -57,6 +59,11 @@ async function run(command: CommandName, argument: string | undefined, flags: Fl
     return launchedCommand(flags, (own, onOpen) => runHere(command, argument, own, onOpen));
   }
   return runHere(command, argument, flags);
+}
+
+/** What a single rank can do, one does. */
+function firstAlone(action: () => Promise<number>): Promise<number> {
+  return (findLaunch(process.env)?.rank ?? 0) === 0 ? action() : Promise.resolve(0);
 }
 
 /** @param onOpen told once workers can come in */
