@@ -17,6 +17,7 @@ import { bulkPath, controlPath, ticketHeader } from '../shared/wire/credentials.
 import { answerTimeoutMs, controlBytes, headersBytes } from '../shared/wire/limits.ts';
 import { type ArrivingLink, type Clock, type LinkEvents, systemClock } from '../shared/wire/link.ts';
 import type { ToCoordinator } from '../shared/wire/messages.ts';
+import { vouchingPath } from '../shared/wire/vouching.ts';
 import { acceptWebSocket, subprotocol, type WebSocket } from '../shared/wire/websocket.ts';
 import { type Refusal, refuseSite, refuseToken } from './admission.ts';
 import { Arrival } from './arrival.ts';
@@ -26,6 +27,7 @@ import { listenAt } from './listen.ts';
 import { ownNames } from './own-names.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { Strangers } from './strangers.ts';
+import { Voucher } from './voucher.ts';
 
 export interface DoorOptions {
   readonly listen: ListenAddress;
@@ -67,6 +69,7 @@ class Doorkeeper {
   readonly #clock: Clock;
   readonly #names: ReadonlySet<string>;
   readonly #secureContext: SecureContext | null;
+  readonly #voucher: Voucher | null;
   readonly #log: RefusalLog;
   readonly #strangers: Strangers;
   /** By ticket. */
@@ -86,6 +89,7 @@ class Doorkeeper {
     const known = [listen.host, ...ownNames(), ...(tls === null ? [] : dnsNamesOf(tls.cert)), ...names];
     this.#names = new Set(known.map((name) => name.toLowerCase()));
     this.#secureContext = tls === null ? null : createSecureContext({ ...tls, minVersion: 'TLSv1.3' });
+    this.#voucher = tls === null ? null : new Voucher(options.token, tls.cert);
     this.#log = new RefusalLog(this.#clock, options.log);
     this.#strangers = new Strangers(this.#clock, (socket, why) => this.#note(socket, why));
     this.#http.maxRequestsPerSocket = 1;
@@ -139,12 +143,28 @@ class Doorkeeper {
     this.#http.emit('connection', stream);
   }
 
-  /** Requests that ask for no upgrade. There are no pages; if there are some day, they stand in a fixed table here. */
+  /** Requests that ask for no upgrade: whether the certificate is ours, and nothing else. There are no pages. */
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    this.#note(request.socket, 'a request for a page');
+    const answer = this.#vouch(request);
+    if (typeof answer !== 'string') this.#note(request.socket, answer.why);
+    const socket = this.#below.get(request.socket);
+    if (socket !== undefined) this.#silent.delete(socket);
     this.#below.delete(request.socket); // no upgrade may follow on this connection
-    response.writeHead(404, answerHeaders);
-    response.end('not here; this is where workers of Lockstep connect\n');
+    const [status, line] = typeof answer === 'string' ? [200, answer] : [answer.status, answer.line];
+    response.writeHead(status, answerHeaders);
+    response.end(`${line}\n`);
+  }
+
+  /** The proof that a worker asks for; for anybody else what is answered and what is logged. */
+  #vouch(request: IncomingMessage): string | (Refusal & { readonly why: string }) {
+    if (this.#voucher === null || request.url !== vouchingPath) {
+      const line = 'not here; this is where workers of Lockstep connect';
+      return { status: 404, line, why: 'a request for a page' };
+    }
+    const { localAddress = '' } = this.#below.get(request.socket) ?? {};
+    const answer =
+      refuseSite(request.headers, plainHost(localAddress), this.#names) ?? this.#voucher.answer(request);
+    return typeof answer === 'string' ? answer : { ...answer, why: answer.line };
   }
 
   /** What HTTP could not read, or a connection that broke. */

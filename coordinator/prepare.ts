@@ -19,8 +19,8 @@ import {
   weightsDigest,
 } from '../shared/model/snapshot.ts';
 import { epochShape, type Recipe } from '../shared/recipe/recipe.ts';
-import type { RankOf } from '../shared/reduction/ranks.ts';
 import { checkSamples, type Draft, finishRecipe, type Label } from '../shared/recipe/resolve.ts';
+import type { RankOf } from '../shared/reduction/ranks.ts';
 import { setupOf } from '../shared/setup.ts';
 import { planSetup, type Setup } from '../shared/training.ts';
 import type { RunState } from './run-state.ts';

@@ -11,7 +11,7 @@ export interface ConnectOptions {
   /** `wss://host:port`, or `ws://` to this machine or where `isInsecure`. */
   readonly url: string;
   readonly token: string;
-  /** The one certificate that is trusted; null to trust those that the system trusts. */
+  /** The one certificate that is trusted; null to trust those that the system trusts, and one that the token vouches for. */
   readonly fingerprint: string | null;
   /** Whether the user said that the token and all else may travel in the open. */
   readonly isInsecure?: boolean;

@@ -1,5 +1,6 @@
 /** Why a worker did not get through to a coordinator, said so that its user knows what to do. */
 import { LockstepError, oneLine, quoted, reasonOf } from '../shared/errors.ts';
+import { vouchingToken } from '../shared/wire/vouching.ts';
 import { UpgradeRefused } from '../shared/wire/websocket.ts';
 
 /** The time for opening a connection is over. */
@@ -19,6 +20,9 @@ export class NotTrusted extends Error {
     this.fingerprints = fingerprints;
   }
 }
+
+/** Whoever shows a certificate could not show that it knows the token. */
+export class NotVouched extends Error {}
 
 const isThere = 'is the coordinator running, and is this its address?';
 
@@ -43,6 +47,8 @@ export function explain(address: string, cause: unknown): LockstepError {
 function reasonFor(cause: unknown): ['CONNECTION' | 'REFUSED', string] {
   if (cause instanceof TooLate) return ['CONNECTION', `${cause.message}; ${isThere}`];
   if (cause instanceof NotTrusted) return ['REFUSED', mistrust(cause)];
+  if (cause instanceof NotVouched)
+    return ['REFUSED', `its certificate is not trusted here: ${cause.message}`];
   if (cause instanceof UpgradeRefused) return ['REFUSED', refusal(cause)];
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   if (unreachable[code] !== undefined) return ['CONNECTION', unreachable[code]];
@@ -58,7 +64,10 @@ function reasonFor(cause: unknown): ['CONNECTION' | 'REFUSED', string] {
 
 function mistrust({ message, fingerprints }: NotTrusted): string {
   if (fingerprints === null)
-    return `its certificate is not trusted here (${message}); pass --fingerprint as the coordinator printed it`;
+    return (
+      `its certificate is not trusted here (${message}); pass --fingerprint as the coordinator printed it, ` +
+      `or give both of them ${vouchingToken}`
+    );
   const { got, expected } = fingerprints;
   return `${message}: got ${got}, expected ${expected}; nothing was sent; copy the fingerprint anew from where the coordinator runs`;
 }

@@ -1,13 +1,15 @@
 /** Where a coordinator is, and how one connection to it is opened. */
 import { once } from 'node:events';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 import { quoted, usageError } from '../shared/errors.ts';
 import { addressText, hostOf, isLoopback } from '../shared/wire/address.ts';
 import { fingerprintOf, parseFingerprint } from '../shared/wire/fingerprint.ts';
+import { canVouch } from '../shared/wire/vouching.ts';
 import { openWebSocket } from '../shared/wire/websocket.ts';
 import type { Connection } from '../shared/wire/websocket-link.ts';
 import { explain, NotTrusted, TooLate } from './connection-errors.ts';
+import { vouchFor } from './vouching.ts';
 
 export class Way {
   readonly address: string;
@@ -15,11 +17,22 @@ export class Way {
   readonly #host: string;
   readonly #port: number;
   readonly #isSecure: boolean;
-  readonly #fingerprint: string | null;
+  readonly #token: string | null;
+  /** Of the one certificate that is trusted: told by the user, or the one that the token has vouched for. */
+  #fingerprint: string | null;
   readonly #timeoutMs: number;
 
-  /** @throws LockstepError (USAGE) */
-  constructor(options: { url: string; fingerprint: string | null; isInsecure?: boolean; timeoutMs: number }) {
+  /**
+   * @param options.token what may vouch for a certificate that neither a fingerprint nor the system does; it is not sent
+   * @throws LockstepError (USAGE)
+   */
+  constructor(options: {
+    readonly url: string;
+    readonly fingerprint: string | null;
+    readonly token?: string;
+    readonly isInsecure?: boolean;
+    readonly timeoutMs: number;
+  }) {
     this.#url = parseCoordinatorUrl(options.url, options.isInsecure ?? false);
     this.#isSecure = this.#url.protocol === 'wss:';
     this.#host = hostOf(this.#url);
@@ -29,6 +42,7 @@ export class Way {
       throw usageError(
         `--fingerprint: got it with ${quoted(options.url)}, expected a URL that begins with wss://`,
       );
+    this.#token = options.token !== undefined && canVouch(options.token) ? options.token : null;
     this.#timeoutMs = options.timeoutMs;
     this.address = addressText(this.#host, this.#port);
   }
@@ -44,6 +58,24 @@ export class Way {
     messageBytes: number,
     opened: (connection: Connection) => Result,
   ): Promise<Result> {
+    const url = new URL(path, this.#url);
+    // Masks protect old proxies, which never see the inside of TLS, nor anything on loopback.
+    const isMasked = !this.#isSecure && !isLoopback(this.#host);
+    let result: { readonly value: Result } | null = null;
+    // Where the token has to vouch for the certificate, a connection is for that alone; the next one knows it.
+    while (result === null) {
+      result = await this.#withStream(async (stream) => {
+        if (this.#isSecure && !this.#knows(stream)) return this.#getToKnow(stream);
+        return openWebSocket(stream, { url, headers, messageBytes, isMasked }, (webSocket) => ({
+          value: opened({ webSocket, socket: stream }),
+        }));
+      });
+    }
+    return result.value;
+  }
+
+  /** A connection, under TLS if need be; whatever fails before the deadline or at it destroys it, and is explained. */
+  async #withStream<Result>(use: (stream: Socket) => Promise<Result>): Promise<Result> {
     const socket = connectTcp({ host: this.#host, port: this.#port });
     let late: TooLate | null = null;
     const timer = setTimeout(() => {
@@ -52,13 +84,7 @@ export class Way {
     }, this.#timeoutMs);
     try {
       await happens(socket, 'connect');
-      const stream = this.#isSecure ? await this.#secured(socket) : socket;
-      const url = new URL(path, this.#url);
-      // Masks protect old proxies, which never see the inside of TLS, nor anything on loopback.
-      const isMasked = !this.#isSecure && !isLoopback(this.#host);
-      return await openWebSocket(stream, { url, headers, messageBytes, isMasked }, (webSocket) =>
-        opened({ webSocket, socket: stream }),
-      );
+      return await use(this.#isSecure ? await this.#secured(socket) : socket);
     } catch (cause) {
       socket.destroy();
       throw explain(this.address, late ?? cause);
@@ -67,27 +93,47 @@ export class Way {
     }
   }
 
-  /** TLS over a connection, with the one certificate that has the fingerprint, or else one that the system trusts. */
+  /** TLS over a connection, with any certificate where something here can tell whether it is the right one. */
   async #secured(socket: Socket): Promise<TLSSocket> {
     const secure = connectTls({
       socket,
       host: this.#host,
       servername: isIP(this.#host) === 0 ? this.#host : '',
       minVersion: 'TLSv1.3',
-      // A certificate that is known by its fingerprint needs nobody to vouch for it; it is looked at below.
-      rejectUnauthorized: this.#fingerprint === null,
+      // A certificate that is known by its fingerprint, or for which the token vouches, needs nobody else to.
+      rejectUnauthorized: this.#fingerprint === null && this.#token === null,
     });
     try {
       await happens(secure, 'secureConnect');
     } catch (cause) {
       throw secure.authorizationError ? new NotTrusted(`${secure.authorizationError}`) : cause;
     }
-    const certificate = secure.getPeerX509Certificate();
-    const shown = certificate === undefined ? 'no certificate' : fingerprintOf(certificate.raw);
-    if (this.#fingerprint !== null && shown !== this.#fingerprint)
-      throw new NotTrusted('its certificate is another one', { got: shown, expected: this.#fingerprint });
     return secure;
   }
+
+  /** Whether a connection's certificate is trusted by now. @throws NotTrusted where it is not the one that is expected */
+  #knows(stream: Socket): boolean {
+    if (!(stream instanceof TLSSocket)) return false;
+    if (this.#fingerprint === null) return stream.authorized;
+    const shown = shownFingerprint(stream);
+    if (shown === this.#fingerprint) return true;
+    throw new NotTrusted('its certificate is another one', { got: shown, expected: this.#fingerprint });
+  }
+
+  /** Lets the token vouch for the certificate of a connection, which is trusted from then on, and ends the connection. */
+  async #getToKnow(stream: Socket): Promise<null> {
+    if (!(stream instanceof TLSSocket) || this.#token === null) throw new Error('nobody can vouch');
+    const shown = shownFingerprint(stream);
+    await vouchFor(stream, shown, this.#url.host, this.#token);
+    this.#fingerprint = shown;
+    stream.destroy();
+    return null;
+  }
+}
+
+function shownFingerprint(secure: TLSSocket): string {
+  const certificate = secure.getPeerX509Certificate();
+  return certificate === undefined ? 'no certificate' : fingerprintOf(certificate.raw);
 }
 
 /** Waits for an event of a socket that may break or be cut before. */

@@ -34,7 +34,6 @@ export async function dryRunCommand(
   }
   const json = flags.isOn('json');
   const screen = new Screen(json ? process.stderr : process.stdout, flags.isOn('quiet'));
-  flags.choice('transport', ['local']);
   const recipe = chooseRecipe(argument, flags);
   const defaultThreads = command === 'train' ? availableParallelism() : 0;
   const listening = await readListening(flags, command, defaultThreads, null, true);

@@ -9,7 +9,7 @@ interface Given {
   readonly kind: Flag['kind'];
   /** What a message should name. */
   readonly label: string;
-  readonly from: 'command line' | 'environment';
+  readonly from: 'command line' | 'environment' | 'launcher';
 }
 
 export class FlagValues {
@@ -46,6 +46,15 @@ export class FlagValues {
         throw usageError(`--${name}: got nothing, expected a value: --${name} ${placeholder}`);
       this.#given.set(name, { value: String(value), kind, label: `--${name}`, from: 'command line' });
     }
+  }
+
+  /** The same with values for flags that were not given. Those are no part of what would be written on a command line. */
+  withDefaults(values: Readonly<Record<string, string>>): FlagValues {
+    const filled = new FlagValues([], {}, {});
+    for (const [name, value] of Object.entries(values))
+      filled.#given.set(name, { value, kind: 'text', label: `--${name}`, from: 'launcher' });
+    for (const [name, given] of this.#given) filled.#given.set(name, given);
+    return filled;
   }
 
   /** The flag or variable that a message should name. */
@@ -97,7 +106,7 @@ export class FlagValues {
   argumentsOf(flags: readonly Flag[]): string[] {
     return flags.flatMap(({ name }) => {
       const given = this.#given.get(name);
-      if (given === undefined) return [];
+      if (given === undefined || given.from === 'launcher') return [];
       if (given.kind === 'switch') return this.isOn(name) ? [`--${name}`] : [];
       if (given.value === '') return [`--${name}`];
       return [`--${name}`, given.value];

@@ -149,8 +149,22 @@ const traceFlag: Flag = {
 
 const placeFlags: readonly Flag[] = [
   ...kernelFlags,
-  { name: 'transport', kind: 'text', value: 'NAME', help: 'local, or mpi as a rank of mpirun or srun', otherwise: 'local' },
-  { name: 'mpi-library', kind: 'text', value: 'FILE', help: 'the libmpi to use', otherwise: 'found' },
+  {
+    name: 'transport',
+    kind: 'text',
+    value: 'NAME',
+    help:
+      'local; for train also mpi or websocket, among the ranks that mpirun, srun, torchrun or a Kubernetes Job started: ' +
+      'with mpi they exchange gradients directly, with websocket rank 0 becomes the coordinator of the others',
+    otherwise: 'local',
+  },
+  {
+    name: 'mpi-library',
+    kind: 'text',
+    value: 'FILE',
+    help: 'libmpi for --transport mpi',
+    otherwise: 'the one that is found',
+  },
   { name: 'out', kind: 'text', value: 'FILE', help: 'write the model here too, as safetensors' },
   {
     name: 'run',

@@ -16,7 +16,7 @@ import { cacheFolder } from './folders.ts';
 import { Screen } from './screen.ts';
 import { onSignals } from './signals.ts';
 import { readToken } from './token.ts';
-import { openTrace } from './worker-trace.ts';
+import { openTrace, type WorkerTrace } from './worker-trace.ts';
 import { WorkerView } from './worker-view.ts';
 
 /** For one attempt at a connection. */
@@ -28,17 +28,42 @@ export async function workerCommand(url: string, flags: FlagValues): Promise<num
   const json = flags.isOn('json');
   const screen = new Screen(json ? process.stderr : process.stdout, flags.isOn('quiet'));
   const plan = readPlan(url, flags);
-  const { name, threads, kernels, waitMs, rejoinMs, data } = plan;
-  const trace = openTrace(flags, name);
+  const trace = openTrace(flags, plan.name);
   const startMs = performance.now();
   const view = new WorkerView(screen, plan);
-  const signals = onSignals((signal) => screen.line(`${signal}: leaving; again to end at once`));
+  const { reason, code } = await workByPlan(plan, view, trace, (line) => screen.line(line));
+  if (json) {
+    const seconds = (performance.now() - startMs) / 1000;
+    const { name, shards, steps, sessions } = view.account;
+    const { threads, kernels } = plan;
+    const result = { name, threads, kernels: kernels.set, shards, steps, seconds, sessions, reason };
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+  }
+  return code || (trace?.failed ? 1 : 0);
+}
+
+/** What is told of a worker's life. */
+export type WorkerShow = Pick<WorkerView, 'start' | 'event' | 'finish' | 'stop'>;
+
+/**
+ * Works until the run is over or a signal comes.
+ * @param say shows a line
+ * @returns why it ended, and the exit code
+ * @throws LockstepError
+ */
+export async function workByPlan(
+  { way, name, threads, kernels, waitMs, rejoinMs, data }: WorkerPlan,
+  view: WorkerShow,
+  trace: WorkerTrace | null,
+  say: (line: string) => void,
+): Promise<{ readonly reason: string; readonly code: number }> {
+  const signals = onSignals((signal) => say(`${signal}: leaving; again to end at once`));
   const clear = () => view.stop();
   process.once('exit', clear);
   try {
     view.start();
     const reason = await work({
-      connect: (events) => connect({ ...plan.way, events }),
+      connect: (events) => connect({ ...way, events }),
       name,
       threads,
       kernels,
@@ -54,23 +79,7 @@ export async function workerCommand(url: string, flags: FlagValues): Promise<num
       watch: trace?.watch ?? null,
     });
     view.finish(reason);
-    if (json) {
-      const seconds = (performance.now() - startMs) / 1000;
-      const { shards, steps, sessions } = view.account;
-      const result = {
-        name: view.account.name,
-        threads,
-        kernels: kernels.set,
-        shards,
-        steps,
-        seconds,
-        sessions,
-        reason,
-      };
-      process.stdout.write(`${JSON.stringify(result)}\n`);
-    }
-    trace?.close();
-    return signals.exitCode() || (trace?.failed ? 1 : 0);
+    return { reason, code: signals.exitCode() };
   } catch (error) {
     view.finish(null);
     throw error;
@@ -96,7 +105,7 @@ export interface WorkerPlan {
 }
 
 /** @throws LockstepError (USAGE) */
-function readPlan(url: string, flags: FlagValues): WorkerPlan {
+export function readPlan(url: string, flags: FlagValues): WorkerPlan {
   const isInsecure = flags.isOn('insecure');
   if (isInsecure && flags.isOnCommandLine('insecure') && /^wss:/i.test(url)) {
     throw usageError(

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { addressText, hostOf, isLoopback, parseListen } from '../../../shared/wire/address.ts';
+import { addressText, hostOf, isLoopback, parseHost, parseListen } from '../../../shared/wire/address.ts';
 import { refusal } from '../../helpers/refusal.ts';
 
 t.test('HOST:PORT is read, IPv6 in brackets', (t) => {
@@ -82,5 +82,26 @@ t.test('addresses are written as people know them', (t) => {
   t.equal(addressText('::ffff:10.0.0.7', 1), '10.0.0.7:1');
   t.equal(addressText('fe80::1', 1), '[fe80::1]:1');
   t.equal(addressText('trainer.example', 1), 'trainer.example:1');
+  t.end();
+});
+
+t.test('a host is a name or an address without a port', (t) => {
+  const hosts = { 'Train-0.train': 'train-0.train', '10.0.0.7': '10.0.0.7', 'FD00::07': 'fd00::7', vm: 'vm' };
+  for (const [text, host] of Object.entries(hosts)) t.equal(parseHost(text), host, text);
+  for (const text of [
+    '',
+    ' a',
+    'a:1',
+    'a:',
+    '[::1]:1',
+    'http://a',
+    'a/b',
+    'a?b',
+    'a#b',
+    'a@b',
+    'a\\b',
+    'a\nb',
+  ])
+    t.equal(parseHost(text), null, JSON.stringify(text));
   t.end();
 });

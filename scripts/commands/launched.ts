@@ -1,0 +1,142 @@
+/**
+ * `train --transport websocket`: a launcher has started the same command line as several ranks. Rank 0 becomes the
+ * coordinator, and computes, too; all others become its workers, and end with the run.
+ */
+import { existsSync } from 'node:fs';
+import { availableParallelism, cpus, hostname } from 'node:os';
+import { chooseTransportSecurity } from '../../coordinator/transport-security.ts';
+import { knownDatasets } from '../../shared/data/known-datasets.ts';
+import { LockstepError, oneLine, reasonOf, usageError } from '../../shared/errors.ts';
+import { findLaunch, isBatchScript, type Launch, launchLine } from '../launch.ts';
+import { meetingPlace, type Place } from '../meeting-place.ts';
+import { FlagValues } from './flag-values.ts';
+import { workerFlags } from './flags.ts';
+import { Screen, showError } from './screen.ts';
+import { threadsOfRank } from './threads.ts';
+import { readToken } from './token.ts';
+
+/** Trains here with these flags, and returns the exit code; it tells when workers can come in. */
+type Train = (flags: FlagValues, onOpen?: () => void) => Promise<number>;
+
+/** Flags of `train` that are those of a worker, too. */
+const sharedFlags = ['threads', 'kernels', 'token', 'insecure', 'quiet'];
+/** How long a worker waits for rank 0 if nothing else is said: machines start, and images travel. */
+const defaultWait = '10m';
+
+/** Runs the command as the rank that this process is, and returns its exit code. @throws LockstepError */
+export async function launchedCommand(flags: FlagValues, train: Train): Promise<number> {
+  const launch = launchOf(process.env, flags.label('transport'));
+  if (launch.rank > 0 && flags.isOn('dry-run')) return 0;
+  if (launch.rank > 0) return work(launch, flags);
+  const screen = new Screen(flags.isOn('json') ? process.stderr : process.stdout, flags.isOn('quiet'));
+  screen.text(launchLine(launch));
+  return launch.size === 1 ? train(flags) : coordinate(launch, flags, train);
+}
+
+/** @throws LockstepError (USAGE) where no launcher is found */
+function launchOf(environment: NodeJS.ProcessEnv, label: string): Launch {
+  const launch = findLaunch(environment);
+  if (launch !== null) return launch;
+  const how = isBatchScript(environment)
+    ? 'in a batch script of Slurm expected srun in front of the command'
+    : 'expected to be started by mpirun, srun, torchrun or an indexed Job of Kubernetes; ' +
+      'without one, use lockstep coordinator and lockstep worker';
+  throw usageError(`${label}: found no launcher in the environment, ${how}`);
+}
+
+/** @throws LockstepError (USAGE) */
+function placeOf(launch: Launch, flags: FlagValues): Place & { readonly token: string } {
+  const token = readToken(flags);
+  if (token === null) {
+    throw usageError(
+      '--transport websocket: got no token, expected the same one for all ranks: where the launcher is started, ' +
+        'export LOCKSTEP_TOKEN=$(openssl rand -hex 16); with mpirun of Open MPI on several machines also -x LOCKSTEP_TOKEN',
+    );
+  }
+  const place = meetingPlace(launch, flags.text('listen') ?? null, flags.label('listen'));
+  return { ...place, token };
+}
+
+/** What is the same for all ranks where nothing else is said. */
+function threadsByDefault({ localSize }: Launch): string {
+  return String(threadsOfRank(availableParallelism(), cpus().length, localSize));
+}
+
+async function coordinate(launch: Launch, flags: FlagValues, train: Train): Promise<number> {
+  const { listen, listenText, hostName, token } = placeOf(launch, flags);
+  const own = flags.withDefaults({
+    listen: listenText,
+    workers: String(launch.size - 1),
+    threads: threadsByDefault(launch),
+    ...(hostName !== null && { 'host-name': hostName }),
+  });
+  let hasOpened = false;
+  const farewell = async (end: { reason: string; failed: boolean }): Promise<void> => {
+    if (hasOpened || flags.isOn('dry-run')) return;
+    const [{ sayFarewell }, { readSecurity }, { readHostNames }] = await Promise.all([
+      import('../farewell.ts'),
+      import('./security.ts'),
+      import('./host-names.ts'),
+    ]);
+    const names = readHostNames(own);
+    const { tls } = await readSecurity(own, listen, names);
+    await sayFarewell({ listen, names, tls, token }, launch.size - 1, end);
+  };
+  try {
+    const code = await train(own, () => {
+      hasOpened = true;
+    });
+    // Who was interrupted was so with all others.
+    if (code === 0) await farewell({ reason: 'the run is done', failed: false });
+    return code;
+  } catch (error) {
+    if (!(error instanceof LockstepError)) throw error;
+    showError(error);
+    await farewell({ reason: `the run failed: ${reasonOf(error)}`, failed: true }).catch(() => {}); // what is wrong was said
+    return error.exitCode;
+  }
+}
+
+async function work(launch: Launch, flags: FlagValues): Promise<number> {
+  const { rank } = launch;
+  try {
+    const place = placeOf(launch, flags);
+    const [{ readPlan, workByPlan }, { RankView }] = await Promise.all([
+      import('./worker.ts'),
+      import('./rank-view.ts'),
+    ]);
+    const { kind } = chooseTransportSecurity({
+      host: place.listen.host,
+      insecure: flags.isOn('insecure'),
+      cert: flags.text('cert') ?? null,
+      key: flags.text('key') ?? null,
+    });
+    const own = workerValues(flags, process.env).withDefaults({
+      threads: threadsByDefault(launch),
+      name: oneLine(`rank ${rank} on ${hostname()}`).slice(0, 64),
+      wait: defaultWait,
+    });
+    const plan = readPlan(`${kind === 'plain' ? 'ws' : 'wss'}://${place.address}`, own);
+    const view = new RankView(rank, flags.isOn('quiet'));
+    const { code } = await workByPlan(plan, view, null, (line) => view.say(line));
+    return code;
+  } catch (error) {
+    if (!(error instanceof LockstepError)) throw error;
+    throw new LockstepError(error.code, `rank ${rank}: ${error.message}`, { cause: error });
+  }
+}
+
+/** A worker's flags: those that `train` shares with it, and what of its own stands in the environment. */
+function workerValues(flags: FlagValues, environment: NodeJS.ProcessEnv): FlagValues {
+  // What is written is rank 0's to write.
+  const { LOCKSTEP_JSON: _, LOCKSTEP_TRACE: __, LOCKSTEP_DATA: ___, ...rest } = environment;
+  const parsed: Record<string, string> = {};
+  for (const name of sharedFlags) {
+    const value = flags.text(name);
+    if (value !== undefined && flags.isOnCommandLine(name)) parsed[name] = value;
+  }
+  // A copy that is not on this machine is no mistake: the data comes from rank 0 then.
+  const data = flags.text('data');
+  const isHere = data !== undefined && (knownDatasets.some(({ name }) => name === data) || existsSync(data));
+  return new FlagValues(workerFlags, { ...parsed, ...(isHere && { data }) }, rest);
+}
