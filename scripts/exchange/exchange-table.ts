@@ -2,7 +2,7 @@
 import { table } from '../table.ts';
 import { type CostModel, type ExchangeTime, predict, residual } from './cost-model.ts';
 
-/** A line for each size, and for each number of ranks the time, the model's, and by how much it is off. */
+/** A line for each size, and for each number of ranks the time, the model's, and by how many percent it is off. */
 export function exchangeLines(
   times: readonly ExchangeTime[],
   modelOf: (ranks: number) => CostModel,
@@ -12,7 +12,7 @@ export function exchangeLines(
   const columns = [
     { title: 'gradient', align: 'right' } as const,
     ...counts
-      .flatMap((ranks) => (ranks === 1 ? ['1 rank'] : [`${ranks} ranks`, 'model', 'off']))
+      .flatMap((ranks) => (ranks === 1 ? ['1 rank'] : [`${ranks} ranks`, 'model', '%']))
       .map((title) => ({ title, align: 'right' }) as const),
   ];
   return table(
@@ -49,7 +49,7 @@ export function timeText(seconds: number): string {
 
 function offText(share: number): string {
   const percent = Math.round(100 * share);
-  return `${percent > 0 ? '+' : ''}${percent} %`;
+  return `${percent > 0 ? '+' : ''}${percent}`;
 }
 
 /** Three that count, none of them in another notation. */

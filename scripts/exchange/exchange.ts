@@ -68,6 +68,7 @@ try {
     'T = 2·α·(P − 1) + 2·β·S·(P − 1)/P + γ·S·(P − 1)/P, times P/cores where ranks share cores',
     `A core for each rank: ${modelText(own)}`,
     ...(hasShared ? [`Shared cores: ${modelText(shared)}`] : []),
+    '%: by how much a time is off the model’s',
   ];
   for (const line of lines.flatMap((text) => wrapped(text, 80))) console.log(line);
   for (const line of exchangeLines(times, (ranks) => (ranks > cores ? shared : own))) console.log(line);
