@@ -10,6 +10,7 @@ import { loadDataset } from '../shared/load-data.ts';
 import type { Architecture } from '../shared/model/architecture.ts';
 import { initialise } from '../shared/model/initialisation.ts';
 import { type MemoryPlan, newMemory } from '../shared/model/memory-plan.ts';
+import type { JobRank } from '../shared/model/rank-plan.ts';
 import {
   counterNames,
   resetRunningStats,
@@ -19,7 +20,6 @@ import {
   weightsDigest,
 } from '../shared/model/snapshot.ts';
 import { epochShape, type Recipe } from '../shared/recipe/recipe.ts';
-import type { RankOf } from '../shared/reduction/ranks.ts';
 import { checkSamples, type Draft, finishRecipe, type Label } from '../shared/recipe/resolve.ts';
 import { setupOf } from '../shared/setup.ts';
 import { planSetup, type Setup } from '../shared/training.ts';
@@ -52,7 +52,7 @@ export interface RunOptions {
   readonly kernels: LoadedKernels;
   readonly threads: number;
   /** Of the ranks of a job that share every batch: this one and how many there are. */
-  readonly ranks?: RankOf | undefined;
+  readonly ranks?: JobRank | undefined;
   /** The model to start from, for an `init` that is its digest. */
   readonly initial: Snapshot | null;
   /** Where to go on from, if not from the beginning. */

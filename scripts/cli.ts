@@ -5,6 +5,7 @@ import { systemReason } from '../shared/data/regular-file.ts';
 import { LockstepError, quoted, suggestion, usageError } from '../shared/errors.ts';
 import { version } from '../shared/version.ts';
 import { type Command, commands, flagsOf, usageOf } from './commands/commands.ts';
+import { sayWithOthers } from './commands/first-rank.ts';
 import type { Flag } from './commands/flag.ts';
 import { FlagValues } from './commands/flag-values.ts';
 import { allFlagNames } from './commands/flags.ts';
@@ -207,6 +208,7 @@ try {
   process.exitCode = code || (isCutOff ? 1 : 0);
 } catch (error) {
   if (!(error instanceof LockstepError)) throw error;
-  showError(error);
-  process.exitCode = error.exitCode;
+  const code = await sayWithOthers(error, process.argv, process.env);
+  if (code === null) showError(error);
+  process.exitCode = code ?? error.exitCode;
 }

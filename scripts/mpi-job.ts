@@ -7,10 +7,10 @@ import type { RunState } from '../coordinator/run-state.ts';
 import { LockstepError, reasonOf } from '../shared/errors.ts';
 import { knownAnswerOf } from '../shared/kernels/load.ts';
 import { canonicalJson, type Recipe } from '../shared/recipe/recipe.ts';
-import type { RankOf } from '../shared/reduction/ranks.ts';
 import { architectureOf } from '../shared/recipe/stored.ts';
-import { coresOfRank } from '../worker/mpi/join-ranks.ts';
+import type { RankOf } from '../shared/reduction/ranks.ts';
 import type { Attendee } from '../worker/mpi/attendee.ts';
+import { coresOfRank } from '../worker/mpi/join-ranks.ts';
 import { attend, muster } from '../worker/mpi/muster.ts';
 import type { RankFacts } from '../worker/mpi/rank-team.ts';
 import { openWorld, type World } from '../worker/mpi/world.ts';
@@ -40,6 +40,8 @@ const deferMs = 3_000;
 
 export class MpiJob {
   readonly world: World;
+  /** The exit code of the signal that ended the run, at whichever rank it came; 0 if none did. */
+  stopCode = 0;
   readonly #options: MpiJobOptions;
   /** True once all ranks know that they train the same. */
   #isMustered = false;
@@ -126,7 +128,11 @@ export class MpiJob {
       return this.isFirst ? (this.#verdict ?? error) : null;
     }
     if (!this.isFirst) await setTimeout(deferMs);
-    say(this.isFirst && error instanceof Error ? error : new Error(`rank ${this.world.rank} (${hostname()}): ${reasonOf(error)}`));
+    say(
+      this.isFirst && error instanceof Error
+        ? error
+        : new Error(`rank ${this.world.rank} (${hostname()}): ${reasonOf(error)}`),
+    );
     this.world.abort(error instanceof LockstepError ? error.exitCode : 1);
   }
 

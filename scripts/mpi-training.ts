@@ -27,9 +27,12 @@ export async function trainWithRanks(
     world: job.world,
     facts,
     mpi: { file: job.world.file, deadlineMs: job.exchangeMs, cores: job.coresFor(facts) },
-    onAgreedStop: () => agreed.abort(),
+    onAgreedStop: (exitCode) => {
+      job.stopCode = exitCode;
+      agreed.abort();
+    },
   });
-  const ask = () => team.stop();
+  const ask = () => team.stop(Number(hooks.signal?.reason) || undefined);
   hooks.signal?.addEventListener('abort', ask, { once: true });
   if (hooks.signal?.aborted) ask();
   try {

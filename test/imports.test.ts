@@ -53,6 +53,7 @@ t.test('imports are recognised however they are written', (t) => {
     "export * from './j.ts';",
     "import './k.ts';",
     "const l = await import('yargs');",
+    "const o = createRequire(import.meta.url); o; require('koffi');",
     "// import m from './m.ts';",
     "/* import n from './n.ts'; */",
   ].join('\n');
@@ -70,12 +71,13 @@ t.test('imports are recognised however they are written', (t) => {
       ['shared/x/j.ts', false],
       ['shared/x/k.ts', false],
       ['yargs', false],
+      ['koffi', false],
     ],
   );
-  t.same(imports.map(packageOf).filter(Boolean), ['zod', 'yargs']);
+  t.same(imports.map(packageOf).filter(Boolean), ['zod', 'yargs', 'koffi']);
   t.same(
     imports.filter(({ isCall }) => isCall).map(({ specifier }) => specifier),
-    ['yargs'],
+    ['yargs', 'koffi'],
   );
   t.end();
 });
@@ -177,14 +179,26 @@ for (const name of [
   });
 }
 
-t.test('zod is imported where recipes are checked and where control messages are', (t) => {
-  const importers = sources.filter(({ imports }) => imports.some((one) => packageOf(one) === 'zod'));
+t.test('koffi is loaded where libmpi is', (t) => {
+  const importers = sources.filter(({ imports }) => imports.some((one) => packageOf(one) === 'koffi'));
   t.same(
     importers.map(({ path }) => path),
-    ['shared/recipe/resolve.ts', 'shared/wire/messages.ts'],
+    ['worker/mpi/library.ts'],
   );
   t.end();
 });
+
+t.test(
+  'zod is imported where recipes, control messages and what ranks say of themselves are checked',
+  (t) => {
+    const importers = sources.filter(({ imports }) => imports.some((one) => packageOf(one) === 'zod'));
+    t.same(
+      importers.map(({ path }) => path),
+      ['shared/recipe/resolve.ts', 'shared/wire/messages.ts', 'worker/mpi/attendee.ts'],
+    );
+    t.end();
+  },
+);
 
 /** The packages that are loaded with a file, before anything in it is called. */
 function loadedWith(path: string): Set<string> {

@@ -28,8 +28,8 @@ export const words = {
   /** Set by the main thread: steps are recorded before which a multiple of so many were committed; 0: none. */
   record: 10,
   /**
-   * Where ranks share the batches. `vote`: this one wants to end, and tells the others with its next gradient. `agreed`: some
-   * rank told so in the last step. `problem`: why the exchange with the others ended (`problems`), and with which rank.
+   * Where ranks share the batches. `vote`: this one wants to end, with this exit code, and tells the others with its next
+   * gradient. `agreed`: some rank told so in the last step, with this code. `problem`: why the exchange with the others ended (`problems`), and with which rank.
    */
   vote: 11,
   agreed: 12,

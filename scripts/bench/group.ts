@@ -6,12 +6,14 @@ import { plural } from '../commands/screen.ts';
 import { flopsOf } from '../flops.ts';
 import { interleave } from './interleave.ts';
 import { benchSamples, type Configuration, Measurement } from './measure.ts';
+import { RanksMeasurement } from './measure-ranks.ts';
 import { WorkersMeasurement } from './measure-workers.ts';
 import { PeerSides } from './peer-sides.ts';
 import { type BenchPlan, type BenchRecipe, shapesOf } from './plan.ts';
 import { measureProducts } from './products.ts';
 import {
   type FailedPeer,
+  isAlone,
   type MeasuredGroup,
   type MeasuredProduct,
   type PeerFacts,
@@ -36,17 +38,20 @@ export async function measureGroup(settings: GroupSettings): Promise<MeasuredGro
   const { plan, recipe, draft } = settings;
   const source = await benchSamples(recipe.source, draft.batchSize);
   const { label } = recipe;
+  const common = { draft, source, label };
   const ours: OurSide[] = plan.kernels.flatMap((kernels) => [
-    ...plan.threads.map((threads) => ({ draft, source, kernels, threads, label, workers: 0 })),
-    ...plan.workers.map((workers) => ({ draft, source, kernels, threads: 1, label, workers })),
+    ...plan.threads.map((threads) => ({ ...common, kernels, threads, workers: 0, ranks: 0 })),
+    ...plan.workers.map((workers) => ({ ...common, kernels, threads: 1, workers, ranks: 0 })),
+    ...plan.ranks.map((ranks) => ({ ...common, kernels, threads: 1, workers: 0, ranks })),
   ]);
   const { readings, steps, peers, failed } = await measureSides(settings, ours, source);
   const phases: (PhaseSeconds | null)[] = [];
-  for (const one of ours) phases.push(one.workers === 0 ? await measurePhases(settings, one) : null);
+  for (const one of ours) phases.push(isAlone(one) ? await measurePhases(settings, one) : null);
   const flops = flopsOf(shapesOf(draft));
-  const named = ours.map(({ kernels, workers, threads }, i) => ({
+  const named = ours.map(({ kernels, workers, ranks, threads }, i) => ({
     kernels: kernels.set,
     workers,
+    ranks,
     threads,
     readings: readings[i],
     phases: phases[i],
@@ -66,9 +71,12 @@ export async function measureGroup(settings: GroupSettings): Promise<MeasuredGro
 }
 
 interface OurSide extends Configuration {
-  /** Worker processes; 0 for the threads of this process. */
+  /** Worker processes, or ranks of MPI; 0 and 0 for the threads of this process. */
   readonly workers: number;
+  readonly ranks: number;
 }
+
+type StartedSide = Measurement | WorkersMeasurement | RanksMeasurement;
 
 interface Measured {
   /** Samples a second by side and round: ours, then those of the peers. */
@@ -87,10 +95,10 @@ async function measureSides(
   const { plan, draft, recipe, signal } = settings;
   const open: { close(): Promise<void> }[] = [];
   try {
-    const sides: (Measurement | WorkersMeasurement)[] = [];
+    const sides: StartedSide[] = [];
     for (const one of ours) {
       say(settings, `starting ${nameOf(one)}`);
-      const side = await startSide(one);
+      const side = await startSide(one, plan.mpirun);
       open.push(side);
       sides.push(side);
     }
@@ -121,18 +129,21 @@ async function measureSides(
   }
 }
 
-function startSide({ workers, ...configuration }: OurSide): Promise<Measurement | WorkersMeasurement> {
-  return workers === 0 ? Measurement.start(configuration) : WorkersMeasurement.start(configuration, workers);
+function startSide({ workers, ranks, ...configuration }: OurSide, mpirun: string): Promise<StartedSide> {
+  if (ranks > 0) return RanksMeasurement.start(configuration, ranks, mpirun);
+  return workers > 0 ? WorkersMeasurement.start(configuration, workers) : Measurement.start(configuration);
 }
 
 /** `wasm, 2 threads` */
-function nameOf({ kernels, workers, threads }: OurSide): string {
-  return `${kernels.set}, ${workers === 0 ? plural(threads, 'thread') : plural(workers, 'worker')}`;
+function nameOf({ kernels, workers, ranks, threads }: OurSide): string {
+  const who = [plural(workers, 'worker'), plural(ranks, 'rank')].filter((_, i) => [workers, ranks][i] > 0);
+  return `${kernels.set}, ${who.join() || plural(threads, 'thread')}`;
 }
 
 /** Apart from the speeds, which reading the clock so often would lower. */
-async function measurePhases(settings: GroupSettings, configuration: OurSide): Promise<PhaseSeconds> {
-  say(settings, `phases of ${nameOf(configuration)}`);
+async function measurePhases(settings: GroupSettings, side: OurSide): Promise<PhaseSeconds> {
+  say(settings, `phases of ${nameOf(side)}`);
+  const { workers: _, ranks: __, ...configuration } = side;
   const measurement = await Measurement.start({ ...configuration, profile: true });
   try {
     return await measurement.profile(settings.plan.seconds);

@@ -16,6 +16,10 @@ export interface BenchPlan {
   readonly threads: readonly number[];
   /** How many worker processes of one thread each; ascending, none for no such side. */
   readonly workers: readonly number[];
+  /** How many ranks of MPI of one thread each; ascending, none for no such side. */
+  readonly ranks: readonly number[];
+  /** The file that starts ranks; empty where there are none to be started. */
+  readonly mpirun: string;
   readonly kernels: readonly LoadedKernels[];
   readonly rounds: number;
   /** Of a turn. */
@@ -49,6 +53,7 @@ export function benchRecipe(
 /** Roughly: starting a team or a peer, measuring the limits of a set and the products of a layer. */
 const startSeconds = 0.2;
 const workersStartSeconds = 1;
+const ranksStartSeconds = 2;
 const peerStartSeconds = 3;
 const limitSeconds = 0.2;
 /** So often peaks are measured before anything else; once more before every group. */
@@ -62,6 +67,7 @@ export function estimateSeconds({
   batchSizes,
   threads,
   workers,
+  ranks,
   kernels,
   rounds,
   seconds,
@@ -72,6 +78,7 @@ export function estimateSeconds({
   const perGroup =
     sides * (2 * startSeconds + ofTurns + (warmUpTurns + 1) * seconds) +
     workers.length * kernels.length * (workersStartSeconds + ofTurns + seconds) +
+    ranks.length * kernels.length * (ranksStartSeconds + ofTurns) +
     peers.length * (peerStartSeconds + ofTurns);
   const products = recipes.reduce((sum, { drafts }) => sum + shapesOf(drafts[0]).length, 0);
   return (

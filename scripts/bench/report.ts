@@ -4,7 +4,15 @@ import { plural } from '../commands/screen.ts';
 import { wrapped } from '../commands/wrap.ts';
 import { type Column, table } from '../table.ts';
 import type { MissingPeer } from './peers/peers.ts';
-import type { BenchResult, GroupResult, Limits, PeerResult } from './results.ts';
+import {
+  type BenchResult,
+  type GroupResult,
+  isAlone,
+  kindOf,
+  type Limits,
+  type PeerResult,
+  type SideResult,
+} from './results.ts';
 import type { WorkersStep } from './workers-step.ts';
 
 const group: Column = { title: 'batch', align: 'right' };
@@ -54,6 +62,7 @@ export function recipeLines(
     '',
     ...speedLines(groups),
     ...peakLines(peaks, cores),
+    ...partedLines(groups),
     '',
     'A step by phase, in microseconds, the average of its threads',
     ...phaseLines(groups),
@@ -97,7 +106,7 @@ function speedLines(groups: readonly GroupResult[]): string[] {
       sides.map(({ kernels, samplesPerSecond, spread, readings, speedUp, gflops, ofPeak, ...side }) => [
         String(batchSize),
         kernels,
-        side.workers === 0 ? String(side.threads) : plural(side.workers, 'worker'),
+        whoOf(side),
         thousands(samplesPerSecond),
         readings.length === 1 ? '–' : share(spread),
         speedUp === null ? '–' : speedUp.toFixed(2),
@@ -106,6 +115,27 @@ function speedLines(groups: readonly GroupResult[]): string[] {
       ]),
     ),
   );
+}
+
+/** `2`, `2 workers`, `2 ranks`. */
+function whoOf(side: Pick<SideResult, 'workers' | 'ranks' | 'threads'>): string {
+  const kind = kindOf(side);
+  return kind === 'threads' ? String(side.threads) : plural(side[kind], kind.slice(0, -1));
+}
+
+/** Processes beside as many threads of one, where both were measured: what it costs to be parted. */
+function partedLines(groups: readonly GroupResult[]): string[] {
+  const rows = groups.flatMap(({ batchSize, sides }) =>
+    sides.flatMap((side) =>
+      isAlone(side) || side.overThreads === null
+        ? []
+        : [[String(batchSize), side.kernels, whoOf(side), side.overThreads.toFixed(2)]],
+    ),
+  );
+  if (rows.length === 0) return [];
+  const [batch, kernels] = kernelColumns;
+  const columns = [batch, kernels, ...numbers('processes', 'ratio')];
+  return ['', 'Processes of one thread each over as many threads of one process', ...table(columns, rows)];
 }
 
 /** What shares are of. */
@@ -200,15 +230,21 @@ function productLines(groups: readonly GroupResult[]): string[] {
   );
 }
 
+/** Of what a side is made, where columns are narrow. */
+const letters = { threads: '', workers: 'w', ranks: 'r' } as const;
+
+function lettered(kind: string): string {
+  return kind === 'threads' ? kind : `${kind[0]}: ${kind}`;
+}
+
 /** Ours over theirs, in as many tables as it takes to fit all columns. */
 function peerLines(groups: readonly GroupResult[]): string[] {
   const all = groups.flatMap(({ batchSize, peers }) => peers.map((peer) => ({ batchSize, ...peer })));
   if (all.length === 0) return failedLines(groups);
   const ours = all[0].ratios.map(
-    ({ kernels, workers, threads }) =>
-      `${kernels.replace('native:', '')} ${workers === 0 ? threads : `${workers}w`}`,
+    (side) => `${side.kernels.replace('native:', '')} ${side[kindOf(side)]}${letters[kindOf(side)]}`,
   );
-  const hasWorkers = all[0].ratios.some(({ workers }) => workers > 0);
+  const kinds = ['threads', ...new Set(all[0].ratios.map(kindOf).filter((kind) => kind !== 'threads'))];
   const tableOf = (from: number, to: number) =>
     table(
       [group, { title: 'peer', align: 'left' }, ...numbers('samples/s', ...ours.slice(from, to))],
@@ -219,9 +255,10 @@ function peerLines(groups: readonly GroupResult[]): string[] {
         ...ratios.slice(from, to).map(({ ratio }) => ratio.toFixed(2)),
       ]),
     );
-  const lines = [
-    `Lockstep (kernels, threads${hasWorkers ? ', w: workers' : ''}) over others: above 1, Lockstep is faster`,
-  ];
+  const lines = wrapped(
+    `Lockstep (kernels, ${kinds.map(lettered).join(', ')}) over others: above 1, Lockstep is faster`,
+    columnsOfPage,
+  );
   for (let from = 0, to = ours.length; from < ours.length; from = to, to = ours.length) {
     while (to > from + 1 && tableOf(from, to).some((line) => line.length > columnsOfPage)) to -= 1;
     lines.push(...tableOf(from, to));

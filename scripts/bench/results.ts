@@ -55,15 +55,18 @@ export interface Speeds {
 
 export interface SideResult extends Speeds {
   readonly kernels: string;
-  /** Worker processes; 0 for the threads of one process. */
+  /** Worker processes, or ranks of MPI; 0 and 0 for the threads of one process. */
   readonly workers: number;
-  /** Of the process, or of each worker. */
+  readonly ranks: number;
+  /** Of the process, or of each worker or rank. */
   readonly threads: number;
   readonly gflops: number;
   /** As a share of the peaks of so many threads, or of all cores if they are fewer: two on a core have but one peak. */
   readonly ofPeak: number;
   /** Over one thread of this process with the same kernels. */
   readonly speedUp: number | null;
+  /** Over as many threads of one process with the same kernels. */
+  readonly overThreads: number | null;
   /** Of a step, averaged over threads; null if it was not looked at. */
   readonly phases: PhaseSeconds | null;
   /** With workers: where the time of a step goes, and what travels. */
@@ -106,6 +109,7 @@ export interface PeerResult extends PeerFacts, Speeds {
 export interface Ratio {
   readonly kernels: string;
   readonly workers: number;
+  readonly ranks: number;
   readonly threads: number;
   readonly ratio: number;
 }
@@ -124,22 +128,21 @@ export function speedsOf(readings: readonly number[]): Speeds {
 /** A side as it was measured. */
 export type SideReadings = Pick<
   SideResult,
-  'kernels' | 'workers' | 'threads' | 'readings' | 'phases' | 'step'
+  'kernels' | 'workers' | 'ranks' | 'threads' | 'readings' | 'phases' | 'step'
 >;
 
 /** Works out what the speeds of all sides of a group mean. */
 export function sideResults(sides: readonly SideReadings[], flops: Flops): MeasuredSide[] {
-  const singles = new Map(
-    sides
-      .filter(({ workers, threads }) => workers === 0 && threads === 1)
-      .map(({ kernels, readings }) => [kernels, median(readings)]),
-  );
-  return sides.map(({ readings, ...side }) => {
-    const speeds = speedsOf(readings);
+  return sides.map((side) => {
+    const speeds = speedsOf(side.readings);
     const gflops = (speeds.samplesPerSecond * totalOf(flops)) / 1e9;
-    const single = singles.get(side.kernels);
-    const speedUp = single === undefined ? null : speeds.samplesPerSecond / single;
-    return { ...side, ...speeds, gflops, speedUp };
+    const over = (threads: number) => {
+      const other = sides.find(
+        (one) => isAlone(one) && one.kernels === side.kernels && one.threads === threads,
+      );
+      return other === undefined ? null : speeds.samplesPerSecond / median(other.readings);
+    };
+    return { ...side, ...speeds, gflops, speedUp: over(1), overThreads: over(threadsOf(side)) };
   });
 }
 
@@ -155,37 +158,44 @@ export function besidePeaks(group: MeasuredGroup, peaks: Limits['peaks'], cores:
   };
 }
 
+type Processes = Pick<SideResult, 'workers' | 'ranks' | 'threads'>;
+
 /** Threads of all processes. */
-function threadsOf({ workers, threads }: Pick<SideResult, 'workers' | 'threads'>): number {
-  return Math.max(1, workers) * threads;
+function threadsOf({ workers, ranks, threads }: Processes): number {
+  return Math.max(1, workers, ranks) * threads;
 }
 
-/** A peer beside each set of kernels, on the fewest and on the most threads, and with the fewest and the most workers. */
+/** What a side is made of: this process alone, worker processes, ranks. */
+export function kindOf({ workers, ranks }: Omit<Processes, 'threads'>): 'threads' | 'workers' | 'ranks' {
+  if (ranks > 0) return 'ranks';
+  return workers > 0 ? 'workers' : 'threads';
+}
+
+/** A peer beside each set of kernels: with the fewest and the most threads, workers and ranks. */
 export function peerResult(
   facts: PeerFacts,
   readings: readonly number[],
   sides: readonly MeasuredSide[],
 ): PeerResult {
   const theirs = speedsOf(readings);
-  const [alone, spread] = [sides.filter(isAlone), sides.filter((side) => !isAlone(side))].map((some) => {
-    const counts = some.map(threadsOf);
-    return [Math.min(...counts), Math.max(...counts)];
-  });
+  const isAtAnEnd = (side: MeasuredSide) => {
+    const counts = sides.filter((one) => kindOf(one) === kindOf(side)).map(threadsOf);
+    return [Math.min(...counts), Math.max(...counts)].includes(threadsOf(side));
+  };
   return {
     ...facts,
     ...theirs,
-    ratios: sides
-      .filter((side) => (isAlone(side) ? alone : spread).includes(threadsOf(side)))
-      .map(({ kernels, workers, threads, samplesPerSecond }) => ({
-        kernels,
-        workers,
-        threads,
-        ratio: samplesPerSecond / theirs.samplesPerSecond,
-      })),
+    ratios: sides.filter(isAtAnEnd).map(({ kernels, workers, ranks, threads, samplesPerSecond }) => ({
+      kernels,
+      workers,
+      ranks,
+      threads,
+      ratio: samplesPerSecond / theirs.samplesPerSecond,
+    })),
   };
 }
 
 /** Whether a side is this process alone. */
-function isAlone({ workers }: MeasuredSide): boolean {
-  return workers === 0;
+export function isAlone(side: Omit<Processes, 'threads'>): boolean {
+  return kindOf(side) === 'threads';
 }

@@ -6,6 +6,7 @@ import { drawOrder } from '../../shared/data/sampler.ts';
 import { LockstepError } from '../../shared/errors.ts';
 import { resetRunningStats } from '../../shared/model/snapshot.ts';
 import type { Reading } from './interleave.ts';
+import { Pace, type Taken } from './pace.ts';
 
 export class TimedTraining {
   /** Steps taken. */
@@ -15,8 +16,7 @@ export class TimedTraining {
   #epoch = 0;
   /** Steps done in the epoch. */
   #step: number;
-  /** Seconds of a step, as they were last. */
-  #pace = Number.POSITIVE_INFINITY;
+  readonly #pace = new Pace();
 
   constructor(run: Run, team: Pick<Team, 'trainSteps' | 'results' | 'replica'>) {
     this.#run = run;
@@ -29,19 +29,21 @@ export class TimedTraining {
    * @throws LockstepError (DIVERGED), and what the team throws
    */
   async run(seconds: number): Promise<Reading> {
-    const before = this.steps;
-    let elapsed = 0;
-    do {
-      if (this.#step === this.#run.steps) this.#beginEpoch();
-      const first = this.#step;
-      const wanted = Math.max(1, Math.ceil((seconds - elapsed) / this.#pace));
-      const took = await this.#take(Math.min(this.#run.steps, first + wanted));
-      const steps = this.#step - first;
-      this.#pace = took / steps;
-      this.steps += steps;
-      elapsed += took;
-    } while (elapsed < seconds);
-    return { samples: (this.steps - before) * this.#run.recipe.batchSize, seconds: elapsed };
+    const taken = await this.#pace.run(seconds, (wanted) => this.take(wanted));
+    return { samples: taken.steps * this.#run.recipe.batchSize, seconds: taken.seconds };
+  }
+
+  /**
+   * Takes at most so many steps, at least one, and none beyond the end of an epoch.
+   * @throws LockstepError (DIVERGED), and what the team throws
+   */
+  async take(wanted: number): Promise<Taken> {
+    if (this.#step === this.#run.steps) this.#beginEpoch();
+    const first = this.#step;
+    const seconds = await this.#takeUntil(Math.min(this.#run.steps, first + wanted));
+    const steps = this.#step - first;
+    this.steps += steps;
+    return { steps, seconds };
   }
 
   /** The same as every worker does by itself. */
@@ -56,7 +58,7 @@ export class TimedTraining {
   }
 
   /** Takes steps up to `end` of the epoch and returns the seconds they took. */
-  async #take(end: number): Promise<number> {
+  async #takeUntil(end: number): Promise<number> {
     const { kernels, recipe } = this.#run;
     const outcome = await this.#team.trainSteps(this.#step, end);
     if (outcome.kind === 'nonFinite') {

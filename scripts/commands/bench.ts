@@ -9,6 +9,7 @@ import { defaultKernels, loadSets } from '../bench/kernel-sets.ts';
 import { findPeers } from '../bench/peers/peers.ts';
 import { type BenchPlan, benchRecipe, estimateSeconds } from '../bench/plan.ts';
 import { headLines, limitLines, missingLines, recipeLines } from '../bench/report.ts';
+import { findMpirun } from '../ranks/mpirun.ts';
 import { FlagValues } from './flag-values.ts';
 import { defaultPeersFolder } from './flags.ts';
 import { chooseRecipe } from './recipe-fields.ts';
@@ -87,10 +88,20 @@ function readPlan(argument: string | undefined, flags: FlagValues): Omit<BenchPl
     batchSizes,
     threads: (threads ?? defaultThreads(availableParallelism())).sort((a, b) => a - b),
     workers: readWorkers(flags),
+    ...readRanks(flags),
     kernels: kernels === undefined ? defaultKernels() : loadSets(kernels.split(','), flags.label('kernels')),
     rounds: flags.number('rounds', { kind: 'integer', min: 1, max: 1000 }) ?? defaultRounds,
     seconds: flags.number('seconds', { kind: 'number', above: 0, max: 600 }) ?? defaultSeconds,
   };
+}
+
+/** @throws LockstepError (USAGE), also where nothing can start ranks */
+function readRanks(flags: FlagValues): Pick<BenchPlan, 'ranks' | 'mpirun'> {
+  const counts = readList(flags, 'mpi', (text, where) =>
+    checkNumber(parseNumber(text), { kind: 'integer', min: 0, max: mostWorkers }, where, text),
+  );
+  const ranks = (counts ?? []).filter((count) => count > 0).sort((a, b) => a - b);
+  return { ranks, mpirun: ranks.length === 0 ? '' : findMpirun(flags.text('mpirun') ?? 'mpirun') };
 }
 
 /** Beside peers as many as there are processes of DistributedDataParallel. */
@@ -131,12 +142,13 @@ function readList(
 
 /** What is going to be measured, and how long that will take. */
 function describe(plan: BenchPlan): string[] {
-  const { recipes, batchSizes, threads, workers, kernels, rounds, seconds, peers } = plan;
+  const { recipes, batchSizes, threads, workers, ranks, kernels, rounds, seconds, peers } = plan;
   const names = (all: readonly { toString(): string }[]) => all.join(', ').replace(/, (?=[^,]*$)/, ' and ');
   const text =
     `Measuring ${names(recipes.map(({ name }) => name))} with batches of ${names(batchSizes)}, ` +
     `${names(threads)} ${threads.join() === '1' ? 'thread' : 'threads'}, ` +
     (workers.length === 0 ? '' : `${names(workers)} ${workers.join() === '1' ? 'worker' : 'workers'}, `) +
+    (ranks.length === 0 ? '' : `${names(ranks)} ${ranks.join() === '1' ? 'rank' : 'ranks'} of MPI, `) +
     `${names(kernels.map(({ set }) => set))} kernels${peers.length === 0 ? '' : ` and ${plural(peers.length, 'peer')}`}, ` +
     `${plural(rounds, 'round')} of ${seconds} s a side: about ${clock(estimateSeconds(plan))} in all.`;
   return wrapped(text, 80);

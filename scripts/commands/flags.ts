@@ -153,10 +153,18 @@ const placeFlags: readonly Flag[] = [
     name: 'transport',
     kind: 'text',
     value: 'NAME',
-    help: 'local; mpi or websocket for a rank that mpirun or srun started, websocket also for those of torchrun and of an indexed Job of Kubernetes',
+    help:
+      'local; for train also mpi or websocket, among the ranks that mpirun, srun, torchrun or a Kubernetes Job started: ' +
+      'with mpi they exchange gradients directly, with websocket rank 0 becomes the coordinator of the others',
     otherwise: 'local',
   },
-  { name: 'mpi-library', kind: 'text', value: 'FILE', help: 'the libmpi to use', otherwise: 'found' },
+  {
+    name: 'mpi-library',
+    kind: 'text',
+    value: 'FILE',
+    help: 'libmpi for --transport mpi',
+    otherwise: 'the one that is found',
+  },
   { name: 'out', kind: 'text', value: 'FILE', help: 'write the model here too, as safetensors' },
   {
     name: 'run',
@@ -366,6 +374,20 @@ export const benchFlags: readonly Flag[] = [
     value: 'R',
     help: 'turns of each side, 1 to 1000; their median counts',
     otherwise: '5',
+  },
+  {
+    name: 'mpi',
+    kind: 'text',
+    value: 'N,…',
+    help: 'measure so many ranks of MPI of one thread each, too; mpirun starts them',
+    otherwise: 'none',
+  },
+  {
+    name: 'mpirun',
+    kind: 'text',
+    value: 'FILE',
+    help: 'what starts ranks: the mpirun of Open MPI or of MPICH',
+    otherwise: 'mpirun',
   },
   {
     name: 'peers',

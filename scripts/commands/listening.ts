@@ -33,7 +33,9 @@ export async function readListening(
   isDry = false,
 ): Promise<Listening | null> {
   if (command === 'train' && !flags.has('listen')) {
-    const lost = listenFlags.find(({ name }) => flags.isOnCommandLine(name) && !isForDashboard(flags, name));
+    const lost = listenFlags.find(
+      ({ name }) => flags.isOnCommandLine(name) && !isForDashboard(flags, name) && !isForRanks(flags, name),
+    );
     if (lost === undefined) return null;
     throw usageError(`--${lost.name}: got it without --listen, expected --listen HOST:PORT too`);
   }
@@ -57,6 +59,11 @@ export async function readListening(
     stepTimeoutMs: durationMs(flags, 'step-timeout', defaultStepTimeoutMs, 1),
     ...(isDry ? noSecurity : await readSecurity(flags, listen, names)),
   };
+}
+
+/** Ranks of MPI wait for each other, too. */
+function isForRanks(flags: FlagValues, name: string): boolean {
+  return flags.text('transport') === 'mpi' && ['step-timeout', 'worker-timeout'].includes(name);
 }
 
 /** How many workers the first step waits for, and every other. Beside threads of its own none is needed. */

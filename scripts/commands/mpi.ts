@@ -1,10 +1,9 @@
 /** `lockstep train --transport mpi`: this process is one rank of a job that mpirun or srun started. */
-import { availableParallelism } from 'node:os';
-import type { LockstepError } from '../../shared/errors.ts';
-import { usageError } from '../../shared/errors.ts';
+import { availableParallelism, cpus } from 'node:os';
+import { LockstepError, usageError } from '../../shared/errors.ts';
 import { kernelChoices } from '../../shared/kernels/load.ts';
 import { findLaunch, type Launch, launchLine } from '../launch.ts';
-import { MpiJob, type SharedStart } from '../mpi-job.ts';
+import { MpiJob, type MpiJobOptions, type SharedStart } from '../mpi-job.ts';
 import type { ResumedRun } from '../resumed-run.ts';
 import { trainFields } from '../training.ts';
 import { durationMs } from './duration.ts';
@@ -13,53 +12,98 @@ import { chooseRecipe } from './recipe-fields.ts';
 import { resumedRun } from './resume.ts';
 import { showError } from './screen.ts';
 import { onSignals } from './signals.ts';
-import { readThreads } from './threads.ts';
+import { readThreads, threadsOfRank } from './threads.ts';
 
 const defaultStartMs = 120_000;
 const defaultExchangeMs = 60_000;
+/** For others to come where all is over. */
+const failMs = 20_000;
 
-/** What rank 0 does with the job, once it is known what run goes on. */
-export type Lead = (job: MpiJob, resumed: ResumedRun | null, defaultThreads: number) => Promise<number>;
+/** The job as rank 0 has it, which also shows and keeps the run. */
+export interface Lead {
+  readonly job: MpiJob;
+  /** Threads of a rank, if nothing is said. */
+  readonly threads: number;
+  /** What is to be said of the job before it begins. */
+  lines(threads: number): string[];
+  /** What starts such a job, before a command. */
+  readonly launcher: string;
+}
 
-/**
- * Joins the job and trains with it; returns the exit code. @param lead what rank 0 does, which also shows and keeps the run
- * @throws LockstepError
- */
-export async function mpiCommand(argument: string | undefined, flags: FlagValues, lead: Lead): Promise<number> {
+/** Joins the job and trains with it; returns the exit code. @param lead what rank 0 does, once it is known what run goes on */
+export async function mpiCommand(
+  argument: string | undefined,
+  flags: FlagValues,
+  lead: (resumed: ResumedRun | null, mpi: Lead) => Promise<number>,
+): Promise<number> {
   const launch = findLaunch(process.env);
-  const job = await MpiJob.open({
+  const threads = threadsOfRank(availableParallelism(), cpus().length, launch?.localSize ?? null);
+  const options = {
     file: flags.text('mpi-library') ?? null,
     launch,
     startMs: durationMs(flags, 'worker-timeout', defaultStartMs, 1),
     exchangeMs: durationMs(flags, 'step-timeout', defaultExchangeMs, 1),
-  });
+  };
   let resumed: ResumedRun | null = null;
-  try {
-    const start = await job.shareStart(async () => {
-      checkFlags(flags);
-      resumed = await resumedRun(flags);
-      return resumed === null ? null : startOf(resumed);
+  return asRank(options, async (job) => {
+    try {
+      const start = await job.shareStart(async () => {
+        checkFlags(flags);
+        resumed = await resumedRun(flags);
+        return resumed === null ? null : startOf(resumed);
+      });
+      if (!job.isFirst) return await follow(job, argument, flags, start, threads);
+      const lines = (own: number) => jobLines(job, launch, own);
+      return await lead(resumed, { job, threads, lines, launcher: `mpirun -n ${job.world.size} ` });
+    } finally {
+      (resumed as ResumedRun | null)?.lock?.release();
+    }
+  });
+}
+
+/**
+ * Joins the job only to say with all others why it cannot begin, so that it is said once. Returns the exit code.
+ * @throws LockstepError the error itself where the others cannot be reached
+ */
+export async function failAsRank(error: LockstepError): Promise<number> {
+  const launch = findLaunch(process.env);
+  if (launch === null || launch.size === 1 || error.code === 'MPI') throw error;
+  const options = { file: null, launch, startMs: failMs, exchangeMs: failMs };
+  return asRank(options, async (job) => {
+    await job.shareStart(async () => {
+      throw error;
     });
-    const threads = threadsOf(launch);
-    const code = job.isFirst
-      ? await lead(job, resumed, threads)
-      : await follow(job, argument, flags, start, threads);
+    throw error;
+  });
+}
+
+/** Does what a rank does, and ends the job. Errors are shown here, by the rank that is to show them. */
+async function asRank(options: MpiJobOptions, work: (job: MpiJob) => Promise<number>): Promise<number> {
+  const job = await MpiJob.open(options);
+  try {
+    const code = await work(job);
     await job.world.finalize();
-    return code;
+    return code || job.stopCode;
   } catch (error) {
+    if (!(error instanceof LockstepError)) throw error;
     const said = await job.fail(error, showError);
-    if (said !== null) throw said;
-    return (error as LockstepError).exitCode;
-  } finally {
-    (resumed as ResumedRun | null)?.lock?.release();
+    if (said !== null) showError(said);
+    return error.exitCode;
   }
 }
 
-/** Which rank of how many, and how that is known. */
-export function jobLine(job: MpiJob): string {
-  const launch = findLaunch(process.env);
-  const how = launch === null ? 'started alone' : launchLine(launch);
-  return `${job.world.library}: ${how}`;
+/** What is to be said of the job before it begins. */
+function jobLines({ world }: MpiJob, launch: Launch | null, threads: number): string[] {
+  const who = launch === null ? 'rank 0 of 1, started by nobody' : launchLine(launch);
+  const cores = availableParallelism();
+  return [
+    `${world.library}: ${who}`,
+    ...(threads > cores && cores < cpus().length
+      ? [
+          `${threads} threads share ${cores} of ${cpus().length} cores: mpirun binds ranks to cores unless told --bind-to none`,
+        ]
+      : []),
+  ];
 }
 
 /** What would need workers that come and go. @throws LockstepError (USAGE) */
@@ -96,7 +140,7 @@ async function follow(
       resumed: start,
       hooks: { signal: signals.signal },
     });
-    return signals.exitCode();
+    return 0;
   } finally {
     signals.release();
   }
@@ -105,9 +149,4 @@ async function follow(
 function startOf({ recipe, state, data, lock }: ResumedRun): SharedStart {
   const isFinished = state !== null && lock === null;
   return { recipe, state: isFinished ? null : state, data, isFinished };
-}
-
-/** The cores of this machine, shared by the ranks on it. */
-function threadsOf(launch: Launch | null): number {
-  return Math.max(1, Math.floor(availableParallelism() / (launch?.localSize ?? 1)));
 }

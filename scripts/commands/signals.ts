@@ -5,7 +5,7 @@
  */
 
 export interface Signals {
-  /** Aborted by the first signal. */
+  /** Aborted by the first signal; the reason is the exit code. */
   readonly signal: AbortSignal;
   /** 130, 140 or 143 if a signal came, otherwise 0. */
   exitCode(): number;
@@ -23,7 +23,7 @@ export function onSignals(announce: (name: string) => void): Signals {
       if (code !== 0) process.exit(code);
       code = exitCode;
       announce(name);
-      controller.abort();
+      controller.abort(exitCode);
     };
     process.on(name, listener);
     return { name, listener };

@@ -13,11 +13,13 @@ export interface NextSteps {
   readonly again: readonly string[];
   /** To go on with a run that was stopped; null for one that is not kept. */
   readonly goOn: readonly string[] | null;
+  /** What has to stand before that: a launcher of ranks, or nothing. */
+  readonly launcher: string;
 }
 
 /** How to go on with a run that was stopped, in one line. */
-export function showGoOn(screen: Screen, { goOn }: NextSteps): void {
-  if (goOn !== null) screen.line(`to go on: ${commandText(goOn)}`);
+export function showGoOn(screen: Screen, { goOn, launcher }: NextSteps): void {
+  if (goOn !== null) screen.line(`to go on: ${launcher}${commandText(goOn)}`);
 }
 
 /** True for a run that is not done: somebody stopped it. */

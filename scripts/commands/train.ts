@@ -7,7 +7,7 @@ import { kernelChoices } from '../../shared/kernels/load.ts';
 import { draftRecipe } from '../../shared/recipe/resolve.ts';
 import type { OpenDashboard } from '../dashboard.ts';
 import type { Invitation } from '../invitation.ts';
-import type { MpiJob } from '../mpi-job.ts';
+import { findLaunch } from '../launch.ts';
 import { digestOf } from '../recipes/digests.ts';
 import type { ResumedRun } from '../resumed-run.ts';
 import { runFiles } from '../run-keeper.ts';
@@ -18,6 +18,7 @@ import type { FlagValues } from './flag-values.ts';
 import { coordinatorRunFlags, recipeFlags, runFlags } from './flags.ts';
 import { FleetView } from './fleet-view.ts';
 import { type Listening, readListening } from './listening.ts';
+import type { Lead } from './mpi.ts';
 import { listenFlags } from './network-flags.ts';
 import { planOutputs } from './outputs.ts';
 import { chooseRecipe, type RecipeChoice } from './recipe-fields.ts';
@@ -46,17 +47,23 @@ async function run(command: CommandName, argument: string | undefined, flags: Fl
     'transport',
     command === 'train' ? ['local', 'mpi', 'websocket'] : ['local'],
   );
+  if (transport === 'mpi') {
+    if (flags.isOn('dry-run')) return firstAlone(() => runHere(command, argument, flags));
+    const { mpiCommand } = await import('./mpi.ts');
+    return mpiCommand(argument, flags, (resumed, mpi) =>
+      trainOrShow(command, argument, flags, resumed, { mpi }),
+    );
+  }
   if (transport === 'websocket') {
     const { launchedCommand } = await import('./launched.ts');
     return launchedCommand(flags, (own, onOpen) => runHere(command, argument, own, onOpen));
   }
-  if (transport === 'mpi' && !flags.isOn('dry-run')) {
-    const { mpiCommand } = await import('./mpi.ts');
-    return mpiCommand(argument, flags, (job, resumed, threads) =>
-      trainOrShow(command, argument, flags, resumed, { mpi: { job, threads } }),
-    );
-  }
   return runHere(command, argument, flags);
+}
+
+/** What a single rank can do, one does. */
+function firstAlone(action: () => Promise<number>): Promise<number> {
+  return (findLaunch(process.env)?.rank ?? 0) === 0 ? action() : Promise.resolve(0);
 }
 
 /** @param onOpen told once workers can come in */
@@ -75,9 +82,11 @@ async function runHere(
   }
 }
 
-/** How a launcher's rank trains: with MPI, or with those who come once the door is open. */
-interface Started {
-  readonly mpi?: { readonly job: MpiJob; readonly threads: number } | null;
+/** What a run has beside its flags. */
+interface Beside {
+  /** The job that this process is the first rank of. */
+  readonly mpi?: Lead | null;
+  /** Told once workers can come in. */
   readonly onOpen?: () => void;
 }
 
@@ -86,7 +95,7 @@ async function trainOrShow(
   argument: string | undefined,
   flags: FlagValues,
   resumed: ResumedRun | null,
-  { mpi = null, onOpen = () => {} }: Started,
+  { mpi = null, onOpen = () => {} }: Beside = {},
 ): Promise<number> {
   const screen = new Screen(flags.isOn('json') ? process.stderr : process.stdout, flags.isOn('quiet'));
   const kernels = flags.choice('kernels', kernelChoices) ?? 'auto';
@@ -110,8 +119,13 @@ async function trainOrShow(
           page,
           onOpen,
         );
+  const launcher = mpi === null ? '' : mpi.launcher;
   const next = () =>
-    nextSteps({ command, argument, flags, recipe, outputs, resumed, threads }, fleet?.port() ?? null);
+    nextSteps(
+      { command, argument, flags, recipe, outputs, resumed, threads, launcher },
+      fleet?.port() ?? null,
+    );
+  for (const line of mpi?.lines(threads) ?? []) screen.text(line);
   const json = flags.isOn('json');
   const shown = { view, outputs, next, json, refused: resumed?.refused ?? [] };
   if (resumed !== null) screen.aside(() => refusedLines(resumed).forEach(showNote));
@@ -304,11 +318,12 @@ interface Shown {
   readonly outputs: RunOutputs;
   readonly resumed: ResumedRun | null;
   readonly threads: number;
+  readonly launcher: string;
 }
 
 /** What to look at the model with, the same training on another number of threads, and how to go on. */
 function nextSteps(
-  { command, argument, flags, recipe, outputs, resumed, threads }: Shown,
+  { command, argument, flags, recipe, outputs, resumed, threads, launcher }: Shown,
   port: string | null,
 ): NextSteps {
   const { folder, models } = outputs;
@@ -333,5 +348,6 @@ function nextSteps(
           ],
     again: ['train', ...same, ...['--threads', threads === 1 && !flags.has('listen') ? '2' : '1']],
     goOn: folder === null ? null : goOnCommand(command, folder, flags, port),
+    launcher,
   };
 }

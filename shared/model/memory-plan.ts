@@ -6,12 +6,11 @@
 import { reasonOf, usageError } from '../errors.ts';
 import { panelBytes, panelCount, stackBytes } from '../kernels/kernels.ts';
 import { type SharedMemory, wasm } from '../kernels/webassembly.ts';
-import type { RankOf } from '../reduction/ranks.ts';
 import type { Replica } from '../reduction/span.ts';
 import type { Architecture } from './architecture.ts';
 import { featureCount, type Matrix } from './layer.ts';
 import { ruleBytes } from './optimizer.ts';
-import { planRanks, type RankPlace } from './rank-plan.ts';
+import { type JobRank, planRanks, type RankPlace } from './rank-plan.ts';
 import { gradientLayout, valueCount } from './tensors.ts';
 
 export interface Sizes {
@@ -25,7 +24,7 @@ export interface Sizes {
   /** True for a worker's team, whose partials and totals travel. */
   readonly isRemote?: boolean;
   /** Of the ranks of a job that share every batch: this one and how many there are. */
-  readonly ranks?: RankOf | undefined;
+  readonly ranks?: JobRank | undefined;
 }
 
 export interface SplitPlace {
@@ -180,7 +179,7 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
       nodes: take(8 * mostNodes),
     };
   };
-  const rankPlace = (ranks: RankOf): RankPlace =>
+  const rankPlace = (ranks: JobRank): RankPlace =>
     planRanks(
       {
         ...sizes,

@@ -4,9 +4,18 @@ import type { PartialLayout } from '../reduction/partial.ts';
 import { nodesByRank, type RankOf } from '../reduction/ranks.ts';
 import { planRedistribution, type Redistribution } from '../reduction/redistribution.ts';
 
+/** One of the ranks that share every batch, and in what pieces they exchange gradients. */
+export interface JobRank extends RankOf {
+  /**
+   * A gradient is exchanged in chunks of about so many floats, of which one is under way while the next is computed; all at
+   * once if nothing is said.
+   */
+  readonly chunkFloats?: number | undefined;
+}
+
 /** Byte offsets. */
 export interface RankPlace {
-  readonly ranks: RankOf;
+  readonly ranks: JobRank;
   /** Slices of this rank's nodes for all others, and all ranks' nodes for the slice of this one. */
   readonly outbox: number;
   readonly inbox: number;
@@ -22,7 +31,7 @@ export interface RankPlace {
 }
 
 export interface RankSizes {
-  readonly ranks: RankOf;
+  readonly ranks: JobRank;
   readonly batchSize: number;
   readonly epochSamples: number;
   readonly shardSize: number;
@@ -36,10 +45,6 @@ export interface RankSizes {
 
 /** What every rank tells every other with each gradient; a cache line. */
 export const noteBytes = 64;
-/**
- * A gradient is exchanged in chunks of about so many floats, each under way while the next is computed.
- */
-const chunkFloats = 2 ** 20;
 /** Exchanges of a chunk: to the owners of slices, and back. */
 const requestsPerChunk = 2;
 
@@ -59,6 +64,7 @@ export function redistributionOf(
   { ranks, gradient }: Pick<RankSizes, 'ranks' | 'gradient'>,
   shardCount: number,
 ): Redistribution {
+  const { chunkFloats = gradient.floats } = ranks;
   return planRedistribution({ layout: gradient, shardCount, ranks, chunkFloats, noteBytes });
 }
 

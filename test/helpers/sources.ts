@@ -10,7 +10,7 @@ export interface Import {
   readonly file: string | null;
   /** True for `import type` and `export type`, of which nothing is left at run time. */
   readonly isType: boolean;
-  /** True for `import('…')`, which loads nothing until it is reached. */
+  /** True for `import('…')` and `require('…')`, which load nothing until they are reached. */
   readonly isCall: boolean;
 }
 
@@ -47,11 +47,11 @@ export function readSources(): Source[] {
   });
 }
 
-/** `import … from '…'`, `export … from '…'`, `import '…'` and `import('…')`. */
+/** `import … from '…'`, `export … from '…'`, `import '…'`, `import('…')` and `require('…')`. */
 export function findImports(text: string, path: string): Import[] {
   const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
   const statement = /^\s*(?:import|export)\s+(type\s)?(?:[\w\s{},*]*\sfrom\s+)?'([^'\n]+)'/gm;
-  const call = /\bimport\(\s*'([^'\n]+)'\s*\)/g;
+  const call = /\b(?:import|require)\(\s*'([^'\n]+)'\s*\)/g;
   const found = [
     ...[...code.matchAll(statement)].map(([, type, specifier]) => ({
       specifier,

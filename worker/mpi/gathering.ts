@@ -14,15 +14,17 @@ const mostBytes = 2 ** 30;
 /** After a gather has failed so long is waited for those who still answer. */
 const answerMs = 1_000;
 
+type Post = Pick<Mail, 'send' | 'receive' | 'allGather' | 'isDone'>;
+
 export class Gathering {
-  readonly #mail: Mail;
+  readonly #mail: Post;
   readonly #rank: number;
   readonly #size: number;
   /** What is still expected from each rank that was silent when it was asked last. */
   readonly #expected = new Map<number, Pending>();
   #count = 0;
 
-  constructor(mail: Mail, rank: number, size: number) {
+  constructor(mail: Post, rank: number, size: number) {
     this.#mail = mail;
     this.#rank = rank;
     this.#size = size;

@@ -39,7 +39,11 @@ export function attend({ error, ...own }: Own): Attendee {
  * Has every rank say what it is.
  * @throws LockstepError (MPI) naming the ranks that do not come within the deadline
  */
-export async function muster(world: World, own: Attendee, deadlineMs = musterMs): Promise<Attendance> {
+export async function muster(
+  world: Pick<World, 'allGather'>,
+  own: Attendee,
+  deadlineMs = musterMs,
+): Promise<Attendance> {
   const arrivals = (await world.allGather(encodeAttendee(own), what, deadlineMs)).map(decodeAttendee);
   const attendees = arrivals.flatMap((one) => (one.kind === 'attendee' ? [one.attendee] : []));
   const line = verdict(arrivals);

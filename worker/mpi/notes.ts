@@ -5,8 +5,8 @@ import { noteBytes } from '../../shared/model/rank-plan.ts';
 export interface Note {
   /** Steps committed before the one whose gradient it is with. */
   readonly committed: number;
-  /** Whether its rank wants to end after this step. */
-  readonly wantsStop: boolean;
+  /** The exit code with which its rank wants to end after this step; 0 if it does not. */
+  readonly wish: number;
   /** The checksum of what its rank's last update wrote; 0 before the first. */
   readonly checksum: bigint;
   /** Seconds that its threads were busy in committed steps, all together. */
@@ -23,11 +23,11 @@ export class Notes {
     this.#numbers = new Float64Array(memory.buffer);
   }
 
-  write(at: number, { committed, wantsStop, checksum, busySeconds }: Note): void {
+  write(at: number, { committed, wish, checksum, busySeconds }: Note): void {
     this.#integers[at / 8] = checksum;
     this.#numbers[at / 8 + 1] = committed;
     this.#numbers[at / 8 + 2] = busySeconds;
-    this.#integers[at / 8 + 3] = wantsStop ? 1n : 0n;
+    this.#integers[at / 8 + 3] = BigInt(wish);
   }
 
   read(at: number): Note {
@@ -35,7 +35,7 @@ export class Notes {
       checksum: this.#integers[at / 8],
       committed: this.#numbers[at / 8 + 1],
       busySeconds: this.#numbers[at / 8 + 2],
-      wantsStop: this.#integers[at / 8 + 3] !== 0n,
+      wish: Number(this.#integers[at / 8 + 3]),
     };
   }
 

@@ -133,7 +133,7 @@ export class RankGroup implements Group {
     const { place, progress, training } = this.#options;
     const note = {
       committed: progress.committed,
-      wantsStop: Atomics.load(this.#options.wait.words, words.vote) !== 0,
+      wish: Atomics.load(this.#options.wait.words, words.vote),
       checksum: training.model.checksum,
       busySeconds: progress.busySeconds(),
     };
@@ -145,17 +145,17 @@ export class RankGroup implements Group {
   #hear(places: readonly (number | null)[]): void {
     const { place, progress, wait } = this.#options;
     const own = this.#notes.read(place.notes + place.ranks.rank * noteBytes);
-    let isEnding = own.wantsStop;
+    let { wish } = own;
     for (const [rank, at] of places.entries()) {
       if (at === null) continue;
       this.#notes.copy(at, place.notes + rank * noteBytes);
       const note = this.#notes.read(at);
       if (note.committed !== own.committed) this.#fail(problems.apart, rank);
       if (note.checksum !== own.checksum) this.#fail(problems.different, rank);
-      isEnding ||= note.wantsStop;
+      wish = Math.max(wish, note.wish);
     }
-    if (!isEnding) return;
-    Atomics.store(wait.words, words.agreed, 1);
+    if (wish === 0) return;
+    Atomics.store(wait.words, words.agreed, wish);
     progress.endAfterThis();
   }
 

@@ -25,8 +25,8 @@ export interface RankTeamOptions extends TeamOptions {
   readonly mpi: NonNullable<TeamOptions['mpi']>;
   /** By rank. */
   readonly facts: readonly RankFacts[];
-  /** Told once that all ranks end after the step that was computed last, because one of them was asked to. */
-  readonly onAgreedStop: () => void;
+  /** Told that all ranks end after the step that was computed last, because one of them was asked to, with an exit code. */
+  readonly onAgreedStop: (exitCode: number) => void;
 }
 
 /** How long ranks have to say that they are there, when others are missed. */
@@ -84,8 +84,8 @@ export class RankTeam {
   }
 
   /** Asks all ranks to end: after the step in which they learn of it. */
-  stop(): void {
-    Atomics.store(this.#words, words.vote, 1);
+  stop(exitCode = 1): void {
+    Atomics.compareExchange(this.#words, words.vote, 0, exitCode);
   }
 
   /** Ends `trainSteps` of this rank after the step that is being computed, this once; the others wait for it. */
@@ -101,7 +101,8 @@ export class RankTeam {
     const outcome = await this.#team.trainSteps(first, end);
     const problem = Atomics.load(this.#words, words.problem);
     if (problem !== problems.none) throw await this.#explain(problem);
-    if (Atomics.load(this.#words, words.agreed) !== 0) this.#options.onAgreedStop();
+    const agreed = Atomics.load(this.#words, words.agreed);
+    if (agreed !== 0) this.#options.onAgreedStop(agreed);
     return outcome;
   }
 
@@ -229,8 +230,7 @@ export class RankTeam {
       return `asked to stop, and the other ranks did not come to ${when}: they are gone, or ending, too`;
     }
     const silent = await world.silentRanks(rollCallMs);
-    const who =
-      silent.length === 0 ? 'the other ranks' : silent.map((rank) => this.#nameOf(rank)).join(', ');
+    const who = silent.length === 0 ? 'the other ranks' : silent.map((rank) => this.#nameOf(rank)).join(', ');
     return `${who} did not come to ${when} within ${mpi.deadlineMs / 1000} s; the job ends, and goes on with --resume`;
   }
 

@@ -45,7 +45,7 @@ function mixedVersions(arrivals: readonly Arrival[]): string | null {
   });
   if (groups.length < 2 && arrivals.every(({ kind }) => kind === 'attendee')) return null;
   const hosts = arrivals.map((one) => (one.kind === 'attendee' ? one.attendee.host : null));
-  return `mixed versions: ${shown(groups, hosts, 'run lockstep')}; install the same version for all ranks`;
+  return `mixed versions: ${shown(groups, hosts, ['run lockstep', 'runs lockstep'])}; install the same version for all ranks`;
 }
 
 /** What all ranks came to in the same words is said as one process would say it. */
@@ -123,7 +123,7 @@ function differ(
 ): string | null {
   if (groups.length < 2) return null;
   const hosts = attendees.map(({ host }) => host);
-  return `ranks differ in ${subject}: ${shown(groups, hosts, 'have')}; ${todo}`;
+  return `ranks differ in ${subject}: ${shown(groups, hosts, ['have', 'has'])}; ${todo}`;
 }
 
 interface Group {
@@ -143,11 +143,16 @@ function groupRanks<T>(all: readonly T[], show: (one: T) => string): Group[] {
   return [...groups].map(([value, ranks]) => ({ value, ranks }));
 }
 
-/** `ranks 0–2 have 1, rank 3 (host b) 2`. */
-function shown(groups: readonly Group[], hosts: readonly (string | null)[], verb: string): string {
-  const texts = groups
-    .slice(0, mostShown)
-    .map(({ value, ranks }, i) => `${named(ranks, hosts)} ${i === 0 ? `${verb} ` : ''}${value}`);
+/** `ranks 0–2 have 1, rank 3 (host b) 2`. @param verbs for several ranks, for one */
+function shown(
+  groups: readonly Group[],
+  hosts: readonly (string | null)[],
+  verbs: readonly [string, string],
+): string {
+  const texts = groups.slice(0, mostShown).map(({ value, ranks }, i) => {
+    const verb = i === 0 ? `${verbs[ranks.length === 1 ? 1 : 0]} ` : '';
+    return `${named(ranks, hosts)} ${verb}${value}`;
+  });
   return withRest(texts, groups.length, 'groups of ranks').join(', ');
 }
 

@@ -5,7 +5,9 @@ With processes, each has one thread and an equal part of every batch, over which
 
 import os
 import tempfile
+import threading
 import time
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -17,6 +19,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 CHUNK_SECONDS = 0.05
 """How often several processes agree on going on; one broadcast in so much time is no burden."""
+
+IDLE = timedelta(days=1)
+"""Until the next turn, however long others take; a rank whose parent is gone ends by itself."""
 
 
 def make_model(job):
@@ -118,13 +123,17 @@ def mean_over_ranks(value, ranks):
 def join(job, rank, meeting):
     ranks = job["processes"]
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=ranks)
+    # A file to meet at, so no port is taken that another program wants.
+    dist.init_process_group(
+        "gloo", init_method=f"file://{meeting}", rank=rank, world_size=ranks, timeout=IDLE
+    )
     trainer = Trainer(job, rank, ranks)
     return trainer, mean_over_ranks(trainer.first, ranks)
 
 
 def follow(job, rank, meeting):
     """A rank beside the first: takes as many steps as the first one says, until that is gone."""
+    threading.Thread(target=end_with_parent, daemon=True).start()
     trainer, _ = join(job, rank, meeting)
     count = torch.zeros(1, dtype=torch.int64)
     while True:
@@ -138,8 +147,23 @@ def follow(job, rank, meeting):
             trainer.steps(count.item())
 
 
+def end_with_parent():
+    """However the parent ended, also while the ranks still look for each other."""
+    torch.multiprocessing.parent_process().join()
+    os._exit(0)
+
+
+def check_gloo():
+    if not dist.is_available():
+        raise SystemExit("this PyTorch has no torch.distributed; install one that is built with it")
+    # Older ones do not say.
+    if not getattr(dist, "is_gloo_available", lambda: True)():
+        raise SystemExit("this PyTorch's torch.distributed has no Gloo; install one that is built with it")
+
+
 def train_together(job, blas):
     """The first rank: it keeps the time and tells the others how many steps come next."""
+    check_gloo()
     ranks = job["processes"]
     if job["batchSize"] % ranks != 0:
         raise SystemExit(f"a batch of {job['batchSize']} cannot be split evenly among {ranks} processes")
@@ -170,7 +194,8 @@ def train_together(job, blas):
 
     ready = {
         "version": torch.__version__,
-        "settings": f"DistributedDataParallel, Gloo, {ranks} processes of {describe(job, blas)}",
+        "settings": f"DistributedDataParallel, Gloo, {ranks} processes of {describe(job, blas)}, each with "
+        f"{job['batchSize'] // ranks} of the batch's {job['batchSize']} samples and batch norm over these",
         "firstLoss": first,
         "advice": advice_on(blas),
     }

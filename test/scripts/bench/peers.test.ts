@@ -1,16 +1,13 @@
 /** The peers of the benchmark: how one that fails is noticed, and that those that are here train what we train. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { Peer, type PeerLaunch, type PeerLimits } from '../../../scripts/bench/peers/peer.ts';
 import { findPeers } from '../../../scripts/bench/peers/peers.ts';
 import type { PeerJob } from '../../../scripts/bench/peers/protocol.ts';
 import { defaultPeersFolder } from '../../../scripts/commands/flags.ts';
 import { LockstepError } from '../../../shared/errors.ts';
-import { describeTensors, type Layer, type Tensors } from '../../helpers/reference/layers.ts';
 import { ReferenceNetwork } from '../../helpers/reference/network.ts';
-import { randomNumbers, randomTensors } from '../../helpers/reference/random-data.ts';
-import { idxNames, tinyPixels, writeTinyData } from '../../helpers/tiny-data.ts';
+import { tinyPixels } from '../../helpers/tiny-data.ts';
+import { batchSize, initial, layers, scale, tinyJob } from '../../helpers/tiny-peer-job.ts';
 
 t.setTimeout(300_000);
 
@@ -157,55 +154,6 @@ t.test('peers that are not here are listed with the command that installs them',
     t.match(install, /^(npm install --prefix \S+ @|pip install |apt install )/, `${reason}: ${install}`);
   }
 });
-
-const batchSize = 16;
-const layers: readonly Layer[] = [
-  { kind: 'dense', inputs: 784, outputs: 12 },
-  { kind: 'sigmoid' },
-  { kind: 'batchnorm', features: 12, momentum: 0.9, epsilon: 1e-5, unbiased: false },
-  { kind: 'dense', inputs: 12, outputs: 9 },
-  { kind: 'batchnorm', features: 9, momentum: 0.5, epsilon: 1e-3, unbiased: false },
-  { kind: 'relu' },
-  { kind: 'dense', inputs: 9, outputs: 8 },
-  { kind: 'tanh' },
-  { kind: 'dense', inputs: 8, outputs: 10 },
-];
-const scale = { mean: 0.5, factor: 2 };
-const initial = randomTensors(layers, randomNumbers(1));
-
-/** A job on tiny data; `learningRate` 0.1. */
-function tinyJob(folder: string, samples: number, momentum: number): PeerJob {
-  writeTinyData(folder);
-  const weights = join(folder, 'weights.safetensors');
-  writeFileSync(weights, safetensorsOf(initial));
-  return {
-    images: join(folder, idxNames.trainImages),
-    labels: join(folder, idxNames.trainLabels),
-    scale,
-    samples,
-    batchSize,
-    layers: layers.map((layer) =>
-      layer.kind === 'dense' ? { ...layer, units: layer.outputs } : layer,
-    ) as PeerJob['layers'],
-    learningRate: 0.1,
-    momentum,
-    weights,
-  };
-}
-
-function safetensorsOf(tensors: Tensors): Buffer {
-  let offset = 0;
-  const header = describeTensors(layers).map(({ name, shape }) => {
-    const begin = offset;
-    offset += 4 * (tensors.get(name)?.length ?? 0);
-    return [name, { dtype: 'F32', shape, data_offsets: [begin, offset] }];
-  });
-  const json = Buffer.from(JSON.stringify(Object.fromEntries(header)));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(json.length));
-  const values = [...tensors.values()].map((tensor) => new Uint8Array(Float32Array.from(tensor).buffer));
-  return Buffer.concat([length, json, ...values]);
-}
 
 /** Losses of steps that all have the first batch; in parts, each with moments of its own. */
 function referenceLosses(steps: number, momentum: number, parts: number): number[] {

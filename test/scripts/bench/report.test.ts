@@ -24,14 +24,25 @@ const step = {
   ...{ besidesUp: 0.00534, besidesDown: 0.00536 },
 };
 
-function group(batchSize: number, workers: readonly number[] = []): GroupResult {
+function group(
+  batchSize: number,
+  workers: readonly number[] = [],
+  ranks: readonly number[] = [],
+): GroupResult {
   const readings = [1_234_567, 60_000, 12_345_678];
   const sets = ['native:avx512', 'wasm'].flatMap((kernels) => [
     ...[1, 16, 64].map((threads) => ({
-      ...{ kernels, workers: 0, threads, readings },
+      ...{ kernels, workers: 0, ranks: 0, threads, readings },
       ...{ phases: threads === 16 ? null : phases, step: null },
     })),
-    ...workers.map((workers) => ({ kernels, workers, threads: 1, readings, phases: null, step })),
+    ...workers.map((workers) => ({
+      ...{ kernels, workers, ranks: 0, threads: 1, readings },
+      ...{ phases: null, step },
+    })),
+    ...ranks.map((ranks) => ({
+      ...{ kernels, workers: 0, ranks, threads: 1, readings: readings.map((one) => one / 2) },
+      ...{ phases: null, step: null },
+    })),
   ]);
   const sides = sideResults(sets, flops);
   const product = { layer: 'dense(200)', inputs: 784, outputs: 200, forward: 171.23, update: 99.5 };
@@ -111,6 +122,27 @@ t.test('with workers: rows of their own, where a step goes at both ends, and wha
     ...['wasm 1', 'wasm 64', 'wasm 2w', 'wasm 64w'],
   ]);
   t.notMatch(lines.join(), /with workers|w: workers/, 'nothing of it without workers');
+  t.end();
+});
+
+t.test('with ranks: rows of their own, beside as many threads and beside others', (t) => {
+  const found = recipeLines([group(64, [], [2, 64]), group(65_536, [], [2, 64])], limits, 16);
+  for (const line of found) t.ok(line.length <= 80 && line === line.trimEnd(), `${line.length}: ${line}`);
+  const narrow = found.map((line) => line.trim().replace(/ +/g, ' '));
+  t.ok(narrow.includes('64 native:avx512 64 ranks 617,284 498 % 0.50 394.6 13 %'));
+  const at = narrow.findIndex((line) => line.startsWith('Processes of one thread each'));
+  t.same(narrow.slice(at + 2, narrow.indexOf('', at)), [
+    '64 native:avx512 64 ranks 0.50',
+    '64 wasm 64 ranks 0.50',
+    '65536 native:avx512 64 ranks 0.50',
+    '65536 wasm 64 ranks 0.50',
+  ]);
+  const text = narrow.slice(narrow.findIndex((line) => line.includes('over others'))).join(' ');
+  t.match(text, 'Lockstep (kernels, threads, r: ranks) over others');
+  t.same(text.match(/(avx512|wasm) \d+r\b/g), ['avx512 2r', 'avx512 64r', 'wasm 2r', 'wasm 64r']);
+  t.notMatch(lines.join(), /ranks|Processes/, 'nothing of it without ranks');
+  const both = recipeLines([group(64, [2], [2])], limits, 16).join('\n');
+  t.match(both, 'Lockstep (kernels, threads, w: workers, r: ranks) over others');
   t.end();
 });
 

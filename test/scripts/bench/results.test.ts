@@ -9,8 +9,8 @@ import {
 } from '../../../scripts/bench/results.ts';
 
 const flops = { forward: 100, backward: 50, update: 100 };
-const side = (kernels: string, threads: number, readings: number[], workers = 0) => ({
-  ...{ kernels, workers, threads, readings },
+const side = (kernels: string, threads: number, readings: number[], workers = 0, ranks = 0) => ({
+  ...{ kernels, workers, ranks, threads, readings },
   ...{ phases: null, step: null },
 });
 const sides = sideResults(
@@ -112,3 +112,40 @@ t.test('workers have as many threads as there are of them, and are compared with
   );
   t.end();
 });
+
+t.test(
+  'ranks and workers are compared with as many threads of one process, where these were measured',
+  (t) => {
+    const all = sideResults(
+      [
+        ...[side('wasm', 1, [2e6]), side('wasm', 2, [4e6])],
+        ...[side('wasm', 1, [1e6], 2), side('wasm', 1, [3e6], 0, 2), side('wasm', 1, [9e6], 0, 4)],
+        side('new', 1, [7e6], 0, 2),
+      ],
+      flops,
+    );
+    t.same(
+      all.map(({ overThreads, speedUp }) => [overThreads, speedUp]),
+      [
+        [1, 1],
+        [1, 2],
+        [0.25, 0.5],
+        [0.75, 1.5],
+        [null, 4.5],
+        [null, null],
+      ],
+    );
+    const shares = besidePeaks({ ...group, sides: all }, peaks, 4).sides.map(({ ofPeak }) => ofPeak);
+    t.same(shares.slice(2, 5), [0.0625, 0.1875, 0.28125], 'of two, two and four cores');
+    const { ratios } = peerResult({ name: 'other', version: '1', settings: '', advice: null }, [1e6], all);
+    t.same(
+      ratios.map(({ kernels, ranks, ratio }) => [kernels, ranks, ratio]).filter(([, ranks]) => ranks !== 0),
+      [
+        ['wasm', 2, 3],
+        ['wasm', 4, 9],
+        ['new', 2, 7],
+      ],
+    );
+    t.end();
+  },
+);

@@ -61,6 +61,7 @@ const next: NextSteps = {
   look: [['evaluate', 'r']],
   again: ['train', '--model', 'dense(10)', '--threads', '1'],
   goOn: ['train', '--resume', 'r'],
+  launcher: '',
 };
 
 /** A run at one moment, without workers. */
@@ -272,6 +273,7 @@ t.test('the result: accuracy, time, who computed what, the digest, and what to d
     look: [],
     again: ['train', '--threads', '2'],
     goOn: null,
+    launcher: '',
   });
   t.ok(initial.includes('time            3.3 s'));
   t.ok(initial.includes('The same bits on two threads:'));
@@ -351,7 +353,7 @@ t.test('in the end: how it learnt, what it takes for what, and the summary last'
 
 t.test('command lines can be pasted into a shell', (t) => {
   const words = ['a b', "it's", '$HOME', 'sgd(lr=0.1)', '`x`', 'plain-1.5_x/y=z', '', 'back\\slash'];
-  const line = finished({}, [], { look: [], again: words, goOn: null }).at(-2);
+  const line = finished({}, [], { look: [], again: words, goOn: null, launcher: '' }).at(-2);
   t.equal(
     line,
     `  npm exec --no -- lockstep "a b" "it's" '$HOME' "sgd(lr=0.1)" '\`x\`' plain-1.5_x/y=z "" 'back\\slash'`,

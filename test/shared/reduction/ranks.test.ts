@@ -10,22 +10,25 @@ const sizes = fc.record({
   count: fc.integer({ min: 1, max: 20 }),
 });
 
-t.test('every shard is the share of one rank, shares differ by one shard at most, and rank 0 has one', (t) => {
-  fc.assert(
-    fc.property(sizes, ({ shardCount, count }) => {
-      const shares = Array.from({ length: count }, (_, rank) => shareOf(shardCount, { rank, count }));
-      let next = 0;
-      for (const { lo, hi } of shares) {
-        if (lo !== next) return false;
-        next = hi;
-      }
-      const lengths = shares.map(({ lo, hi }) => hi - lo);
-      return next === shardCount && Math.max(...lengths) - Math.min(...lengths) <= 1 && lengths[0] > 0;
-    }),
-    { seed },
-  );
-  t.end();
-});
+t.test(
+  'every shard is the share of one rank, shares differ by one shard at most, and rank 0 has one',
+  (t) => {
+    fc.assert(
+      fc.property(sizes, ({ shardCount, count }) => {
+        const shares = Array.from({ length: count }, (_, rank) => shareOf(shardCount, { rank, count }));
+        let next = 0;
+        for (const { lo, hi } of shares) {
+          if (lo !== next) return false;
+          next = hi;
+        }
+        const lengths = shares.map(({ lo, hi }) => hi - lo);
+        return next === shardCount && Math.max(...lengths) - Math.min(...lengths) <= 1 && lengths[0] > 0;
+      }),
+      { seed },
+    );
+    t.end();
+  },
+);
 
 t.test('merging the nodes of all ranks is the fold by the tree, in its order', (t) => {
   fc.assert(
@@ -57,7 +60,11 @@ t.test('powers of two that divide the shards make one node a rank', (t) => {
       Array.from({ length: count }, () => 1),
     );
   }
-  t.same(nodesByRank(2, 4), [[{ lo: 0, hi: 1 }], [], [{ lo: 1, hi: 2 }], []], 'or none, where shards are few');
+  t.same(
+    nodesByRank(2, 4),
+    [[{ lo: 0, hi: 1 }], [], [{ lo: 1, hi: 2 }], []],
+    'or none, where shards are few',
+  );
   t.end();
 });
 
@@ -91,7 +98,14 @@ t.test('cuts are in order, between means and M2s of nobody, and nearly even', (t
       const isEven = cuts.every(
         (cut, i) => Math.abs(cut - (layout.floats * i) / parts) <= Math.max(128, widest + 128),
       );
-      return cuts.length === parts + 1 && cuts[0] === 0 && cuts[parts] === layout.floats && isOrdered && isWhole && isEven;
+      return (
+        cuts.length === parts + 1 &&
+        cuts[0] === 0 &&
+        cuts[parts] === layout.floats &&
+        isOrdered &&
+        isWhole &&
+        isEven
+      );
     }),
     { seed },
   );

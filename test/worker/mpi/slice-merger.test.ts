@@ -17,7 +17,10 @@ const sets = [
   ['twin', (memory: Parameters<typeof twinKernels>[0]) => twinKernels(memory)],
   ...runnableKernels().map(
     (set) =>
-      [set, (memory: Parameters<typeof twinKernels>[0]) => instantiateKernels(loadKernels(set), memory)] as const,
+      [
+        set,
+        (memory: Parameters<typeof twinKernels>[0]) => instantiateKernels(loadKernels(set), memory),
+      ] as const,
   ),
 ] as const;
 
@@ -78,7 +81,11 @@ function folded({ layout, shardSize, rows }: Case, partials: readonly Float32Arr
 }
 
 /** The total that each rank has after the exchange, with copies in the place of messages. */
-function exchanged(one: Case, partials: readonly Float32Array[], bind: (memory: ReturnType<typeof newMemory>) => Kernels) {
+function exchanged(
+  one: Case,
+  partials: readonly Float32Array[],
+  bind: (memory: ReturnType<typeof newMemory>) => Kernels,
+) {
   const { layout, shardSize, rows, ranks, threads, chunkFloats } = one;
   const shardCount = Math.ceil(rows / shardSize);
   const plans = Array.from({ length: ranks }, (_, rank) =>
@@ -111,14 +118,22 @@ function exchanged(one: Case, partials: readonly Float32Array[], bind: (memory: 
     }
   }
   const copy = (from: number, source: number, to: number, target: number, bytes: number) =>
-    new Uint8Array(memories[to].buffer, target, bytes).set(new Uint8Array(memories[from].buffer, source, bytes));
+    new Uint8Array(memories[to].buffer, target, bytes).set(
+      new Uint8Array(memories[from].buffer, source, bytes),
+    );
   for (const [i] of plans[0].chunks.entries()) {
     for (let from = 0; from < ranks; from++) {
       for (let to = 0; to < ranks; to++) {
         const { send } = plans[from].chunks[i];
         const { receive } = plans[to].chunks[i];
         if (send.counts[to] !== receive.counts[from]) throw new Error('what is sent is not what is expected');
-        copy(from, at[from].outbox + send.displacements[to], to, at[to].inbox + receive.displacements[from], send.counts[to]);
+        copy(
+          from,
+          at[from].outbox + send.displacements[to],
+          to,
+          at[to].inbox + receive.displacements[from],
+          send.counts[to],
+        );
       }
     }
     for (const [rank, plan] of plans.entries()) {
@@ -156,7 +171,9 @@ for (const [name, bind] of sets) {
       fc.property(cases, (one) => {
         const shardCount = Math.ceil(one.rows / one.shardSize);
         const random = randomWords(one.start);
-        const partials = Array.from({ length: shardCount }, () => drawFloats(one.layout.floats, random, 'wild'));
+        const partials = Array.from({ length: shardCount }, () =>
+          drawFloats(one.layout.floats, random, 'wild'),
+        );
         const expected = folded(one, partials, { lo: 0, hi: shardCount });
         if (one.ranks > 1 && shardCount > one.ranks) parted += 1;
         return exchanged(one, partials, bind).every((total) => same(total, expected));
@@ -170,6 +187,8 @@ for (const [name, bind] of sets) {
 
 /** Bit for bit; a NaN is as good as another. */
 function same(got: Float32Array, expected: Float32Array): boolean {
-  const [a, b] = [got, expected].map(({ buffer, byteOffset, length }) => new Uint32Array(buffer, byteOffset, length));
+  const [a, b] = [got, expected].map(
+    ({ buffer, byteOffset, length }) => new Uint32Array(buffer, byteOffset, length),
+  );
   return a.every((word, i) => word === b[i] || (isNaNWord(word) && isNaNWord(b[i])));
 }

@@ -1,0 +1,54 @@
+/** One rank of a job that trains recipes one after the other; rank 0 writes what came of each. */
+import { appendFileSync, readFileSync } from 'node:fs';
+import { prepareRun } from '../../coordinator/prepare.ts';
+import type { StepReport } from '../../coordinator/reports.ts';
+import { MpiJob } from '../../scripts/mpi-job.ts';
+import { trainWithRanks } from '../../scripts/mpi-training.ts';
+import { openDataset } from '../../shared/data/dataset.ts';
+import { knownDatasets } from '../../shared/data/known-datasets.ts';
+import { type KernelSet, loadKernels } from '../../shared/kernels/load.ts';
+import { draftRecipe, type RecipeFields } from '../../shared/recipe/resolve.ts';
+import { bitsOf, label, syntheticDataset } from './train.ts';
+
+export interface RankTraining {
+  readonly fields: RecipeFields;
+  readonly threads: number;
+  readonly kernels: KernelSet;
+  readonly chunkFloats?: number;
+}
+
+export interface RankTrainings {
+  /** Of the synthetic data; none for MNIST. */
+  readonly data: { readonly seed: number; readonly train: number; readonly test: number } | null;
+  readonly trainings: readonly RankTraining[];
+  /** Where rank 0 writes JSON, a line for each. */
+  readonly out: string;
+}
+
+if (process.argv[2] !== undefined) {
+  const { data, trainings, out }: RankTrainings = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+  const source =
+    data === null
+      ? openDataset('mnist', knownDatasets, 'data')
+      : syntheticDataset(data.seed, data.train, data.test);
+  const job = await MpiJob.open({ file: null, launch: null, startMs: 60_000, exchangeMs: 60_000 });
+  for (const { fields, threads, kernels, chunkFloats } of trainings) {
+    const run = await prepareRun({
+      draft: draftRecipe(fields, label),
+      source,
+      kernels: loadKernels(kernels),
+      threads,
+      ranks: { ...job.ranks, chunkFloats },
+      initial: null,
+      label,
+    });
+    const steps: StepReport[] = [];
+    const onSteps = (reports: readonly StepReport[]) => steps.push(...reports);
+    const outcome = await trainWithRanks(run, job, threads, { onSteps }, null);
+    const losses = steps.map(({ loss }) => loss);
+    const accuracies = steps.map(({ accuracy }) => accuracy);
+    const bits = bitsOf({ ...outcome, run, losses, accuracies });
+    if (job.isFirst) appendFileSync(out, `${JSON.stringify({ bits, work: outcome.work })}\n`);
+  }
+  await job.world.finalize();
+}
