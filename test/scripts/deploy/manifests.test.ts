@@ -114,12 +114,13 @@ t.test('no pod may do more than it has to', (t) => {
 t.test('a Job does not try again what cannot work, and never has two pods on one run', (t) => {
   for (const { where, job, container } of pods) {
     t.match(job, { podReplacementPolicy: 'Failed', completionMode: 'Indexed' }, where);
-    t.match(job.podFailurePolicy, {
-      rules: [
-        { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
-        { action: 'FailJob', onExitCodes: { containerName: container.name, operator: 'In', values: [2] } },
-      ],
-    });
+    const ignored = { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] };
+    const onExitCodes = { containerName: container.name, operator: 'In', values: [2] };
+    const refused = { action: 'FailJob', onExitCodes };
+    // A coordinator that is gone takes all with it: workers that it told to stop have ended, and do not come back alone.
+    const rules = where === 'coordinator' ? [refused] : [ignored, refused];
+    t.same(job.podFailurePolicy, { rules }, where);
+    t.equal(job.backoffLimit === 0, where === 'coordinator', `${where}: backoffLimit ${job.backoffLimit}`);
   }
   t.end();
 });
