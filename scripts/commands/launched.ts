@@ -10,7 +10,7 @@ import { LockstepError, oneLine, reasonOf, usageError } from '../../shared/error
 import { findLaunch, isBatchScript, type Launch, launchLine } from '../launch.ts';
 import { meetingPlace, type Place } from '../meeting-place.ts';
 import { FlagValues } from './flag-values.ts';
-import { workerFlags } from './flags.ts';
+import { variableOf, workerFlags } from './flags.ts';
 import { Screen, showError } from './screen.ts';
 import { threadsOfRank } from './threads.ts';
 import { readToken } from './token.ts';
@@ -19,7 +19,7 @@ import { readToken } from './token.ts';
 type Train = (flags: FlagValues, onOpen?: () => void) => Promise<number>;
 
 /** Flags of `train` that are those of a worker, too. */
-const sharedFlags = ['threads', 'kernels', 'token', 'insecure', 'quiet'];
+const sharedFlags = ['threads', 'kernels', 'token', 'insecure', 'quiet', 'data'];
 /** How long a worker waits for rank 0 if nothing else is said: machines start, and images travel. */
 const defaultWait = '10m';
 
@@ -28,9 +28,10 @@ export async function launchedCommand(flags: FlagValues, train: Train): Promise<
   const launch = launchOf(process.env, flags.label('transport'));
   if (launch.rank > 0 && flags.isOn('dry-run')) return 0;
   if (launch.rank > 0) return work(launch, flags);
+  const place = launch.size === 1 ? null : placeOf(launch, flags);
   const screen = new Screen(flags.isOn('json') ? process.stderr : process.stdout, flags.isOn('quiet'));
   screen.text(launchLine(launch));
-  return launch.size === 1 ? train(flags) : coordinate(launch, flags, train);
+  return place === null ? train(flags) : coordinate(launch, place, flags, train);
 }
 
 /** @throws LockstepError (USAGE) where no launcher is found */
@@ -44,8 +45,11 @@ function launchOf(environment: NodeJS.ProcessEnv, label: string): Launch {
   throw usageError(`${label}: found no launcher in the environment, ${how}`);
 }
 
+/** Where the ranks meet, and what all of them know. */
+type MeetingPlace = Place & { readonly token: string };
+
 /** @throws LockstepError (USAGE) */
-function placeOf(launch: Launch, flags: FlagValues): Place & { readonly token: string } {
+function placeOf(launch: Launch, flags: FlagValues): MeetingPlace {
   const token = readToken(flags);
   if (token === null) {
     throw usageError(
@@ -62,8 +66,12 @@ function threadsByDefault({ localSize }: Launch): string {
   return String(threadsOfRank(availableParallelism(), cpus().length, localSize));
 }
 
-async function coordinate(launch: Launch, flags: FlagValues, train: Train): Promise<number> {
-  const { listen, listenText, hostName, token } = placeOf(launch, flags);
+async function coordinate(
+  launch: Launch,
+  { listen, listenText, hostName, token }: MeetingPlace,
+  flags: FlagValues,
+  train: Train,
+): Promise<number> {
   const own = flags.withDefaults({
     listen: listenText,
     workers: String(launch.size - 1),
@@ -118,7 +126,7 @@ async function work(launch: Launch, flags: FlagValues): Promise<number> {
     });
     const plan = readPlan(`${kind === 'plain' ? 'ws' : 'wss'}://${place.address}`, own);
     const view = new RankView(rank, flags.isOn('quiet'));
-    const { code } = await workByPlan(plan, view, null, (line) => view.say(line));
+    const { code } = await workByPlan(plan, view, null, () => {}); // what signals mean rank 0 says for all
     return code;
   } catch (error) {
     if (!(error instanceof LockstepError)) throw error;
@@ -128,15 +136,21 @@ async function work(launch: Launch, flags: FlagValues): Promise<number> {
 
 /** A worker's flags: those that `train` shares with it, and what of its own stands in the environment. */
 function workerValues(flags: FlagValues, environment: NodeJS.ProcessEnv): FlagValues {
-  // What is written is rank 0's to write.
-  const { LOCKSTEP_JSON: _, LOCKSTEP_TRACE: __, LOCKSTEP_DATA: ___, ...rest } = environment;
-  const parsed: Record<string, string> = {};
-  for (const name of sharedFlags) {
+  const isGiven = (name: string): boolean => {
     const value = flags.text(name);
-    if (value !== undefined && flags.isOnCommandLine(name)) parsed[name] = value;
-  }
-  // A copy that is not on this machine is no mistake: the data comes from rank 0 then.
-  const data = flags.text('data');
-  const isHere = data !== undefined && (knownDatasets.some(({ name }) => name === data) || existsSync(data));
-  return new FlagValues(workerFlags, { ...parsed, ...(isHere && { data }) }, rest);
+    // Without threads rank 0 only coordinates; a worker has some.
+    if (name === 'threads') return value !== undefined && Number(value) !== 0;
+    // A copy that is not on this machine is no mistake: the data comes from rank 0 then.
+    if (name === 'data') return value !== undefined && (isKnownDataset(value) || existsSync(value));
+    return value !== undefined;
+  };
+  const values = Object.fromEntries(sharedFlags.filter(isGiven).map((name) => [name, flags.text(name)]));
+  // The same in the environment has been read; and what is written is rank 0's to write.
+  const read = [...sharedFlags, 'json', 'trace'].map(variableOf);
+  const rest = Object.fromEntries(Object.entries(environment).filter(([name]) => !read.includes(name)));
+  return new FlagValues(workerFlags, values, rest);
+}
+
+function isKnownDataset(data: string): boolean {
+  return knownDatasets.some(({ name }) => name === data);
 }

@@ -18,7 +18,7 @@ export class RankView implements WorkerShow {
   }
 
   /** A line that says whose it is. */
-  say(line: string): void {
+  #say(line: string): void {
     if (!this.#isQuiet) showNote(`rank ${this.#rank}: ${line}`);
   }
 
@@ -27,14 +27,14 @@ export class RankView implements WorkerShow {
   event(event: WorkerEvent): void {
     switch (event.kind) {
       case 'lost':
-        this.say(`connection lost: ${event.reason}; trying again for ${clock(event.seconds)}`);
+        this.#say(`connection lost: ${event.reason}; trying again for ${clock(event.seconds)}`);
         break;
       case 'retrying': {
         const nowMs = performance.now();
         this.#retryingSinceMs ??= nowMs;
         if (this.#hasSaid || nowMs - this.#retryingSinceMs < patienceMs) break;
         this.#hasSaid = true;
-        this.say(`still waiting for rank 0: ${event.reason}`);
+        this.#say(`still waiting for rank 0: ${event.reason}`);
         break;
       }
       case 'welcomed':
@@ -42,7 +42,7 @@ export class RankView implements WorkerShow {
         this.#hasSaid = false;
         break;
       case 'warning':
-        this.say(event.line);
+        this.#say(event.line);
         break;
       default:
     }

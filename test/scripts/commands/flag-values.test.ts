@@ -120,3 +120,18 @@ t.test('given flags can be written down again, wherever they came from', (t) => 
   t.strictSame(values({ 'drop-last': false }).argumentsOf(recipeFlags), []);
   t.end();
 });
+
+t.test('values for flags that were not given stand behind those that were, and on no command line', (t) => {
+  const given = values({ epochs: '3' }, { LOCKSTEP_SEED: '7' });
+  const filled = given.withDefaults({ epochs: '5', seed: '6', threads: '4' });
+  t.same(
+    ['epochs', 'seed', 'threads'].map((name) => filled.text(name)),
+    ['3', '7', '4'],
+  );
+  t.ok(filled.has('threads'));
+  t.notOk(filled.isOnCommandLine('threads'));
+  t.equal(filled.label('threads'), '--threads');
+  t.same(filled.argumentsOf(flags), given.argumentsOf(flags));
+  t.notOk(given.has('threads'), 'the others stay as they are');
+  t.end();
+});
