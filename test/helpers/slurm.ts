@@ -14,7 +14,7 @@ const programs = ['munged', 'slurmctld', 'slurmd', 'srun', 'sbatch', 'squeue', '
 /** Slurm's daemons are where only root looks. */
 const path = `${process.env.PATH}:/usr/sbin:/sbin`;
 /** For whatever it has to come to. */
-const deadlineMs = 60_000;
+const deadlineMs = 120_000;
 /** Starts a cluster, or says aloud what is missing and returns null. */
 export async function startSlurm(t: Test): Promise<Slurm | null> {
   const munge = mungeUser();
