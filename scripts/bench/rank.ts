@@ -8,6 +8,7 @@ import type { Draft } from '../../shared/recipe/resolve.ts';
 import { coresOfRank } from '../../worker/mpi/join-ranks.ts';
 import { RankTeam } from '../../worker/mpi/rank-team.ts';
 import { openWorld } from '../../worker/mpi/world.ts';
+import { leaveTogether } from '../ranks/leave-together.ts';
 import { serveRank } from '../ranks/rank-end.ts';
 import { benchSamples } from './measure.ts';
 import type { Taken } from './pace.ts';
@@ -42,7 +43,11 @@ serveRank(async (task) => {
   const training = new TimedTraining(run, team);
   return {
     rank,
-    answer: async (question) => takeSteps(training, (question as { wanted: number }).wanted),
+    answer: async (question) => {
+      const taken = await takeSteps(training, (question as { wanted: number }).wanted);
+      await leaveTogether(world);
+      return taken;
+    },
     close: async () => {
       await team.close();
       await world.finalize();

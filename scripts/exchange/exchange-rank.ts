@@ -1,6 +1,7 @@
 /** A rank that exchanges gradients of any size, as many times as it is asked. */
 import { loadKernels } from '../../shared/kernels/load.ts';
 import { openWorld } from '../../worker/mpi/world.ts';
+import { leaveTogether } from '../ranks/leave-together.ts';
 import { serveRank } from '../ranks/rank-end.ts';
 import { RankExchange, type Times } from './rank-exchange.ts';
 
@@ -49,7 +50,9 @@ serveRank(async (task) => {
     answer: async (question): Promise<ExchangeAnswer> => {
       const { floats, count: times } = question as ExchangeQuestion;
       const it = exchangeOf(floats);
-      return { ...it.run(times), chunks: it.chunks, library };
+      const taken = it.run(times);
+      await leaveTogether(world);
+      return { ...taken, chunks: it.chunks, library };
     },
     close: () => world.finalize(),
   };

@@ -1,5 +1,6 @@
 /** The exchange of a gradient of some size as a team of one thread makes it, without the training around it. */
 
+import { LockstepError } from '../../shared/errors.ts';
 import { stackBytes } from '../../shared/kernels/kernels.ts';
 import type { LoadedKernels } from '../../shared/kernels/load.ts';
 import { instantiateKernels } from '../../shared/kernels/load.ts';
@@ -149,20 +150,24 @@ export class RankExchange {
     let mergeMs = 0;
     for (const { send, receive, requests } of this.#planned) calls?.alltoallv(send, receive, requests.there);
     for (const { requests, merger, back } of this.#planned) {
-      if (calls !== null) this.#wait(requests.there);
+      if (calls !== null) this.#wait(requests.there, 'to the owners of slices');
       const startMs = performance.now();
       merger.merge(this.#span, this.#total);
       mergeMs += performance.now() - startMs;
       calls?.allgatherv(back, requests.back);
     }
-    for (const { requests } of this.#planned) if (calls !== null) this.#wait(requests.back);
+    for (const { requests } of this.#planned) if (calls !== null) this.#wait(requests.back, 'back to all');
     return mergeMs;
   }
 
-  #wait(request: number): void {
-    const { deadlineMs, spins } = this.#options;
+  /** @throws LockstepError (MPI) where it takes too long */
+  #wait(request: number, where: string): void {
+    const { ranks, floats, deadlineMs, spins } = this.#options;
     const how = { words: this.#control, deadlineMs, spins, alive: () => {} };
-    if (!waitFor(() => this.#calls.test(request), how))
-      throw new Error(`no end of it within ${deadlineMs} ms`);
+    if (waitFor(() => this.#calls.test(request), how)) return;
+    throw new LockstepError(
+      'MPI',
+      `rank ${ranks.rank} of ${ranks.count} waited ${deadlineMs} ms for ${4 * floats} bytes ${where}; another one is gone or hangs`,
+    );
   }
 }

@@ -113,9 +113,9 @@ t.test('who asks stays a stranger: it is cut at the deadline, and cannot go on t
   t.equal(door.arrivals.length, 0);
 });
 
-t.test('a thousand questions leave nothing behind', async (t) => {
+t.test('hundreds of questions leave nothing behind', async (t) => {
   const door = await testDoor(t, { tls, token });
-  for (let i = 0; i < 20; i++) {
+  for (let i = 0; i < 5; i++) {
     const answers = await Promise.all(Array.from({ length: 50 }, () => ask(t, door.port, question())));
     t.ok(answers.every((answer) => answer.includes(proofOf(token, nonce, tls.fingerprint))));
   }

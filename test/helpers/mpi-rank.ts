@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { LockstepError } from '../../shared/errors.ts';
+import { instantiateKernels, loadKernels } from '../../shared/kernels/load.ts';
 import { wasm } from '../../shared/kernels/webassembly.ts';
 import { type Attendee, encodeAttendee } from '../../worker/mpi/attendee.ts';
 import { attend, muster, type Own } from '../../worker/mpi/muster.ts';
@@ -91,6 +92,19 @@ async function meet(world: World, job: Extract<RankJob, { kind: 'muster' }>): Pr
   };
 }
 
+/** Reads behind the end of a memory of WebAssembly. V8 sees that by a signal; who takes it away ends the process here. */
+function trap(): void {
+  const memory = new wasm.Memory({ initial: 1, maximum: 1, shared: true });
+  const kernels = instantiateKernels(loadKernels('exact'), memory);
+  try {
+    kernels.dense(2 ** 30, 64, 2 ** 29, 0, 2 ** 28, 64, 8, 16, 16);
+  } catch (error) {
+    if (error instanceof Error && error.name === 'RuntimeError') return;
+    throw error;
+  }
+  throw new Error('nothing was trapped');
+}
+
 /** On a thread of its own, as a team does: it binds MPI for itself, and this one waits meanwhile. */
 function exchangeOnThread(world: World, count: number): Promise<unknown> {
   const { file, rank, size } = world;
@@ -108,6 +122,7 @@ async function run(job: RankJob): Promise<void> {
     case 'exchanges': {
       const memory = new wasm.Memory({ initial: 256, maximum: 256, shared: true });
       const here = tryExchanges({ ...world, count: job.count }, memory);
+      trap();
       tell({ kind: 'done', result: [here, await exchangeOnThread(world, job.count)] });
       break;
     }

@@ -25,11 +25,11 @@ export function hasNetworks(t: Test): boolean {
   const chain = 'add table inet t; add chain inet t c { type filter hook input priority 0; }';
   const works: Readonly<Record<string, boolean>> = {
     'network namespaces (root and iproute2)': tryRun('ip', ['netns', 'add', name]) !== null,
-    'cables (veth)': inside('ip', 'link', 'add', 'a', 'type', 'veth', 'peer', 'name', 'b'),
-    bridges: inside('ip', 'link', 'add', 'c', 'type', 'bridge'),
+    'cables (veth)': inside('ip', 'link', 'add', 'name', 'cable', 'type', 'veth', 'peer', 'name', 'port'),
+    bridges: inside('ip', 'link', 'add', 'name', 'hub', 'type', 'bridge'),
     'nftables (nft)': inside('nft', `${chain}; add rule inet t c numgen random mod 100 < 10 counter drop`),
     'limited rates (tc)': inside(
-      ...'tc qdisc add dev a root tbf rate 20mbit burst 32kb latency 9ms'.split(' '),
+      ...'tc qdisc add dev cable root tbf rate 20mbit burst 32kb latency 9ms'.split(' '),
     ),
   };
   const missing = Object.keys(works).filter((what) => !works[what]);

@@ -39,7 +39,7 @@ const whole = async (epochs: number) => {
 };
 const short = await whole(5);
 const medium = await whole(100);
-const long = await whole(300);
+const long = await whole(150);
 
 const codesOf = async (ranks: readonly Rank[]) =>
   (await Promise.all(ranks.map(({ finished }) => finished))).map(({ code }) => code);
@@ -114,8 +114,8 @@ t.test('a rank with another token is told so, and the others go on once its plac
 t.test('a rank that is killed costs nothing but its share', async (t) => {
   if (!hasSignals(t)) return;
   const options = { cwd: t.testdir(), size: 3, port: await freePort(), environment };
-  const [first, victim, other] = startRanks(['train', ...recipe(300), ...websocket, '--no-run'], options);
-  await shown(first, 'epoch   2/300');
+  const [first, victim, other] = startRanks(['train', ...recipe(150), ...websocket, '--no-run'], options);
+  await shown(first, 'epoch   2/150');
   victim.child.kill('SIGKILL');
   t.equal((await victim.finished).signal, 'SIGKILL');
   const finished = await first.finished;
@@ -127,9 +127,9 @@ t.test('a rank that is killed costs nothing but its share', async (t) => {
 t.test('a rank that was killed comes back when it is started again', async (t) => {
   if (!hasSignals(t)) return;
   const options = { cwd: t.testdir(), size: 3, port: await freePort(), environment };
-  const args = ['train', ...recipe(300), ...websocket, '--no-run', '--min-workers', '2'];
+  const args = ['train', ...recipe(150), ...websocket, '--no-run', '--min-workers', '2'];
   const [first, victim, other] = startRanks(args, options);
-  await shown(first, 'epoch   2/300');
+  await shown(first, 'epoch   2/150');
   victim.child.kill('SIGKILL');
   t.equal((await victim.finished).signal, 'SIGKILL');
   const again = startRank(1, args, options);
@@ -147,7 +147,7 @@ t.test(
     const options = { cwd, size: 3, port: await freePort(), environment };
     const args = [
       'train',
-      ...recipe(300),
+      ...recipe(150),
       ...websocket,
       '--run',
       'run',
@@ -157,7 +157,7 @@ t.test(
     ];
     const ranks = startRanks(args, options);
     const [first, ...others] = ranks;
-    await shown(first, 'epoch   5/300');
+    await shown(first, 'epoch   5/150');
     first.child.kill('SIGKILL');
     t.equal((await first.finished).signal, 'SIGKILL');
     const again = await startRank(0, args, options).finished;
@@ -165,7 +165,7 @@ t.test(
     const summary = jsonOf(again);
     t.match(summary, { ...long.digests, workers: 2 });
     t.ok(
-      Number(summary.resumedAtStep) > 0 && Number(summary.resumedAtStep) < 1200,
+      Number(summary.resumedAtStep) > 0 && Number(summary.resumedAtStep) < 600,
       String(summary.resumedAtStep),
     );
     for (const { finished } of others) {
@@ -180,9 +180,9 @@ t.test('all ranks are stopped by a signal, and go on by the same command line', 
   if (!hasSignals(t)) return;
   const cwd = t.testdir();
   const options = { cwd, size: 3, port: await freePort(), environment };
-  const args = ['train', ...recipe(300), ...websocket, '--run', 'run', '--auto-resume'];
+  const args = ['train', ...recipe(150), ...websocket, '--run', 'run', '--auto-resume'];
   const ranks = startRanks(args, options);
-  await shown(ranks[0], 'epoch   3/300');
+  await shown(ranks[0], 'epoch   3/150');
   for (const { child } of ranks) child.kill('SIGTERM');
   t.same(await codesOf(ranks), [143, 143, 143]);
   const [first, ...others] = startRanks(args, options);

@@ -12,8 +12,16 @@ type CFunction = (...values: (number | string)[]) => number;
 
 /** The part of koffi that is used. */
 export interface Koffi {
+  config(): StackSizes;
+  config(sizes: StackSizes): unknown;
   load(file: string | null, options?: { global: boolean }): LoadedFile;
   address(value: ArrayBufferView): bigint;
+}
+
+/** koffi calls on stacks of its own. */
+interface StackSizes {
+  readonly sync_stack_size: number;
+  readonly async_stack_size: number;
 }
 
 interface LoadedFile {
@@ -83,6 +91,9 @@ const macFiles: Record<Family, readonly string[]> = {
   MPICH: ['libmpi.12.dylib', '/opt/homebrew/lib/libmpi.12.dylib', '/usr/local/lib/libmpi.12.dylib'],
 };
 
+/** What a thread has elsewhere, and MPI_Init_thread may rely on. For asynchronous calls koffi has 128 KiB. */
+const stackBytes = 8 * 2 ** 20;
+
 /**
  * The package koffi.
  * @param require the way to it, from here
@@ -90,7 +101,12 @@ const macFiles: Record<Family, readonly string[]> = {
  */
 export function loadKoffi(require: (name: string) => unknown = createRequire(import.meta.url)): Koffi {
   try {
-    return require('koffi') as Koffi;
+    const koffi = require('koffi') as Koffi;
+    // Once for each thread, before the first library.
+    if (koffi.config().async_stack_size !== stackBytes) {
+      koffi.config({ sync_stack_size: stackBytes, async_stack_size: stackBytes });
+    }
+    return koffi;
   } catch (error) {
     const isMissing = error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND';
     const what = isMissing ? 'is not installed' : `cannot be loaded (${reasonOf(error)})`;
@@ -102,8 +118,16 @@ export function loadKoffi(require: (name: string) => unknown = createRequire(imp
 }
 
 /**
- * Loads libmpi; nothing is initialised. Each thread loads it for itself. UCX, with which MPICH is built on Debian, would take
- * the signals that V8 needs for the bounds of WebAssembly's memory; it is told not to, unless somebody told it otherwise.
+ * UCX, with which MPICH is built on Debian and others are for many networks, is told to keep out of what is V8's, unless
+ * somebody told it otherwise:
+ * - It takes SIGSEGV, by which V8 sees the bounds of WebAssembly's memory.
+ * - It tries its hooks by moving the end of the heap up a page and down again. Where V8's code lies right behind the heap the
+ *   heap cannot grow, only the way down succeeds, and a page is cut off that is in use: seen in 4 of 490 processes.
+ */
+const quietUcx = { UCX_HANDLE_ERRORS: 'none', UCX_MEM_EVENTS: 'no' };
+
+/**
+ * Loads libmpi; nothing is initialised. Each thread loads it for itself.
  * @param file the one that the user names, null to look for it
  * @throws LockstepError (MPI) when it is not found, LockstepError (USAGE) when the named one cannot be used
  */
@@ -112,7 +136,7 @@ export function loadLibrary(
   environment: NodeJS.ProcessEnv = process.env,
   koffi: Koffi = loadKoffi(),
 ): Library {
-  environment.UCX_HANDLE_ERRORS ??= 'none';
+  for (const [name, value] of Object.entries(quietUcx)) environment[name] ??= value;
   const tried = file === null ? libraryCandidates(environment, process.platform) : [file];
   const refusals: string[] = [];
   for (const candidate of tried) {

@@ -1,7 +1,7 @@
 /** All ranks of an MPI job, as the main thread of one of them sees them. */
 import type { LockstepError } from '../../shared/errors.ts';
 import { Gathering } from './gathering.ts';
-import { type Library, launcherFamily, loadLibrary, mpiError } from './library.ts';
+import { type Family, type Library, launcherFamily, loadLibrary, mpiError } from './library.ts';
 import { Mail } from './mail.ts';
 
 export interface World {
@@ -98,11 +98,17 @@ export function mismatchWithLauncher(
   const starter = family === null ? 'the launcher' : `mpirun of ${family}`;
   const told = `${starter} started rank ${launch.rank} of ${launch.size} (${launch.rule})`;
   const seen = `${library.name} (${library.file}) sees rank ${got.rank} of ${got.size}`;
-  const todo =
-    family !== null && family !== library.family
-      ? `they are of different MPIs: name the libmpi of ${family} with --mpi-library, or start with the mpirun of ${library.family}`
-      : 'name the libmpi that belongs to the launcher with --mpi-library';
-  return `${told}, but ${seen}; ${todo}`;
+  return `${told}, but ${seen}; ${todoFor(library.family, family, environment)}`;
+}
+
+function todoFor(used: Family, launcher: Family | null, environment: NodeJS.ProcessEnv): string {
+  if (launcher !== null && launcher !== used) {
+    return `they are of different MPIs: name the libmpi of ${launcher} with --mpi-library, or start with the mpirun of ${used}`;
+  }
+  if (launcher === null && environment.SLURM_PROCID !== undefined) {
+    return 'start with the --mpi= of srun that this library was built for (pmix or pmi2, see srun --mpi=list), or with mpirun';
+  }
+  return 'start with the mpirun that belongs to this library, or name that of the launcher with --mpi-library';
 }
 
 async function finalize(library: Library, deadlineMs: number, self: string): Promise<void> {

@@ -89,12 +89,34 @@ t.test('where koffi is missing, that and what to install is said in one line', (
   t.end();
 });
 
+t.test('libmpi gets as much stack as a thread has elsewhere, in whatever thread', (t) => {
+  const koffi = {
+    ...fakeKoffi(null),
+    sizes: { sync_stack_size: 2 ** 21, async_stack_size: 2 ** 17 },
+    times: 0,
+  };
+  koffi.config = (sizes?: typeof koffi.sizes) => {
+    if (sizes !== undefined) koffi.times++;
+    koffi.sizes = sizes ?? koffi.sizes;
+    return koffi.sizes;
+  };
+  for (let i = 0; i < 3; i++)
+    t.equal(
+      loadKoffi(() => koffi),
+      koffi,
+    );
+  t.same(koffi.sizes, { sync_stack_size: 2 ** 23, async_stack_size: 2 ** 23 });
+  t.equal(koffi.times, 1, 'it cannot be changed once a library is loaded');
+  t.end();
+});
+
 /** A koffi for which no file is a library, or each of them some library. */
 function fakeKoffi(said: string | null): Koffi & { readonly asked: string[] } {
   const asked: string[] = [];
   const memory = new Map<number, ArrayBufferView>();
   return {
     asked,
+    config: () => ({ sync_stack_size: 0, async_stack_size: 0 }),
     address: (view) => {
       memory.set(memory.size + 1, view);
       return BigInt(memory.size);
@@ -181,12 +203,12 @@ t.test('koffi itself says that a file is missing, is none of a library, or one w
   t.end();
 });
 
-t.test('UCX leaves the signals alone that WebAssembly needs, unless it is told otherwise', (t) => {
+t.test('UCX leaves signals and heap alone that V8 needs, unless it is told otherwise', (t) => {
   const environment: NodeJS.ProcessEnv = {};
   refusal(() => loadLibrary(null, environment, fakeKoffi(null)), 'MPI');
-  t.equal(environment.UCX_HANDLE_ERRORS, 'none');
+  t.same(environment, { UCX_HANDLE_ERRORS: 'none', UCX_MEM_EVENTS: 'no' });
   const told: NodeJS.ProcessEnv = { UCX_HANDLE_ERRORS: 'bt' };
   refusal(() => loadLibrary(null, told, fakeKoffi(null)), 'MPI');
-  t.equal(told.UCX_HANDLE_ERRORS, 'bt');
+  t.same(told, { UCX_HANDLE_ERRORS: 'bt', UCX_MEM_EVENTS: 'no' });
   t.end();
 });

@@ -18,8 +18,9 @@ t.test('a libmpi that is not the launcher’s is told by ranks that find themsel
   );
   t.match(
     line({}),
-    /^the launcher started rank 2 of 4 .*; name the libmpi that belongs to the launcher with/,
+    /^the launcher started rank 2 of 4 .*; start with the mpirun that belongs to this library/,
   );
+  t.match(line({ SLURM_PROCID: '2' }), /; start with the --mpi= of srun that this library was built for/);
   t.equal(mismatchWithLauncher(mpich, { rank: 2, size: 4 }, launch, {}), null);
   t.equal(
     mismatchWithLauncher(mpich, { rank: 0, size: 1 }, null, {}),

@@ -1,0 +1,206 @@
+/** What can go wrong in a job of ranks: it ends with one clear line, nobody is left behind, and --resume goes on. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { lockstep } from '../helpers/cli.ts';
+import { linesOf, type StartedJob, startJob, survivors } from '../helpers/mpi-job.ts';
+import { mpirunsHere } from '../helpers/mpiruns.ts';
+import { writeTinyData } from '../helpers/tiny-data.ts';
+
+t.setTimeout(400_000);
+
+/** 4 steps an epoch of 60 samples; shards of 3 make 6 of them in a batch of 16. */
+const recipe = [
+  ...['--model', 'dense(24) batchnorm relu dense(10)', '--batch-size', '16', '--shard-size', '3'],
+  ...['--data', 'data', '--batch-norm', 'sync'],
+];
+const long = [...recipe, '--epochs', '4000'];
+const ranks = ['--transport', 'mpi', '--threads', '1'];
+
+const mpiruns = mpirunsHere(t);
+
+/** Waits until a run has a checkpoint, so that it is in the middle of its steps. */
+async function underWay(run: string): Promise<void> {
+  const folder = join(run, 'checkpoints');
+  for (let i = 0; i < 1500; i++) {
+    if (existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.safetensors'))) return;
+    await setTimeout(20);
+  }
+  throw new Error(`${run} did not begin`);
+}
+
+for (const mpirun of mpiruns) {
+  const name = basename(mpirun);
+  const start = (t: Test, cwd: string, count: number, args: readonly string[]): StartedJob =>
+    startJob(t, { cwd, command: [mpirun], args: Array.from({ length: count }, () => args) });
+  const newFolder = (folder: string) => {
+    writeTinyData(join(folder, 'data'));
+    return folder;
+  };
+
+  for (const [what, rank] of [
+    ['a rank', 1],
+    ['rank 0', 0],
+  ] as const) {
+    t.test(`${what} is killed: the job ends, and --resume goes on with other ranks (${name})`, async (t) => {
+      const cwd = newFolder(t.testdir({}));
+      const job = start(t, cwd, 3, [
+        'train',
+        ...long,
+        ...ranks,
+        '--run',
+        'run',
+        '--checkpoint-every',
+        '1s',
+        '--quiet',
+      ]);
+      const pids = await job.pids();
+      await underWay(join(cwd, 'run'));
+      process.kill(pids[rank], 'SIGKILL');
+      const killed = await job.finished;
+      t.not(killed.code, 0, `exit code ${killed.code}`);
+      t.match(
+        killed.stdout + killed.stderr,
+        /signal 9|KILLED BY SIGNAL: 9|BAD TERMINATION/,
+        'mpirun says who died',
+      );
+      t.same(await survivors(pids), [], 'nobody is left');
+      // Fewer epochs are another recipe, so it is stopped once more and compared there.
+      const resumed = start(t, cwd, 2, ['train', '--resume', 'run', ...ranks, '--json']);
+      const others = await resumed.pids();
+      const before = stepsIn(join(cwd, 'run'));
+      while (stepsIn(join(cwd, 'run')) <= before + 8) await setTimeout(20);
+      process.kill(others[0], 'SIGTERM');
+      const { code, stdout, stderr } = await resumed.finished;
+      const summary = JSON.parse(stdout || '{}');
+      t.equal(summary.stoppedBy, 'signal', stderr);
+      t.not(code, 0);
+      t.ok(summary.resumedAtStep > 0, `went on at step ${summary.resumedAtStep}`);
+      t.equal(
+        await chainAlone(cwd, summary.steps),
+        summary.chain,
+        `${summary.steps} steps have the bits of one thread`,
+      );
+    });
+  }
+
+  t.test(`a frozen rank is named at the deadline, and all end (${name})`, async (t) => {
+    const cwd = newFolder(t.testdir({}));
+    const job = start(t, cwd, 3, [
+      'train',
+      ...long,
+      ...ranks,
+      '--run',
+      'run',
+      '--step-timeout',
+      '2s',
+      '--quiet',
+    ]);
+    const pids = await job.pids();
+    await underWay(join(cwd, 'run'));
+    process.kill(pids[2], 'SIGSTOP');
+    const { code, stderr } = await job.finished;
+    process.kill(pids[2], 'SIGCONT');
+    t.not(code, 0);
+    const lines = linesOf({ stderr });
+    t.equal(lines.length, 1, stderr);
+    t.match(lines[0], /^lockstep: rank 2 \(.+\) did not come to the exchange \d of step \d+ within 2 s; /);
+    t.same(await survivors(pids), [], 'nobody is left');
+    const [newest] = storedSteps(join(cwd, 'run')).slice(-1);
+    t.equal(`${newest + 1}`, /of step (\d+)/.exec(lines[0])?.[1], 'every step before is kept');
+  });
+
+  t.test(`one signal to any rank ends all after the same step (${name})`, async (t) => {
+    for (const [rank, signal, code] of [
+      [1, 'SIGINT', 130],
+      [0, 'SIGUSR2', 140],
+    ] as const) {
+      const cwd = newFolder(t.testdir({}));
+      const job = start(t, cwd, 2, ['train', ...long, ...ranks, '--run', 'run', '--json']);
+      const pids = await job.pids();
+      await underWay(join(cwd, 'run'));
+      process.kill(pids[rank], signal);
+      const { stdout, stderr, code: exitCode } = await job.finished;
+      const summary = JSON.parse(stdout || '{}');
+      t.equal(summary.stoppedBy, 'signal', stderr);
+      t.ok(exitCode === code || name.includes('mpich'), `${signal} to rank ${rank}: exit code ${exitCode}`);
+      t.same(storedSteps(join(cwd, 'run')).slice(-1), [summary.steps], 'that step is kept');
+      t.match(stderr, /to go on: mpirun -n 2 npm exec/);
+    }
+  });
+
+  const wrong: readonly [what: string, others: readonly string[], line: RegExp][] = [
+    [
+      'another seed',
+      ['--seed', '5'],
+      /recipes differ, rank 0 \(.*\) against rank 1 \(.*\): seed 0 against 5/,
+    ],
+    ['another model', ['--model', 'dense(10)'], /recipes differ.*model/],
+    ['no data', ['--data', 'nowhere'], /rank 1 on host .*: --data: got "nowhere"/],
+    ['a wrong flag', ['--bogus'], /rank 1 on host .*: unknown flag "--bogus"/],
+    ['a batch size of 0', ['--batch-size', '0'], /rank 1 on host .*: --batch-size: got 0/],
+  ];
+  for (const [what, others, line] of wrong) {
+    t.test(`${what} on one rank is one line (${name})`, async (t) => {
+      const cwd = newFolder(t.testdir({}));
+      const args = ['train', ...recipe, ...ranks, '--epochs', '1', '--no-run', '--quiet'];
+      const job = startJob(t, { cwd, command: [mpirun], args: [args, [...args, ...others]] });
+      const pids = await job.pids();
+      const { code, stderr } = await job.finished;
+      t.not(code, 0);
+      t.equal(linesOf({ stderr }).length, 1, stderr);
+      t.match(linesOf({ stderr })[0], line);
+      t.same(await survivors(pids), []);
+    });
+  }
+
+  t.test(`what all ranks have wrong is one line (${name})`, async (t) => {
+    const cwd = newFolder(t.testdir({}));
+    for (const [args, line] of [
+      [['--bogus'], /^lockstep: unknown flag "--bogus"/],
+      [['--optimizer', 'nope'], /^lockstep: --optimizer: /],
+      [['--resume', 'nowhere'], /^lockstep: --resume: there is no "nowhere"/],
+      [['--listen', '127.0.0.1:0'], /^lockstep: --listen: .*nobody joins/],
+    ] as const) {
+      const job = start(t, cwd, 3, ['train', ...ranks, ...args]);
+      const { code, stderr } = await job.finished;
+      t.equal(code, 2, `${args.join(' ')}: exit code 2`);
+      t.equal(linesOf({ stderr }).length, 1, stderr);
+      t.match(linesOf({ stderr })[0], line);
+    }
+  });
+
+  t.test(`a step that diverges ends all with the words of one process (${name})`, async (t) => {
+    const cwd = newFolder(t.testdir({}));
+    const args = ['train', ...recipe, '--optimizer', 'sgd(lr=1e38)', '--epochs', '2', '--no-run', '--quiet'];
+    const alone = await lockstep([...args, '--threads', '1'], { cwd });
+    const { code, stderr } = await start(t, cwd, 3, [...args, ...ranks]).finished;
+    t.equal(code, alone.code);
+    t.equal(alone.code, 1);
+    t.same(linesOf({ stderr }), linesOf(alone), stderr);
+  });
+}
+
+function storedSteps(run: string): number[] {
+  return readdirSync(join(run, 'checkpoints'))
+    .flatMap((file) => Number(/^step-(\d+)\.safetensors$/.exec(file)?.[1] ?? Number.NaN))
+    .filter(Number.isInteger)
+    .sort((a, b) => a - b);
+}
+
+/** Steps that the log tells of. */
+function stepsIn(run: string): number {
+  return readFileSync(join(run, 'log.jsonl'), 'utf8').split('\n').length;
+}
+
+/** The chain after so many steps of the long recipe on one thread. */
+async function chainAlone(cwd: string, steps: number): Promise<string> {
+  const epochs = String(Math.ceil(steps / 4));
+  const args = ['train', ...recipe, '--epochs', epochs, '--threads', '1', '--run', 'alone', '--quiet'];
+  const { code, stderr } = await lockstep(args, { cwd });
+  if (code !== 0) throw new Error(stderr);
+  return readFileSync(join(cwd, 'alone', 'chain'))
+    .subarray(32 * steps, 32 * (steps + 1))
+    .toString('hex');
+}
