@@ -6,7 +6,9 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Readable } from 'node:stream';
+import { extname } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { LockstepError, reasonOf } from '../../shared/errors.ts';
 import { onLines, sendLine } from './lines.ts';
 import { jobEnvironment } from './mpirun.ts';
@@ -50,7 +52,7 @@ export class RankJob {
   readonly #options: RankJobOptions;
   readonly #limits: RankJobLimits;
   readonly #server: Server;
-  readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #gone: Promise<void>;
   readonly #callers: Caller[] = [];
   readonly #answers = new Map<number, unknown>();
@@ -68,14 +70,17 @@ export class RankJob {
     const address = server.address();
     const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
     const task: RankTask = { host, port, task: options.task };
-    const args = ['-n', String(options.ranks), process.execPath, options.script, JSON.stringify(task)];
-    this.#child = spawn(options.mpirun, args, {
+    const rank = [process.execPath, options.script, JSON.stringify(task)];
+    const args = [wardenScript(), options.mpirun, '-n', String(options.ranks), ...rank];
+    this.#child = spawn(process.execPath, args, {
       env: { ...jobEnvironment, ...process.env, LOCKSTEP_TOKEN: token },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // Its stdin ends with this process, however this process ends.
+      stdio: ['pipe', 'pipe', 'pipe'],
       // A group of its own: Ctrl-C, which goes to all processes of a terminal's group, would end it before the turn.
       detached: hasGroups,
       windowsHide: true,
     });
+    this.#child.stdin.on('error', () => {}); // its end is noticed by 'close'
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
         this.#said = (this.#said + text).slice(-keptText);
@@ -142,8 +147,12 @@ export class RankJob {
 
   /** Has the ranks leave the job, and ends all processes; safe to call again, and after any failure. */
   async close(): Promise<void> {
-    const timer = setTimeout(() => this.#kill(), this.#failure === null ? this.#limits.closeMs : 0);
-    for (const { socket } of this.#ready) if (!socket.destroyed) sendLine(socket, { end: true });
+    const timer = setTimeout(() => this.#kill(), this.#limits.closeMs);
+    if (this.#failure === null) for (const { socket } of this.#ready) sendLine(socket, { end: true });
+    else {
+      for (const { socket } of this.#callers) socket.destroy();
+      this.#child.stdin.end();
+    }
     await this.#gone;
     clearTimeout(timer);
     for (const { socket } of this.#callers) socket.destroy();
@@ -208,7 +217,7 @@ export class RankJob {
     return words.length === 0 ? '' : `; it said: ${words.join(' | ')}`;
   }
 
-  /** mpirun with its group, and the ranks, which Open MPI puts in groups of their own. */
+  /** mpirun and its warden, a group, and the ranks, which Open MPI puts in groups of their own. */
   #kill(): void {
     const { pid } = this.#child;
     if (pid === undefined || this.#isGone) return; // the ranks end with it, and their ids may be others' by now
@@ -221,6 +230,11 @@ export class RankJob {
       }
     }
   }
+}
+
+/** Beside this file, with its ending. */
+function wardenScript(): string {
+  return fileURLToPath(new URL(`./warden${extname(import.meta.url)}`, import.meta.url));
 }
 
 /** The first line of whoever knows the token; of others, which may say anything, null. */

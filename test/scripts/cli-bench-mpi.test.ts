@@ -58,15 +58,16 @@ if (mpirun !== undefined) {
       if (!hasSignals(t) || !showsChildren(t)) return;
       const pids: number[] = [];
       const during = async (child: ChildProcess) => {
-        const [starter] = await childrenWhen(child.pid ?? 0, 1);
-        pids.push(starter, ...(await childrenWhen(starter, mpirun.endsWith('mpich') ? 1 : 2)));
+        const [warden] = await childrenWhen(child.pid ?? 0, 1);
+        const [starter] = await childrenWhen(warden, 1);
+        pids.push(warden, starter, ...(await childrenWhen(starter, mpirun.endsWith('mpich') ? 1 : 2)));
         whenShown(child.stderr, 'again to end at once', () => signals[1] && child.kill(signals[1]));
         child.kill(signals[0]);
       };
       const args = bench('--mpi', '2', '--rounds', '1000', '--seconds', signals.length === 2 ? '100' : '0.5');
       const result = await lockstep(args, { cwd: folder, during: (child) => void during(child) });
       t.equal(result.code, code, result.stderr);
-      t.ok(pids.length >= 2, 'they were there');
+      t.ok(pids.length >= 3, 'they were there');
       t.same(await survivorsOf(pids), []);
     });
   }

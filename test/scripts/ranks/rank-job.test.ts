@@ -63,7 +63,7 @@ t.test('an mpirun that fails is an error with the last that it said', async (t) 
   const failing = (mpirun: string) => RankJob.start({ mpirun, ranks: 2, script: fakeRank, task: {} });
   await t.rejects(failing('/no/such/mpirun'), {
     code: 'MPI',
-    message: /^mpirun of 2 ranks cannot be started: .*ENOENT/,
+    message: /^mpirun of 2 ranks ended with exit code 127; it said: .* cannot be started: .*ENOENT/,
   });
   if (!hasSignals(t)) return;
   // Node takes `-n` for an option that it has not got.
