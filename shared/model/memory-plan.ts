@@ -10,7 +10,7 @@ import type { Replica } from '../reduction/span.ts';
 import type { Architecture } from './architecture.ts';
 import { featureCount, type Matrix } from './layer.ts';
 import { ruleBytes } from './optimizer.ts';
-import { type JobRank, planRanks, type RankPlace } from './rank-plan.ts';
+import { type JobRank, planRanks, type RankPlace, type RankSizes } from './rank-plan.ts';
 import { gradientLayout, valueCount } from './tensors.ts';
 
 export interface Sizes {
@@ -179,17 +179,6 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
       nodes: take(8 * mostNodes),
     };
   };
-  const rankPlace = (ranks: JobRank): RankPlace =>
-    planRanks(
-      {
-        ...sizes,
-        ranks,
-        gradient: gradientLayout(architecture.tensors),
-        width: Math.max(...widths),
-        exchangeCount: 2 * layers.length,
-      },
-      take,
-    );
   const workspaces = layers.map(({ kind, input, output }, i) =>
     kind.workspace({ input, output, shardCount, isFirst: i === 0 }),
   );
@@ -202,9 +191,12 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
   const replicas = [0, 1].map(() => ({ flat: take(flatBytes), state: take(flatBytes) }));
   // Also room for any tensor in file order, when values are drawn or read.
   const fileBytes = 4 * Math.max(0, ...architecture.tensors.map(valueCount));
-  const gradient = take(Math.max(flatBytes + lossSlotBytes, fileBytes));
+  const takeGradient = () => take(Math.max(flatBytes + lossSlotBytes, fileBytes));
+  const { place: ranks, gradient } =
+    sizes.ranks === undefined
+      ? { place: null, gradient: takeGradient() }
+      : planRanks(rankSizes(architecture, sizes, sizes.ranks), take, takeGradient);
   const exchange = sizes.isRemote === true ? exchangePlace(Math.max(...widths), widths.length) : null;
-  const ranks = sizes.ranks === undefined ? null : rankPlace(sizes.ranks);
   const activations = widths.map(matrix);
   const activationGradients = gradientMatrices(architecture, (i) => matrix(widths[i]));
   const layersShared = workspaces.map(({ shared }) => take(shared));
@@ -271,6 +263,17 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
 export function exchangePlaceOf({ exchange }: MemoryPlan): ExchangePlace {
   if (exchange === null) throw new Error('the memory was planned for a process of its own');
   return exchange;
+}
+
+function rankSizes({ layers, input, tensors }: Architecture, sizes: Sizes, ranks: JobRank): RankSizes {
+  const widths = [input, ...layers.map(({ output }) => output)].map(featureCount);
+  return {
+    ...sizes,
+    ranks,
+    gradient: gradientLayout(tensors),
+    width: Math.max(...widths),
+    exchangeCount: 2 * layers.length,
+  };
 }
 
 function isByColumns({ layers }: Architecture, batchSize: number, threads: number): boolean {

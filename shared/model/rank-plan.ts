@@ -1,7 +1,7 @@
 /** What the ranks of a job need of each other's memory: where partials, slices and totals lie that travel between them. */
 import { panelBytes, panelCount } from '../kernels/kernels.ts';
 import type { PartialLayout } from '../reduction/partial.ts';
-import { nodesByRank, type RankOf } from '../reduction/ranks.ts';
+import type { RankOf } from '../reduction/ranks.ts';
 import { planRedistribution, type Redistribution } from '../reduction/redistribution.ts';
 
 /** One of the ranks that share every batch, and in what pieces they exchange gradients. */
@@ -16,9 +16,13 @@ export interface JobRank extends RankOf {
 /** Byte offsets. */
 export interface RankPlace {
   readonly ranks: JobRank;
-  /** Slices of this rank's nodes for all others, and all ranks' nodes for the slice of this one. */
-  readonly outbox: number;
-  readonly inbox: number;
+  /**
+   * What comes for this rank's slice of the gradient: of lower ranks `below`, of higher ones `above`. In between lie this rank's
+   * own nodes, the first in the room of the total gradient and the others from `vectors` on.
+   */
+  readonly below: number;
+  readonly vectors: number;
+  readonly above: number;
   /** The nodes of all ranks, whole, in an exchange of batch normalisation; its total takes the first one's place. */
   readonly nodes: number;
   /** What each rank told last, `noteBytes` each. */
@@ -26,8 +30,9 @@ export interface RankPlace {
   /** Counts and displacements of the exchanges, i32. */
   readonly tables: number;
   readonly tableBytes: number;
-  /** Requests that are under way, 8 bytes each. */
+  /** Requests of a gradient that are under way, 8 bytes each, and the one of notes and of batch normalisation. */
   readonly requests: number;
+  readonly request: number;
 }
 
 export interface RankSizes {
@@ -45,8 +50,6 @@ export interface RankSizes {
 
 /** What every rank tells every other with each gradient; a cache line. */
 export const noteBytes = 64;
-/** Exchanges of a chunk: to the owners of slices, and back. */
-const requestsPerChunk = 2;
 
 /** The numbers of shards that a batch can have: that of all batches but the last, and of the last. */
 export function shardCountsOf({
@@ -65,29 +68,55 @@ export function redistributionOf(
   shardCount: number,
 ): Redistribution {
   const { chunkFloats = gradient.floats } = ranks;
-  return planRedistribution({ layout: gradient, shardCount, ranks, chunkFloats, noteBytes });
+  return planRedistribution({ layout: gradient, shardCount, ranks, chunkFloats });
 }
 
-/** Plans the memory; `take` hands out room. */
-export function planRanks(sizes: RankSizes, take: (bytes: number) => number): RankPlace {
+/** Bytes from one vector of this rank to the next. */
+export function vectorBytes({ floats }: PartialLayout): number {
+  return 4 * floats;
+}
+
+/**
+ * Plans the memory.
+ * @param take hands out room, from low to high; `gradient` takes that of the total gradient
+ */
+export function planRanks(
+  sizes: RankSizes,
+  take: (bytes: number) => number,
+  gradient: () => number,
+): { readonly place: RankPlace; readonly gradient: number } {
   const { ranks, width, exchangeCount } = sizes;
+  const { rank, count } = ranks;
   const shardCounts = shardCountsOf(sizes);
-  const gradients = shardCounts.map((shardCount) => redistributionOf(sizes, shardCount));
-  const most = (numbers: readonly number[]) => Math.max(...numbers);
-  const totalBytes = 2 * panelCount(width) * panelBytes;
-  const nodeCount = most(shardCounts.map((shardCount) => nodesByRank(shardCount, ranks.count).flat().length));
-  // Of a chunk three lists, of any other exchange one; each of counts and displacements.
-  const lists = gradients.reduce((count, { chunks }) => count + 3 * chunks.length + exchangeCount, 0);
-  const tableBytes = 8 * ranks.count * lists;
+  const plans = shardCounts.map((shardCount) => redistributionOf(sizes, shardCount));
+  const most = (of: (plan: Redistribution) => number) => Math.max(...plans.map(of));
+  // Never nothing: Open MPI takes it for MPI_IN_PLACE where what is sent and what is received begin at one address.
+  const below = take(most(({ belowBytes }) => Math.max(1, belowBytes)));
+  const total = gradient();
+  const vectors = take(
+    most(({ nodes }) => Math.max(0, nodes[rank].length - 1)) * vectorBytes(sizes.gradient),
+  );
+  const above = take(most(({ aboveBytes }) => aboveBytes));
+  // Of a chunk two lists for each crossing and one for the way back; of any other exchange one, and of notes.
+  const lists = plans.reduce(
+    (sum, { chunks, turns }) => sum + (2 * turns + 1) * chunks.length + exchangeCount,
+    1,
+  );
+  const tableBytes = 8 * count * lists;
   return {
-    ranks,
-    outbox: take(most(gradients.map(({ outboxBytes }) => outboxBytes))),
-    inbox: take(most(gradients.map(({ inboxBytes }) => inboxBytes))),
-    nodes: take(nodeCount * totalBytes),
-    notes: take(ranks.count * noteBytes),
-    tables: take(tableBytes),
-    tableBytes,
-    requests: take(8 * most(gradients.map(({ chunks }) => requestsPerChunk * chunks.length))),
+    gradient: total,
+    place: {
+      ranks,
+      below,
+      vectors,
+      above,
+      nodes: take(most(({ nodes }) => nodes.flat().length) * 2 * panelCount(width) * panelBytes),
+      notes: take(count * noteBytes),
+      tables: take(tableBytes),
+      tableBytes,
+      requests: take(8 * most(({ chunks, turns }) => (turns + 1) * chunks.length)),
+      request: take(8),
+    },
   };
 }
 

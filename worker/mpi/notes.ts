@@ -1,6 +1,5 @@
 /** What every rank tells every other beside a gradient. */
 import type { SharedMemory } from '../../shared/kernels/webassembly.ts';
-import { noteBytes } from '../../shared/model/rank-plan.ts';
 
 export interface Note {
   /** Steps committed before the one whose gradient it is with. */
@@ -37,9 +36,5 @@ export class Notes {
       busySeconds: this.#numbers[at / 8 + 2],
       wish: Number(this.#integers[at / 8 + 3]),
     };
-  }
-
-  copy(from: number, to: number): void {
-    this.#integers.copyWithin(to / 8, from / 8, (from + noteBytes) / 8);
   }
 }

@@ -9,8 +9,8 @@ import type { Span } from '../../shared/reduction/span.ts';
 import { abortBarrier, StepAborted } from '../barrier.ts';
 import { problems, words } from '../control.ts';
 import type { PhaseClock } from '../phase-clock.ts';
-import type { MpiCalls } from './calls.ts';
-import { type BatchExchanges, type ExchangesOptions, planExchanges } from './exchanges.ts';
+import type { Blocks, MpiCalls } from './calls.ts';
+import { type BatchExchanges, type ExchangesOptions, type GradientPart, planExchanges } from './exchanges.ts';
 import { Notes } from './notes.ts';
 import { type RankWaitOptions, waitFor } from './rank-wait.ts';
 
@@ -41,6 +41,7 @@ export class RankGroup implements Group {
   readonly #exchangeCount: number;
   readonly #batches: ReadonlyMap<number, BatchExchanges>;
   readonly #notes: Notes;
+  readonly #noteBlocks: Blocks;
   /** Which exchange of the step comes next. */
   #next = 0;
   /** Takes the time of what is computed within an exchange, while a step is watched. */
@@ -51,7 +52,9 @@ export class RankGroup implements Group {
     this.#options = options;
     this.#gradients = training.model.gradients;
     this.#exchangeCount = training.model.exchanges.length;
-    this.#batches = planExchanges(options);
+    const { batches, notes } = planExchanges(options);
+    this.#batches = batches;
+    this.#noteBlocks = notes;
     this.#notes = new Notes(memory);
   }
 
@@ -89,8 +92,8 @@ export class RankGroup implements Group {
       const { slots, blocks, merger } = gathers[this.#next];
       for (const [k, { lo, hi }] of nodes.entries()) exchange.merge(span, lo, hi, slots[k]);
       if (place.ranks.count > 1) {
-        calls.allgatherv(blocks, place.requests);
-        this.#wait(calls, place.requests);
+        calls.allgatherv(blocks, place.request);
+        this.#wait(calls, place.request);
       }
       merger.merge(span, place.nodes);
     }
@@ -98,58 +101,70 @@ export class RankGroup implements Group {
     exchange.receive(span, place.nodes);
   }
 
-  /** A long vector: slices to their owners, merged there, and back. Chunk by chunk, so that one travels while others are summed. */
-  #redistribute({ chunks, nodes }: BatchExchanges, exchange: Exchange, span: Span): void {
-    const { place, calls, barrier } = this.#options;
-    const isAlone = place.ranks.count === 1;
-    for (const [i, chunk] of chunks.entries()) {
-      this.#timed(() => {
-        for (const [k, { lo, hi }] of nodes.entries()) {
-          for (const { segment, at } of chunk.pieces[k])
-            this.#gradients.mergeSegment(span, lo, hi, segment, at);
-          if (chunk.losses !== null) this.#gradients.mergeLosses(lo, hi, chunk.losses[k]);
-        }
-      });
+  /**
+   * A long vector: slices to their owners, merged there, and back. What is for others is summed first, and is under way while
+   * this rank sums what is its own.
+   */
+  #redistribute(batch: BatchExchanges, exchange: Exchange, span: Span): void {
+    const { place, calls, barrier, training } = this.#options;
+    const { gradient } = training.plan;
+    // Alone there is nobody to send to, but something to be heard: its own wish to stop.
+    const mpi = place.ranks.count === 1 ? null : calls;
+    if (calls !== null) this.#tell(mpi);
+    for (const { others, crossings } of batch.chunks) {
+      this.#sum(others, batch, span);
       barrier();
-      if (calls === null) continue;
-      if (i === 0) this.#tell(chunk.notesOut);
-      if (!isAlone) calls.alltoallv(chunk.send, chunk.receive, chunk.requests.there);
+      for (const { send, receive, request } of crossings) mpi?.alltoallv(send, receive, request);
     }
-    for (const [i, chunk] of chunks.entries()) {
-      if (calls !== null && !isAlone) this.#wait(calls, chunk.requests.there);
-      if (calls !== null && i === 0) this.#hear(chunk.notesIn);
+    for (const { own } of batch.chunks) this.#sum(own, batch, span);
+    if (calls !== null) this.#hear(mpi);
+    for (const { crossings, merger, back, backRequest } of batch.chunks) {
+      for (const { request } of crossings) this.#wait(mpi, request);
       barrier();
-      this.#timed(() => chunk.merger.merge(span, this.#options.training.plan.gradient));
+      this.#timed(() => merger.merge(span, gradient));
       barrier();
-      if (calls !== null && !isAlone) calls.allgatherv(chunk.back, chunk.requests.back);
+      mpi?.allgatherv(back, backRequest);
     }
-    for (const { requests } of chunks) if (calls !== null && !isAlone) this.#wait(calls, requests.back);
+    for (const { backRequest } of batch.chunks) this.#wait(mpi, backRequest);
     barrier();
-    exchange.receive(span, this.#options.training.plan.gradient);
+    exchange.receive(span, gradient);
   }
 
-  /** Writes what this rank tells the others, where it travels with the first chunk, and for itself. */
-  #tell(places: readonly number[]): void {
-    const { place, progress, training } = this.#options;
-    const note = {
+  /** Sums a part of the gradients of all nodes of this rank. */
+  #sum({ segments, hasLosses }: GradientPart, { nodes, vectors }: BatchExchanges, span: Span): void {
+    const { flatSize } = this.#options.training.architecture;
+    this.#timed(() => {
+      for (const [k, { lo, hi }] of nodes.entries()) {
+        for (const segment of segments) {
+          const at = vectors[k] + 4 * (segment.tensor.offset + segment.from);
+          this.#gradients.mergeSegment(span, lo, hi, segment, at);
+        }
+        if (hasLosses) this.#gradients.mergeLosses(lo, hi, vectors[k] + 4 * flatSize);
+      }
+    });
+  }
+
+  /** Starts to tell the other ranks what they need to know of this one. */
+  #tell(mpi: MpiCalls | null): void {
+    const { place, progress, training, wait } = this.#options;
+    this.#notes.write(place.notes + place.ranks.rank * noteBytes, {
       committed: progress.committed,
-      wish: Atomics.load(this.#options.wait.words, words.vote),
+      wish: Atomics.load(wait.words, words.vote),
       checksum: training.model.checksum,
       busySeconds: progress.busySeconds(),
-    };
-    const own = place.notes + place.ranks.rank * noteBytes;
-    for (const at of [own, ...places]) this.#notes.write(at, note);
+    });
+    mpi?.allgatherv(this.#noteBlocks, place.request);
   }
 
   /** Takes what the others tell. */
-  #hear(places: readonly (number | null)[]): void {
+  #hear(mpi: MpiCalls | null): void {
     const { place, progress, wait } = this.#options;
-    const own = this.#notes.read(place.notes + place.ranks.rank * noteBytes);
-    let { wish } = own;
-    for (const [rank, at] of places.entries()) {
-      if (at === null) continue;
-      this.#notes.copy(at, place.notes + rank * noteBytes);
-      const note = this.#notes.read(at);
+    this.#wait(mpi, place.request);
+    const noteOf = (rank: number) => this.#notes.read(place.notes + rank * noteBytes);
+    const own = noteOf(place.ranks.rank);
+    let wish = 0;
+    for (let rank = 0; rank < place.ranks.count; rank++) {
+      const note = noteOf(rank);
       if (note.committed !== own.committed) this.#fail(problems.apart, rank);
       if (note.checksum !== own.checksum) this.#fail(problems.different, rank);
       wish = Math.max(wish, note.wish);
@@ -159,10 +174,11 @@ export class RankGroup implements Group {
     progress.endAfterThis();
   }
 
-  #wait(calls: MpiCalls, request: number): void {
+  #wait(mpi: MpiCalls | null, request: number): void {
+    if (mpi === null) return;
     const { wait, progress } = this.#options;
     progress.waiting(() => {
-      const isDone = waitFor(() => calls.test(request), { ...wait, alive: () => progress.alive() });
+      const isDone = waitFor(() => mpi.test(request), { ...wait, alive: () => progress.alive() });
       if (!isDone) this.#fail(problems.overdue, 0);
     });
   }

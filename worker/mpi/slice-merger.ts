@@ -6,7 +6,7 @@ import type { Span } from '../../shared/reduction/span.ts';
 import { middle, type TreeNode } from '../../shared/reduction/tree.ts';
 
 /** A run of floats `from … to−1`. */
-interface Run {
+export interface Run {
   readonly from: number;
   readonly to: number;
 }

@@ -5,22 +5,20 @@ import type { Kernels } from '../../../shared/kernels/kernels.ts';
 import { instantiateKernels, loadKernels, runnableKernels } from '../../../shared/kernels/load.ts';
 import { type Moments, mergeTwo } from '../../../shared/kernels/twin/merging.ts';
 import { twinKernels } from '../../../shared/kernels/twin/twin.ts';
+import type { SharedMemory } from '../../../shared/kernels/webassembly.ts';
 import type { PartialLayout } from '../../../shared/reduction/partial.ts';
 import { planRedistribution } from '../../../shared/reduction/redistribution.ts';
 import { newSpan } from '../../../shared/reduction/span.ts';
 import { foldTree, type TreeNode } from '../../../shared/reduction/tree.ts';
-import { partOfSlice, SliceMerger } from '../../../worker/mpi/slice-merger.ts';
+import type { Blocks } from '../../../worker/mpi/calls.ts';
+import { listsOf, planSlices, Tables } from '../../../worker/mpi/slices.ts';
 import { newMemory, seed } from '../../helpers/kernels.ts';
 import { drawFloats, isNaNWord, randomWords } from '../../helpers/values.ts';
 
 const sets = [
-  ['twin', (memory: Parameters<typeof twinKernels>[0]) => twinKernels(memory)],
+  ['twin', (memory: SharedMemory) => twinKernels(memory)],
   ...runnableKernels().map(
-    (set) =>
-      [
-        set,
-        (memory: Parameters<typeof twinKernels>[0]) => instantiateKernels(loadKernels(set), memory),
-      ] as const,
+    (set) => [set, (memory: SharedMemory) => instantiateKernels(loadKernels(set), memory)] as const,
   ),
 ] as const;
 
@@ -80,88 +78,85 @@ function folded({ layout, shardSize, rows }: Case, partials: readonly Float32Arr
   return out;
 }
 
-/** The total that each rank has after the exchange, with copies in the place of messages. */
-function exchanged(
-  one: Case,
-  partials: readonly Float32Array[],
-  bind: (memory: ReturnType<typeof newMemory>) => Kernels,
-) {
-  const { layout, shardSize, rows, ranks, threads, chunkFloats } = one;
+/** A rank with a memory of its own, and its part of an exchange. */
+function newRank(one: Case, rank: number, bind: (memory: SharedMemory) => Kernels) {
+  const { layout, shardSize, rows, ranks: count, threads, chunkFloats } = one;
   const shardCount = Math.ceil(rows / shardSize);
-  const plans = Array.from({ length: ranks }, (_, rank) =>
-    planRedistribution({ layout, shardCount, ranks: { rank, count: ranks }, chunkFloats, noteBytes: 64 }),
+  const ranks = { rank, count };
+  const plan = planRedistribution({ layout, shardCount, ranks, chunkFloats });
+  let end = 65_536;
+  const take = (bytes: number) => {
+    const at = end;
+    end += Math.ceil(bytes / 64) * 64;
+    return at;
+  };
+  const vector = 4 * layout.floats;
+  // Nothing lies below where the slots of a whole vector would begin.
+  take(vector);
+  const below = take(plan.belowBytes);
+  const total = take(vector);
+  const others = plan.nodes[rank].slice(1).map(() => take(vector));
+  const vectors = plan.nodes[rank].length === 0 ? [] : [total, ...others];
+  const above = take(plan.aboveBytes);
+  const tables = Array.from({ length: threads }, () => take(8 * count * listsOf(plan)));
+  const stack = take(65_536);
+  const memory = newMemory(Math.ceil(end / 65_536));
+  const kernels = bind(memory);
+  const chunks = tables.map((at, thread) =>
+    planSlices(
+      plan,
+      { ranks, below, above, vectors, total, requests: 0 },
+      { kernels, stack, layout, shardCount, thread, threads },
+      new Tables(memory, at, 8 * count * listsOf(plan)),
+    ),
   );
-  // The total first: nothing lies below where the slots of a whole vector would begin.
-  const at = plans.map(({ outboxBytes, inboxBytes }) => {
-    const total = 65_536 + 4 * layout.floats;
-    const outbox = total + 4 * layout.floats;
-    const inbox = outbox + outboxBytes;
-    const stack = inbox + inboxBytes;
-    return { total, outbox, inbox, stack, bytes: stack + 65_536 };
-  });
-  const memories = at.map(({ bytes }) => newMemory(Math.ceil(bytes / 65_536)));
-  const floatsOf = (rank: number) => new Float32Array(memories[rank].buffer);
-  const span = Object.assign(newSpan(shardSize), { rows, shardCount });
-  for (const [rank, plan] of plans.entries()) {
-    for (const { cuts, send, receive } of plan.chunks) {
-      for (const [k, node] of plan.nodes[rank].entries()) {
-        const values = folded(one, partials, node);
-        for (let slice = 0; slice < ranks; slice++) {
-          const block =
-            slice === rank
-              ? at[rank].inbox + receive.displacements[rank]
-              : at[rank].outbox + send.displacements[slice];
-          const bytes = 4 * (cuts[slice + 1] - cuts[slice]);
-          floatsOf(rank).set(values.subarray(cuts[slice], cuts[slice + 1]), (block + k * bytes) / 4);
+  const bytes = new Uint8Array(memory.buffer);
+  const integers = new Int32Array(memory.buffer);
+  return {
+    plan,
+    vectors,
+    total,
+    chunks,
+    floats: new Float32Array(memory.buffer),
+    /** The block for, or from, a rank. */
+    block: ({ buffer, counts, displacements }: Blocks, other: number) => {
+      const at = buffer + integers[displacements / 4 + other];
+      return bytes.subarray(at, at + integers[counts / 4 + other]);
+    },
+  };
+}
+
+/** The total that each rank has after the exchange, with copies in the place of messages. */
+function exchanged(one: Case, partials: readonly Float32Array[], bind: (memory: SharedMemory) => Kernels) {
+  const { layout, shardSize, rows } = one;
+  const span = Object.assign(newSpan(shardSize), { rows, shardCount: Math.ceil(rows / shardSize) });
+  const ranks = Array.from({ length: one.ranks }, (_, rank) => newRank(one, rank, bind));
+  for (const [rank, { plan, vectors, floats }] of ranks.entries()) {
+    for (const [k, node] of plan.nodes[rank].entries()) {
+      floats.set(folded(one, partials, node), vectors[k] / 4);
+    }
+  }
+  const copy = (from: Uint8Array, to: Uint8Array) => {
+    if (from.length !== to.length) throw new Error('what is sent is not what is expected');
+    to.set(from);
+  };
+  for (let i = 0; i < ranks[0].plan.chunks.length; i++) {
+    const of = (rank: number) => ranks[rank].chunks[0][i];
+    for (let from = 0; from < ranks.length; from++) {
+      for (let to = 0; to < ranks.length; to++) {
+        for (const [turn, { send }] of of(from).crossings.entries()) {
+          copy(ranks[from].block(send, to), ranks[to].block(of(to).crossings[turn].receive, from));
         }
       }
     }
-  }
-  const copy = (from: number, source: number, to: number, target: number, bytes: number) =>
-    new Uint8Array(memories[to].buffer, target, bytes).set(
-      new Uint8Array(memories[from].buffer, source, bytes),
-    );
-  for (const [i] of plans[0].chunks.entries()) {
-    for (let from = 0; from < ranks; from++) {
-      for (let to = 0; to < ranks; to++) {
-        const { send } = plans[from].chunks[i];
-        const { receive } = plans[to].chunks[i];
-        if (send.counts[to] !== receive.counts[from]) throw new Error('what is sent is not what is expected');
-        copy(
-          from,
-          at[from].outbox + send.displacements[to],
-          to,
-          at[to].inbox + receive.displacements[from],
-          send.counts[to],
-        );
-      }
-    }
-    for (const [rank, plan] of plans.entries()) {
-      const { cuts, receive } = plan.chunks[i];
-      const slice = { from: cuts[rank], to: cuts[rank + 1] };
-      const slots = plan.nodes.flatMap((nodes, from) =>
-        nodes.map((_, k) => at[rank].inbox + receive.displacements[from] + 4 * k * (slice.to - slice.from)),
-      );
-      for (let thread = 0; thread < threads; thread++) {
-        const merger = new SliceMerger(
-          { kernels: bind(memories[rank]), stack: at[rank].stack },
-          { nodes: plan.nodes.flat(), shardCount },
-          slots,
-          slice,
-          partOfSlice(layout, slice, thread, threads),
-        );
-        merger.merge(span, at[rank].total);
-      }
-    }
-    for (const [from, plan] of plans.entries()) {
-      const { counts, displacements } = plan.chunks[i].back;
-      for (let to = 0; to < ranks; to++) {
-        const bytes = counts[from];
-        copy(from, at[from].total + displacements[from], to, at[to].total + displacements[from], bytes);
+    for (const { chunks, total } of ranks) for (const thread of chunks) thread[i].merger.merge(span, total);
+    for (let from = 0; from < ranks.length; from++) {
+      for (let to = 0; to < ranks.length; to++) {
+        copy(ranks[from].block(of(from).back, from), ranks[to].block(of(to).back, from));
       }
     }
   }
-  return plans.map((_, rank) => floatsOf(rank).slice(at[rank].total / 4, at[rank].total / 4 + layout.floats));
+  return ranks.map(({ floats, total }) => floats.slice(total / 4, total / 4 + layout.floats));
 }
 
 for (const [name, bind] of sets) {
