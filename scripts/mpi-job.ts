@@ -43,8 +43,10 @@ export class MpiJob {
   /** The exit code of the signal that ended the run, at whichever rank it came; 0 if none did. */
   stopCode = 0;
   readonly #options: MpiJobOptions;
-  /** True once all ranks know that they train the same. */
+  /** True once all ranks know that they train the same, or that nothing is left to train. */
   #isMustered = false;
+  /** True where all ranks but the first have nothing to do. */
+  #isFinished = false;
   /** What all ranks found at the muster, where they cannot begin. */
   #verdict: LockstepError | null = null;
 
@@ -83,7 +85,9 @@ export class MpiJob {
       prepareMs,
     );
     if (found?.error !== undefined) throw found.error;
-    return found === null ? decodeStart(first) : found.value;
+    const start = found === null ? decodeStart(first) : found.value;
+    this.#isFinished = start?.isFinished ?? false;
+    return start;
   }
 
   /**
@@ -111,29 +115,28 @@ export class MpiJob {
   }
 
   /**
-   * Ends the job after an error of this rank: the others learn of it, wherever they are. Returns what is to be said here, null
-   * where rank 0 says it; does not return where the others can be told in no other way than by ending them.
-   * @param say says what only this rank knows
+   * Ends the job after an error of this rank, which is said once: by rank 0 if all ranks know of it, otherwise by whom it
+   * concerns, and then all others are ended, in which case it does not return.
    */
-  async fail(error: unknown, say: (error: Error) => void): Promise<LockstepError | null> {
-    if (this.#verdict === null && !this.#isMustered && error instanceof LockstepError) {
-      // The others are on their way to the muster, or there.
+  async fail(error: unknown, say: (error: Error) => void): Promise<void> {
+    const isKnown = error instanceof LockstepError;
+    const isAlone = this.#verdict === null && !this.#isMustered && !this.#isFinished;
+    // Others are on their way to the muster, or there; but not where the way to them is what failed.
+    if (isKnown && isAlone && error.code !== 'MPI') {
       const { code, message } = error;
       const nothing = { threads: 0, kernels: '', answer: null, recipe: null, same: {} };
       await this.#meet({ ...nothing, error: { code, message } }).catch(() => {});
     }
-    const isShared = this.#verdict !== null || isEverybodys(error);
-    if (isShared && error instanceof LockstepError) {
-      await this.world.finalize();
-      return this.isFirst ? (this.#verdict ?? error) : null;
+    if (this.#verdict !== null || isEverybodys(error) || this.#isFinished) {
+      const said = this.#verdict ?? error;
+      if (this.isFirst) say(said instanceof Error ? said : new Error(String(said)));
+      await this.world.finalize().catch(() => {}); // there is nothing more to lose
+      return;
     }
     if (!this.isFirst) await setTimeout(deferMs);
-    say(
-      this.isFirst && error instanceof Error
-        ? error
-        : new Error(`rank ${this.world.rank} (${hostname()}): ${reasonOf(error)}`),
-    );
-    this.world.abort(error instanceof LockstepError ? error.exitCode : 1);
+    const who = `rank ${this.world.rank} (${hostname()})`;
+    say(this.isFirst && error instanceof Error ? error : new Error(`${who}: ${reasonOf(error)}`));
+    this.world.abort(isKnown ? error.exitCode : 1);
   }
 
   async #meet(own: Parameters<typeof attend>[0]): Promise<readonly Attendee[]> {

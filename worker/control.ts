@@ -85,9 +85,9 @@ export const kinds = {
 
 /**
  * Why ranks cannot go on together. `overdue`: others did not come to an exchange in time; `apart`: another rank is at another
- * step; `different`: another rank's replica is different; `failed`: MPI reported an error.
+ * step; `different`: another rank's replica is different.
  */
-export const problems = { none: 0, overdue: 1, apart: 2, different: 3, failed: 4 } as const;
+export const problems = { none: 0, overdue: 1, apart: 2, different: 3 } as const;
 
 const firstOwnWord = 256;
 const ownWordCount = 32;

@@ -216,6 +216,13 @@ export class Team {
       const alone = new Training(setup, kernels, memory, 0, 1);
       // Of what other ranks computed, only totals are here.
       if (mpi !== undefined) alone.tryStep(step, this.committed);
+      if (!nonFinite.found()) {
+        throw new LockstepError(
+          'DOUBT',
+          `a rank brought NaN or infinity to step ${this.committed + 1}, which has none: a bit has flipped in a memory, or a ` +
+            'processor computes wrongly; go on from the checkpoint before, on other machines',
+        );
+      }
       return { kind: 'nonFinite', step, where: alone.describeNonFinite(step, this.committed) };
     }
     return { kind: step < end ? 'stopped' : 'done', step };

@@ -14,12 +14,16 @@ export async function sayWithOthers(
   words: readonly string[],
   environment: NodeJS.ProcessEnv,
 ): Promise<number | null> {
-  const transport = /^(?:--transport=)?(mpi|websocket)$/;
-  const [, name] = words.flatMap((word) => transport.exec(word) ?? []);
-  if (name === undefined) return null;
+  const given = (flag: string) => {
+    const at = words.findIndex((word) => word === flag || word.startsWith(`${flag}=`));
+    return words[at]?.split('=')[1] ?? (at < 0 ? undefined : words[at + 1]);
+  };
+  const name = given('--transport') ?? environment.LOCKSTEP_TRANSPORT;
+  if (name !== 'mpi' && name !== 'websocket') return null;
   try {
     const { failAsRank } = await import('./mpi.ts');
-    if (name === 'mpi') return await failAsRank(error);
+    const library = given('--mpi-library') ?? environment.LOCKSTEP_MPI_LIBRARY ?? null;
+    if (name === 'mpi') return await failAsRank(error, library);
   } catch {
     // There is no way to them: each says it, the first one first.
   }

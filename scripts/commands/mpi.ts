@@ -65,10 +65,10 @@ export async function mpiCommand(
  * Joins the job only to say with all others why it cannot begin, so that it is said once. Returns the exit code.
  * @throws LockstepError the error itself where the others cannot be reached
  */
-export async function failAsRank(error: LockstepError): Promise<number> {
+export async function failAsRank(error: LockstepError, file: string | null): Promise<number> {
   const launch = findLaunch(process.env);
   if (launch === null || launch.size === 1 || error.code === 'MPI') throw error;
-  const options = { file: null, launch, startMs: failMs, exchangeMs: failMs };
+  const options = { file, launch, startMs: failMs, exchangeMs: failMs };
   return asRank(options, async (job) => {
     await job.shareStart(async () => {
       throw error;
@@ -85,10 +85,8 @@ async function asRank(options: MpiJobOptions, work: (job: MpiJob) => Promise<num
     await job.world.finalize();
     return code || job.stopCode;
   } catch (error) {
-    if (!(error instanceof LockstepError)) throw error;
-    const said = await job.fail(error, showError);
-    if (said !== null) showError(said);
-    return error.exitCode;
+    await job.fail(error, showError);
+    return error instanceof LockstepError ? error.exitCode : 1;
   }
 }
 
@@ -108,10 +106,10 @@ function jobLines({ world }: MpiJob, launch: Launch | null, threads: number): st
 
 /** What would need workers that come and go. @throws LockstepError (USAGE) */
 function checkFlags(flags: FlagValues): void {
-  const lost = ['listen', 'workers', 'min-workers'].find((name) => flags.isOnCommandLine(name));
+  const lost = ['listen', 'workers', 'min-workers'].find((name) => flags.has(name));
   if (lost === undefined) return;
   throw usageError(
-    `--${lost}: got it with --transport mpi, where all ranks are there from the start and nobody joins; ` +
+    `${flags.label(lost)}: got it with --transport mpi, where all ranks are there from the start and nobody joins; ` +
       'leave it out, or take --transport websocket',
   );
 }

@@ -1,4 +1,5 @@
 /** What the ranks of a job need of each other's memory: where partials, slices and totals lie that travel between them. */
+import { usageError } from '../errors.ts';
 import { panelBytes, panelCount } from '../kernels/kernels.ts';
 import type { PartialLayout } from '../reduction/partial.ts';
 import type { RankOf } from '../reduction/ranks.ts';
@@ -7,8 +8,8 @@ import { planRedistribution, type Redistribution } from '../reduction/redistribu
 /** One of the ranks that share every batch, and in what pieces they exchange gradients. */
 export interface JobRank extends RankOf {
   /**
-   * A gradient is exchanged in chunks of about so many floats, of which one is under way while the next is computed; all at
-   * once if nothing is said.
+   * A gradient is exchanged in chunks of about so many floats, of which one is under way while the next is computed. All at
+   * once if nothing is said, which is the fastest where ranks share a memory; for networks it has yet to be measured.
    */
   readonly chunkFloats?: number | undefined;
 }
@@ -48,6 +49,8 @@ export interface RankSizes {
   readonly exchangeCount: number;
 }
 
+/** MPI counts bytes in a C int. */
+const mostBytes = 2 ** 31 - 1;
 /** What every rank tells every other with each gradient; a cache line. */
 export const noteBytes = 64;
 
@@ -97,6 +100,11 @@ export function planRanks(
     most(({ nodes }) => Math.max(0, nodes[rank].length - 1)) * vectorBytes(sizes.gradient),
   );
   const above = take(most(({ aboveBytes }) => aboveBytes));
+  if (above + most(({ aboveBytes }) => aboveBytes) - below > mostBytes) {
+    throw usageError(
+      'this model is too large for --transport mpi, whose counts end at 2 GiB; make it smaller',
+    );
+  }
   // Of a chunk two lists for each crossing and one for the way back; of any other exchange one, and of notes.
   const lists = plans.reduce(
     (sum, { chunks, turns }) => sum + (2 * turns + 1) * chunks.length + exchangeCount,

@@ -157,6 +157,31 @@ for (const mpirun of mpiruns) {
     });
   }
 
+  t.test(
+    `a finished run gives its result again, or says what is wrong with the command (${name})`,
+    async (t) => {
+      const cwd = newFolder(t.testdir({}));
+      const first = await start(t, cwd, 2, [
+        'train',
+        ...recipe,
+        ...ranks,
+        '--epochs',
+        '2',
+        '--run',
+        'run',
+        '--json',
+      ]).finished;
+      t.equal(first.code, 0, first.stderr);
+      const { code, stdout } = await start(t, cwd, 3, ['train', '--resume', 'run', ...ranks, '--json'])
+        .finished;
+      t.equal(code, 0);
+      t.equal(JSON.parse(stdout).weightsDigest, JSON.parse(first.stdout).weightsDigest);
+      const wrong = await start(t, cwd, 2, ['train', '--resume', 'run', ...ranks, '--seed', '5']).finished;
+      t.equal(wrong.code, 2, wrong.stderr);
+      t.match(linesOf(wrong), [/^lockstep: --seed: got "5"/]);
+    },
+  );
+
   t.test(`what all ranks have wrong is one line (${name})`, async (t) => {
     const cwd = newFolder(t.testdir({}));
     for (const [args, line] of [

@@ -29,6 +29,7 @@ export interface RankTeamOptions extends TeamOptions {
   readonly onAgreedStop: (exitCode: number) => void;
 }
 
+const checksumBytes = 8;
 /** How long ranks have to say that they are there, when others are missed. */
 const rollCallMs = 2000;
 
@@ -119,21 +120,25 @@ export class RankTeam {
     const views = shares.map(({ lo, hi }) => this.#evaluated(lo, hi, samples));
     const [losses, predictions] = views[this.#ranks.rank];
     const gathered = await world.allGather(
-      Buffer.concat([losses, predictions]),
+      Buffer.concat([this.#lastChecksum(), losses, predictions]),
       'the evaluation',
       mpi.deadlineMs,
     );
     for (const [rank, bytes] of gathered.entries()) {
       if (rank === this.#ranks.rank) continue;
       const [itsLosses, itsPredictions] = views[rank];
-      if (bytes.length !== itsLosses.length + itsPredictions.length) {
+      const expected = checksumBytes + itsLosses.length + itsPredictions.length;
+      if (bytes.length !== expected) {
         throw new LockstepError(
           'MPI',
-          `rank ${rank}: got ${bytes.length} bytes of an evaluation, expected ${itsLosses.length + itsPredictions.length}`,
+          `${this.#nameOf(rank)}: got ${bytes.length} bytes of an evaluation, expected ${expected}`,
         );
       }
-      itsLosses.set(bytes.subarray(0, itsLosses.length));
-      itsPredictions.set(bytes.subarray(itsLosses.length));
+      // The next gradient would tell, but there may be none.
+      if (this.#lastChecksum().compare(bytes, 0, checksumBytes) !== 0)
+        throw this.#doubt(rank, this.committed);
+      itsLosses.set(bytes.subarray(checksumBytes, checksumBytes + itsLosses.length));
+      itsPredictions.set(bytes.subarray(checksumBytes + itsLosses.length));
     }
   }
 
@@ -210,17 +215,29 @@ export class RankTeam {
       case problems.overdue:
         return new LockstepError('MPI', await this.#whoIsMissing(step));
       case problems.different:
-        return new LockstepError(
-          'DOUBT',
-          `${other} has another model than rank ${this.#ranks.rank} after step ${step - 1}: a bit has flipped in a memory, ` +
-            'or a processor computes wrongly; go on from the checkpoint before, on other machines',
-        );
+        return this.#doubt(Atomics.load(this.#words, words.problemRank), step - 1);
       default:
         return new LockstepError(
           'MPI',
           `${other} is at another step than rank ${this.#ranks.rank}, which is at step ${step}`,
         );
     }
+  }
+
+  #doubt(rank: number, step: number): LockstepError {
+    return new LockstepError(
+      'DOUBT',
+      `${this.#nameOf(rank)} has another model than rank ${this.#ranks.rank} after step ${step}: a bit has flipped in a memory, ` +
+        'or a processor computes wrongly; go on from the checkpoint before, on other machines',
+    );
+  }
+
+  /** Of what the last step of the epoch wrote here; zeros before the first. */
+  #lastChecksum(): Buffer {
+    const bytes = Buffer.alloc(checksumBytes);
+    const { step } = this.#team;
+    if (step > 0) bytes.writeBigUInt64LE(this.results().checksums[step - 1]);
+    return bytes;
   }
 
   async #whoIsMissing(step: number): Promise<string> {

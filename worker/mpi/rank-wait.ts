@@ -15,10 +15,12 @@ export interface RankWaitOptions {
 const spinMs = 2;
 const sleepMs = 0.05;
 /**
- * Who was asked to stop waits no longer than this: it may be that another rank is dead and that the launcher ends the job,
+ * Who was sent SIGTERM waits no longer than this: it may be that another rank is dead and that the launcher ends the job,
  * which Open MPI does a second after it asks. Until then a checkpoint is to be written.
  */
 const partingMs = 400;
+/** The exit code of SIGTERM, which is the wish that it leaves. */
+const terminated = 143;
 /** Looks between two looks at the clock. */
 const looksPerClock = 32;
 
@@ -34,7 +36,7 @@ export function waitFor(
   const startMs = performance.now();
   const spinUntilMs = startMs + (spins ? spinMs : 0);
   let nowMs = startMs;
-  while (nowMs - startMs < (Atomics.load(control, words.vote) === 0 ? deadlineMs : partingMs)) {
+  while (nowMs - startMs < (Atomics.load(control, words.vote) === terminated ? partingMs : deadlineMs)) {
     if (Atomics.load(control, words.abort) !== 0) throw new StepAborted('the step was called off');
     alive();
     if (nowMs < spinUntilMs) {
