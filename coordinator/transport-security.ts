@@ -11,15 +11,18 @@ export type TransportSecurity =
 /**
  * Decides from where the coordinator listens and from the flags `--insecure`, `--cert`, `--key`.
  * What leaves the machine goes through TLS, unless the user says otherwise.
+ * @param options.onLoopback whether what stays on the machine does, too: where workers may come before the coordinator,
+ *   anybody else of this machine may listen in its place
  * @throws LockstepError (USAGE) when flags contradict each other
  */
 export function chooseTransportSecurity(options: {
   readonly host: string;
+  readonly onLoopback: boolean;
   readonly insecure: boolean;
   readonly cert: string | null;
   readonly key: string | null;
 }): TransportSecurity {
-  const { host, insecure, cert, key } = options;
+  const { host, onLoopback, insecure, cert, key } = options;
   if (cert !== null && key === null)
     throw usageError('--cert: got no --key, expected both; add the file with its key');
   if (cert === null && key !== null)
@@ -29,5 +32,5 @@ export function chooseTransportSecurity(options: {
       throw usageError('--insecure: got --cert too, expected one of them; a certificate is for TLS');
     return { kind: 'files', cert, key };
   }
-  return insecure || isLoopback(host) ? { kind: 'plain' } : { kind: 'own' };
+  return insecure || (isLoopback(host) && !onLoopback) ? { kind: 'plain' } : { kind: 'own' };
 }

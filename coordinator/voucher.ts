@@ -2,16 +2,17 @@
 import { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { fingerprintOf } from '../shared/wire/fingerprint.ts';
-import { canVouch, nonceHeader, noncePattern, proofOf, vouchingToken } from '../shared/wire/vouching.ts';
+import { canVouch, nonceHeader, noncePattern, VouchingKey, vouchingToken } from '../shared/wire/vouching.ts';
 import type { Refusal } from './admission.ts';
 
 export class Voucher {
-  readonly #token: string;
+  /** Null where the token could be guessed. */
+  readonly #key: VouchingKey | null;
   readonly #fingerprint: string;
 
   /** @param cert in PEM; if there are several, the first is what is shown */
   constructor(token: string, cert: string) {
-    this.#token = token;
+    this.#key = canVouch(token) ? new VouchingKey(token) : null;
     this.#fingerprint = fingerprintOf(new X509Certificate(cert).raw);
   }
 
@@ -20,11 +21,11 @@ export class Voucher {
     const nonce = headers[nonceHeader];
     if (method !== 'GET' || typeof nonce !== 'string' || !noncePattern.test(nonce))
       return { status: 400, line: `expected GET with 64 hexadecimal digits in ${nonceHeader}` };
-    if (!canVouch(this.#token))
+    if (this.#key === null)
       return {
         status: 403,
         line: `the coordinator's token could be guessed, and vouches for nothing; pass --fingerprint, or use ${vouchingToken}`,
       };
-    return proofOf(this.#token, nonce, this.#fingerprint);
+    return this.#key.proofOf(nonce, this.#fingerprint);
   }
 }

@@ -5,7 +5,7 @@ import { request as askHttp, type IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { oneLine, quoted } from '../shared/errors.ts';
 import { headersBytes } from '../shared/wire/limits.ts';
-import { isProof, nonceHeader, proofOf, vouchingPath } from '../shared/wire/vouching.ts';
+import { isProof, nonceHeader, type VouchingKey, vouchingPath } from '../shared/wire/vouching.ts';
 import { NotVouched } from './connection-errors.ts';
 
 /** Longest answer that is read: a proof, or a line that says why there is none. */
@@ -20,7 +20,7 @@ export async function vouchFor(
   secure: TLSSocket,
   fingerprint: string,
   host: string,
-  token: string,
+  key: VouchingKey,
 ): Promise<void> {
   const nonce = randomBytes(32).toString('hex');
   const request = askHttp({
@@ -46,7 +46,7 @@ export async function vouchFor(
       `got HTTP ${response.statusCode} ${quoted(oneLine(answer))}, expected a coordinator that vouches for it; pass --fingerprint as the coordinator printed it`,
     );
   }
-  if (isProof(answer.trimEnd(), proofOf(token, nonce, fingerprint))) return;
+  if (isProof(answer.trimEnd(), key.proofOf(nonce, fingerprint))) return;
   throw new NotVouched(
     'who shows it does not know the token; is LOCKSTEP_TOKEN the same here and there? Otherwise somebody stands in between. Nothing was sent',
   );

@@ -5,7 +5,7 @@ import { connect as connectTls, TLSSocket } from 'node:tls';
 import { quoted, usageError } from '../shared/errors.ts';
 import { addressText, hostOf, isLoopback } from '../shared/wire/address.ts';
 import { fingerprintOf, parseFingerprint } from '../shared/wire/fingerprint.ts';
-import { canVouch } from '../shared/wire/vouching.ts';
+import { canVouch, VouchingKey } from '../shared/wire/vouching.ts';
 import { openWebSocket } from '../shared/wire/websocket.ts';
 import type { Connection } from '../shared/wire/websocket-link.ts';
 import { explain, NotTrusted, TooLate } from './connection-errors.ts';
@@ -17,7 +17,8 @@ export class Way {
   readonly #host: string;
   readonly #port: number;
   readonly #isSecure: boolean;
-  readonly #token: string | null;
+  /** Of a token that can vouch for a certificate. */
+  readonly #key: VouchingKey | null;
   /** Of the one certificate that is trusted: told by the user, or the one that the token has vouched for. */
   #fingerprint: string | null;
   readonly #timeoutMs: number;
@@ -42,7 +43,8 @@ export class Way {
       throw usageError(
         `--fingerprint: got it with ${quoted(options.url)}, expected a URL that begins with wss://`,
       );
-    this.#token = options.token !== undefined && canVouch(options.token) ? options.token : null;
+    const { token } = options;
+    this.#key = token !== undefined && canVouch(token) ? new VouchingKey(token) : null;
     this.#timeoutMs = options.timeoutMs;
     this.address = addressText(this.#host, this.#port);
   }
@@ -101,7 +103,7 @@ export class Way {
       servername: isIP(this.#host) === 0 ? this.#host : '',
       minVersion: 'TLSv1.3',
       // A certificate that is known by its fingerprint, or for which the token vouches, needs nobody else to.
-      rejectUnauthorized: this.#fingerprint === null && this.#token === null,
+      rejectUnauthorized: this.#fingerprint === null && this.#key === null,
     });
     try {
       await happens(secure, 'secureConnect');
@@ -122,9 +124,9 @@ export class Way {
 
   /** Lets the token vouch for the certificate of a connection, which is trusted from then on, and ends the connection. */
   async #getToKnow(stream: Socket): Promise<null> {
-    if (!(stream instanceof TLSSocket) || this.#token === null) throw new Error('nobody can vouch');
+    if (!(stream instanceof TLSSocket) || this.#key === null) throw new Error('nobody can vouch');
     const shown = shownFingerprint(stream);
-    await vouchFor(stream, shown, this.#url.host, this.#token);
+    await vouchFor(stream, shown, this.#url.host, this.#key);
     this.#fingerprint = shown;
     stream.destroy();
     return null;

@@ -7,6 +7,7 @@ import { availableParallelism, cpus, hostname } from 'node:os';
 import { chooseTransportSecurity } from '../../coordinator/transport-security.ts';
 import { knownDatasets } from '../../shared/data/known-datasets.ts';
 import { LockstepError, oneLine, reasonOf, usageError } from '../../shared/errors.ts';
+import { canVouch, vouchingToken } from '../../shared/wire/vouching.ts';
 import { findLaunch, isBatchScript, type Launch, launchLine } from '../launch.ts';
 import { meetingPlace, type Place } from '../meeting-place.ts';
 import { FlagValues } from './flag-values.ts';
@@ -45,8 +46,8 @@ function launchOf(environment: NodeJS.ProcessEnv, label: string): Launch {
   throw usageError(`${label}: found no launcher in the environment, ${how}`);
 }
 
-/** Where the ranks meet, and what all of them know. */
-type MeetingPlace = Place & { readonly token: string };
+/** Where the ranks meet, how, and what all of them know. */
+type MeetingPlace = Place & { readonly token: string; readonly isSecure: boolean };
 
 /** @throws LockstepError (USAGE) */
 function placeOf(launch: Launch, flags: FlagValues): MeetingPlace {
@@ -58,7 +59,22 @@ function placeOf(launch: Launch, flags: FlagValues): MeetingPlace {
     );
   }
   const place = meetingPlace(launch, flags.text('listen') ?? null, flags.label('listen'));
-  return { ...place, token };
+  const { kind } = chooseTransportSecurity({
+    host: place.listen.host,
+    onLoopback: true,
+    insecure: flags.isOn('insecure'),
+    cert: flags.text('cert') ?? null,
+    key: flags.text('key') ?? null,
+  });
+  // A certificate from files may be trusted by the system.
+  if (kind === 'own' && !canVouch(token) && !process.env[variableOf('fingerprint')]) {
+    throw usageError(
+      `${flags.label('token')}: got one that could be guessed, expected ${vouchingToken}, by which ranks know rank 0: ` +
+        'where the launcher is started, export LOCKSTEP_TOKEN=$(openssl rand -hex 16); ' +
+        'or pass --insecure, and the token and all else travel in the open',
+    );
+  }
+  return { ...place, token, isSecure: kind !== 'plain' };
 }
 
 /** What is the same for all ranks where nothing else is said. */
@@ -113,18 +129,12 @@ async function work(launch: Launch, flags: FlagValues): Promise<number> {
       import('./worker.ts'),
       import('./rank-view.ts'),
     ]);
-    const { kind } = chooseTransportSecurity({
-      host: place.listen.host,
-      insecure: flags.isOn('insecure'),
-      cert: flags.text('cert') ?? null,
-      key: flags.text('key') ?? null,
-    });
     const own = workerValues(flags, process.env).withDefaults({
       threads: threadsByDefault(launch),
       name: oneLine(`rank ${rank} on ${hostname()}`).slice(0, 64),
       wait: defaultWait,
     });
-    const plan = readPlan(`${kind === 'plain' ? 'ws' : 'wss'}://${place.address}`, own);
+    const plan = readPlan(`${place.isSecure ? 'wss' : 'ws'}://${place.address}`, own);
     const view = new RankView(rank, flags.isOn('quiet'));
     const { code } = await workByPlan(plan, view, null, () => {}); // what signals mean rank 0 says for all
     return code;

@@ -31,6 +31,7 @@ export async function readSecurity(
   const { chooseTransportSecurity } = await import('../../coordinator/transport-security.ts');
   const security = chooseTransportSecurity({
     host,
+    onLoopback: areRanks(flags),
     insecure: flags.isOn('insecure'),
     cert: flags.text('cert') ?? null,
     key: flags.text('key') ?? null,
@@ -44,6 +45,11 @@ export async function readSecurity(
   }
   const folder = stateFolder(process.env);
   return { tls: await ownIdentity(folder, names), stateFolder: folder, isInTheOpen: false };
+}
+
+/** Whether a launcher starts those who come: before there is a coordinator, at an address that anybody can tell. */
+function areRanks(flags: FlagValues): boolean {
+  return flags.text('transport') === 'websocket';
 }
 
 /** @throws LockstepError (USAGE) */

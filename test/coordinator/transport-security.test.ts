@@ -2,7 +2,7 @@ import t from 'tap';
 import { chooseTransportSecurity } from '../../coordinator/transport-security.ts';
 import { refusal } from '../helpers/refusal.ts';
 
-const none = { insecure: false, cert: null, key: null };
+const none = { onLoopback: false, insecure: false, cert: null, key: null };
 const files = { cert: 'c.pem', key: 'k.pem' };
 
 t.test('beyond loopback there is TLS, unless the user says otherwise', (t) => {
@@ -11,6 +11,8 @@ t.test('beyond loopback there is TLS, unless the user says otherwise', (t) => {
     t.equal(kind(host), 'plain');
     t.equal(kind(host, { insecure: true }), 'plain');
     t.equal(kind(host, files), 'files');
+    t.equal(kind(host, { onLoopback: true }), 'own');
+    t.equal(kind(host, { onLoopback: true, insecure: true }), 'plain');
   }
   for (const host of ['0.0.0.0', '::', '10.0.0.7', 'trainer.example']) {
     t.equal(kind(host), 'own');

@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import t, { type Test } from 'tap';
 import { answerTimeoutMs, headersTimeoutMs } from '../../shared/wire/limits.ts';
-import { proofOf } from '../../shared/wire/vouching.ts';
+import { VouchingKey } from '../../shared/wire/vouching.ts';
 import { newIdentity } from '../helpers/certificates.ts';
 import { RawSocket, token as short, soon, testDoor, upgradeRequest } from '../helpers/door.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 
 const tls = await newIdentity();
-const token = 'a-token-for-the-tests-that-vouches';
+const token = 'a3f1c09e5b7d42688e1f6c0d9b2a4735';
+const key = new VouchingKey(token);
 const nonce = '0123456789abcdef'.repeat(4);
 
 function question(headers: Readonly<Record<string, string>> = {}, first = 'GET /vouch'): string {
@@ -44,8 +45,8 @@ t.test(
     const answer = await ask(t, door.port, question());
     t.match(answer, /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\nConnection: close\r\n/);
     const body = answer.slice(answer.indexOf('\r\n\r\n') + 4);
-    t.equal(body, `41\r\n${proofOf(token, nonce, tls.fingerprint)}\n\r\n0\r\n\r\n`, 'one chunk of 65 bytes');
-    t.ok(answer.includes(proofOf(token, nonce, tls.fingerprint)));
+    t.equal(body, `41\r\n${key.proofOf(nonce, tls.fingerprint)}\n\r\n0\r\n\r\n`, 'one chunk of 65 bytes');
+    t.ok(answer.includes(key.proofOf(nonce, tls.fingerprint)));
     t.notOk(answer.includes(token));
     t.same(door.lines, [], 'nobody was refused');
   },
@@ -106,7 +107,7 @@ t.test('who asks stays a stranger: it is cut at the deadline, and cannot go on t
   });
   const ended = new Promise((resolve) => both.once('close', resolve));
   both.write(question() + upgradeRequest('/control', { Authorization: `Bearer ${token}` }));
-  await soon(() => answer.includes(proofOf(token, nonce, tls.fingerprint)));
+  await soon(() => answer.includes(key.proofOf(nonce, tls.fingerprint)));
   clock.advance(Math.max(answerTimeoutMs, headersTimeoutMs));
   await ended;
   t.notMatch(answer, / 101 /);
@@ -117,7 +118,7 @@ t.test('hundreds of questions leave nothing behind', async (t) => {
   const door = await testDoor(t, { tls, token });
   for (let i = 0; i < 5; i++) {
     const answers = await Promise.all(Array.from({ length: 50 }, () => ask(t, door.port, question())));
-    t.ok(answers.every((answer) => answer.includes(proofOf(token, nonce, tls.fingerprint))));
+    t.ok(answers.every((answer) => answer.includes(key.proofOf(nonce, tls.fingerprint))));
   }
   t.same(door.lines, []);
 });

@@ -2,8 +2,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { createServer as createTls } from 'node:tls';
 import t, { type Test } from 'tap';
+import { newIdentity } from '../helpers/certificates.ts';
 import {
   cleanEnvironment,
   type Finished,
@@ -24,7 +27,7 @@ t.setTimeout(300_000);
 const base = t.testdir();
 const data = writeTinyData(join(base, 'data'));
 const LOCKSTEP_TOKEN = randomBytes(16).toString('hex');
-const environment = { LOCKSTEP_TOKEN };
+const environment = { LOCKSTEP_TOKEN, XDG_STATE_HOME: join(base, 'state') };
 /** Four shards a step, so that there is something for every rank. */
 const recipe = (epochs: number) => [
   ...tinyRecipe,
@@ -75,7 +78,55 @@ t.test(
   },
 );
 
-t.test('beyond loopback ranks meet under TLS, and need nothing but the token', async (t) => {
+/** Whoever of this machine is first at the port of rank 0; keeps the bytes that it is sent, or what was in its TLS. */
+async function squatter(t: Test, isSecure: boolean): Promise<{ port: number; seen: Buffer[] }> {
+  const seen: Buffer[] = [];
+  const take = (socket: Socket) => {
+    socket.on('error', () => {}); // the worker may leave as it likes
+    socket.on('data', (data) => {
+      seen.push(data);
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+    });
+  };
+  const listener = isSecure ? createTls(await newIdentity(), take) : createServer(take);
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  t.teardown(() => listener.close());
+  return { port: (listener.address() as AddressInfo).port, seen };
+}
+
+t.test('on loopback, too, who takes the port before rank 0 learns no token', async (t) => {
+  for (const isSecure of [false, true]) {
+    const { port, seen } = await squatter(t, isSecure);
+    const args = ['train', ...recipe(5), ...websocket, '--no-run'];
+    const options = { cwd: t.testdir(), size: 2, port, environment };
+    const { code, stderr } = await startRank(1, args, options).finished;
+    t.equal(code, 1);
+    t.match(stderr, isSecure ? /who shows it does not know the token/ : /does not speak TLS/);
+    t.notMatch(stderr, LOCKSTEP_TOKEN);
+    const sent = Buffer.concat(seen).toString('latin1');
+    t.ok(sent.length > 0, 'it was met');
+    t.notMatch(sent, LOCKSTEP_TOKEN);
+    t.ok(
+      sent.startsWith(isSecure ? 'GET /vouch HTTP/1.1\r\n' : '\x16\x03'),
+      'it was asked for a proof at most',
+    );
+    t.notMatch(sent, /authorization/i);
+  }
+});
+
+t.test('with --insecure a short token will do, and nothing is encrypted', async (t) => {
+  const weak = { ...environment, LOCKSTEP_TOKEN: 'changeme' };
+  const options = { cwd: t.testdir(), size: 2, port: await freePort(), environment: weak };
+  const args = ['train', ...recipe(5), ...websocket, '--no-run', '--insecure'];
+  const [first, second] = await Promise.all(startRanks(args, options).map(({ finished }) => finished));
+  t.equal(first.code, 0, first.stderr.slice(-300));
+  t.match(first.stderr, /ws:\/\/127/);
+  t.match(jsonOf(first), short.digests);
+  t.equal(second.code, 0, second.stderr);
+});
+
+t.test('ranks meet under TLS, and need nothing but the token', async (t) => {
   const port = await freePort();
   const options = {
     cwd: t.testdir(),
@@ -298,6 +349,12 @@ t.test('what no launcher says is asked for in one line', async (t) => {
       code: 2,
       says: /^lockstep: rank 1: --transport websocket: got no token/,
       environment: { ...ranks, RANK: '1', MASTER_ADDR: '127.0.0.1' },
+    },
+    'a token that cannot vouch': {
+      args,
+      code: 2,
+      says: /^lockstep: rank 1: LOCKSTEP_TOKEN: got one that could be guessed, expected a random token, .*openssl rand -hex 16\); or pass --insecure/,
+      environment: { ...ranks, RANK: '1', MASTER_ADDR: '127.0.0.1', LOCKSTEP_TOKEN: 'changeme' },
     },
     'no address': {
       args,

@@ -8,7 +8,7 @@ import { newIdentity } from '../helpers/certificates.ts';
 import { freePort } from '../helpers/ranks.ts';
 import { rejection } from '../helpers/rejection.ts';
 
-const token = 'a-token-for-the-tests-that-vouches';
+const token = 'a3f1c09e5b7d42688e1f6c0d9b2a4735';
 const kernels = loadKernels('wasm');
 
 function worker(url: string): Promise<string> {

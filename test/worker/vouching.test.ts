@@ -4,7 +4,7 @@ import { type AddressInfo, connect as connectTcp, createServer, type Server, typ
 import { connect as connectTls, createServer as createTls } from 'node:tls';
 import t, { type Test } from 'tap';
 import type { ToWorker } from '../../shared/wire/messages.ts';
-import { proofOf } from '../../shared/wire/vouching.ts';
+import { VouchingKey } from '../../shared/wire/vouching.ts';
 import { type ConnectOptions, connect } from '../../worker/connect.ts';
 import { newIdentity } from '../helpers/certificates.ts';
 import { linked, Told, testDoor, toConnect } from '../helpers/door.ts';
@@ -12,7 +12,8 @@ import { rejection } from '../helpers/rejection.ts';
 
 const own = await newIdentity();
 const others = await newIdentity();
-const token = 'a-token-for-the-tests-that-vouches';
+const token = 'a3f1c09e5b7d42688e1f6c0d9b2a4735';
+const key = new VouchingKey(token);
 
 async function listening(t: Test, server: Server): Promise<string> {
   const sockets = new Set<Socket>();
@@ -67,7 +68,7 @@ t.test(
 
 t.test('a wrong token is refused before it is sent', async (t) => {
   const door = await testDoor(t, { tls: own, token });
-  const line = await rejection(attempt(door.url, { token: `${token}-not` }), 'REFUSED');
+  const line = await rejection(attempt(door.url, { token: token.toUpperCase() }), 'REFUSED');
   t.match(line, stranger);
   t.equal(door.arrivals.length, 0);
 });
@@ -98,13 +99,13 @@ t.test(
 );
 
 t.test('a proof for another nonce, for another certificate or under another token is none', async (t) => {
-  const old = proofOf(token, 'a'.repeat(64), others.fingerprint);
+  const old = key.proofOf('a'.repeat(64), others.fingerprint);
   const forged: Record<string, (nonce: string) => string> = {
     'one that was seen before': () => old,
-    'one for the right certificate, which it does not have': (nonce) =>
-      proofOf(token, nonce, own.fingerprint),
-    'one under a guess': (nonce) => proofOf('password', nonce, others.fingerprint),
+    'one for the right certificate, which it does not have': (nonce) => key.proofOf(nonce, own.fingerprint),
+    'one under a guess': (nonce) => new VouchingKey('password').proofOf(nonce, others.fingerprint),
     'the nonce itself': (nonce) => nonce,
+    'as many characters, of more bytes': () => `${'0'.repeat(63)}\xff`,
     nothing: () => '',
   };
   for (const [name, proof] of Object.entries(forged)) {
@@ -113,7 +114,7 @@ t.test('a proof for another nonce, for another certificate or under another toke
   }
   const knowing = impostor((socket, question) => {
     if (question.startsWith('GET /vouch '))
-      socket.end(answer(proofOf(token, nonceIn(question), others.fingerprint)));
+      socket.end(answer(key.proofOf(nonceIn(question), others.fingerprint)));
     else socket.end('HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n');
   });
   const line = await rejection(attempt(await listening(t, knowing)), 'REFUSED');

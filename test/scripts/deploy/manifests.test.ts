@@ -199,7 +199,7 @@ t.test('Lockstep takes every command line as it stands there', async (t) => {
     const cwd = t.testdir();
     const said = container.env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]));
     const environment = {
-      LOCKSTEP_TOKEN: '0123456789abcdef0123456789abcdef',
+      LOCKSTEP_TOKEN: 'a3f1c09e5b7d42688e1f6c0d9b2a4735',
       ...(where === 'job' && { JOB_COMPLETION_INDEX: '0', ...Object.fromEntries(said) }),
     };
     if (where === 'workers') {
