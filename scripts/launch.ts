@@ -29,8 +29,15 @@ export interface Launch {
   /** Rank among those of this machine, and how many they are; null where the launcher does not say. */
   readonly localRank: number | null;
   readonly localSize: number | null;
-  /** Where rank 0 can be reached; null where the launcher does not say. */
-  readonly address: { readonly host: string; readonly port: number | null } | null;
+  /** Where rank 0 can be reached; null where neither MASTER_ADDR nor the launcher says. */
+  readonly address: LaunchAddress | null;
+}
+
+export interface LaunchAddress {
+  readonly host: string;
+  readonly port: number | null;
+  /** Whether MASTER_ADDR says so; otherwise it follows from what the launcher says of its job. */
+  readonly isGiven: boolean;
 }
 
 /** Variables of the environment; an empty one counts as not set. */
@@ -46,6 +53,8 @@ type Found = Omit<Launch, 'rule' | 'address'> & {
 /** Of a Slurm job that nobody gave a port: 20,000 and up, below those that systems give away (from 32,768 on). */
 const firstJobPort = 20_000;
 const jobPorts = 10_000;
+/** From one step of a job to the next, which may run beside it; jobs that do have numbers close to one another. */
+const stepPorts = 1000;
 const mostRanks = 2 ** 20;
 
 /**
@@ -119,16 +128,25 @@ function slurm(environment: Environment): Found | null {
     ...ranks,
     localRank: numberOf(environment, 'SLURM_LOCALID', 0, (localSize ?? ranks.size) - 1),
     localSize,
-    ...placeOfJob(environment, 'SLURM_STEP_NODELIST'),
+    ...placeOfJob(
+      environment,
+      'SLURM_STEP_NODELIST',
+      numberOf(environment, 'SLURM_STEP_ID', 0, 2 ** 32) ?? 0,
+    ),
   };
 }
 
-/** The first host of a job of Slurm's, where rank 0 is unless ranks were told to go elsewhere, and a port for it. */
-function placeOfJob(environment: Environment, hostsName: string): Pick<Found, 'host' | 'port'> {
+/**
+ * The first host of a job of Slurm's, where rank 0 is unless ranks were told to go elsewhere, and a port for it.
+ * @param step of srun; what mpirun starts is none, though on other hosts it may find that of mpirun's own helpers
+ */
+function placeOfJob(environment: Environment, hostsName: string, step = 0): Pick<Found, 'host' | 'port'> {
   const hosts = textOf(environment, hostsName) ?? textOf(environment, 'SLURM_JOB_NODELIST');
   const job = numberOf(environment, 'SLURM_JOB_ID', 0, Number.MAX_SAFE_INTEGER);
   const host = hosts === undefined ? null : parseHost(firstHost(hosts));
-  return host === null || job === null ? {} : { host, port: firstJobPort + (job % jobPorts) };
+  return host === null || job === null
+    ? {}
+    : { host, port: firstJobPort + ((job + step * stepPorts) % jobPorts) };
 }
 
 /**
@@ -174,7 +192,7 @@ function addressOf(environment: Environment, { size, localSize, ...found }: Foun
   // torchrun says so where it listens there itself.
   const isTaken = textOf(environment, 'TORCHELASTIC_USE_AGENT_STORE') === 'True';
   const port = masterPort !== null && isTaken ? (masterPort % 65_535) + 1 : masterPort;
-  return host === undefined ? null : { host, port: port ?? found.port ?? null };
+  return host === undefined ? null : { host, port: port ?? found.port ?? null, isGiven: master !== null };
 }
 
 /**

@@ -18,7 +18,8 @@ const defaultPort = 7077;
 const everywhere = ['0.0.0.0', '::'];
 
 /**
- * A name says where others find rank 0, but not which of its networks that is, so it listens on all of them.
+ * A name says where others find rank 0, but not which of its networks that is, so it listens on all of them. Where it is
+ * found is what MASTER_ADDR says, otherwise what it is told to listen on, otherwise what the launcher's words amount to.
  * @param listenText what the user says that rank 0 listens on, or null
  * @param label what that was given as, for messages
  * @throws LockstepError (USAGE) where nobody says where rank 0 is, or on which port
@@ -31,7 +32,9 @@ export function meetingPlace(
   const given = listenText === null ? null : parseListen(listenText, label);
   if (given?.port === 0)
     throw usageError(`${label}: got port 0, expected one that all ranks know, from 1 to 65535`);
-  const host = address?.host ?? (given === null || everywhere.includes(given.host) ? null : given.host);
+  const isGiven = given !== null && !everywhere.includes(given.host);
+  // Nobody listens at what the launcher's words amount to, where the user has said another one.
+  const host = isGiven && !address?.isGiven ? given.host : (address?.host ?? null);
   if (host === null) {
     throw usageError(
       `MASTER_ADDR: got nothing, and ${launcher} does not say where rank 0 is; set it for all ranks, ` +

@@ -95,7 +95,7 @@ const pod: Environment = {
 };
 
 const nowhere = { localRank: null, localSize: null };
-const here = { host: '127.0.0.1', port: null };
+const here = { host: '127.0.0.1', port: null, isGiven: false };
 
 const found: Record<string, readonly [Environment, Launch]> = {
   'Open MPI': [
@@ -119,7 +119,7 @@ const found: Record<string, readonly [Environment, Launch]> = {
       size: 2,
       localRank: 1,
       localSize: 2,
-      address: { host: '127.0.0.1', port: 20_003 },
+      address: { host: '127.0.0.1', port: 20_003, isGiven: false },
     },
   ],
   'Open MPI on several hosts of a job of Slurm': [
@@ -131,7 +131,7 @@ const found: Record<string, readonly [Environment, Launch]> = {
       size: 4,
       localRank: 1,
       localSize: 2,
-      address: { host: 'n3', port: 20_012 },
+      address: { host: 'n3', port: 20_012, isGiven: false },
     },
   ],
   'Open MPI on several hosts': [
@@ -167,7 +167,7 @@ const found: Record<string, readonly [Environment, Launch]> = {
       size: 2,
       localRank: 1,
       localSize: 2,
-      address: { host: '127.0.0.1', port: 20_001 },
+      address: { host: '127.0.0.1', port: 20_001, isGiven: false },
     },
   ],
   'Slurm with srun --mpi=pmi2': [
@@ -179,7 +179,7 @@ const found: Record<string, readonly [Environment, Launch]> = {
       size: 2,
       localRank: 1,
       localSize: 2,
-      address: { host: '127.0.0.1', port: 20_001 },
+      address: { host: '127.0.0.1', port: 20_001, isGiven: false },
     },
   ],
   "MPICH's mpiexec, which starts its helpers by srun": [
@@ -191,7 +191,7 @@ const found: Record<string, readonly [Environment, Launch]> = {
       size: 4,
       localRank: 1,
       localSize: 2,
-      address: { host: 'vm', port: 20_001 },
+      address: { host: 'vm', port: 20_001, isGiven: false },
     },
   ],
   'Slurm on several hosts': [
@@ -203,7 +203,7 @@ const found: Record<string, readonly [Environment, Launch]> = {
       size: 7,
       localRank: 1,
       localSize: 2,
-      address: { host: 'node01', port: 24_567 },
+      address: { host: 'node01', port: 24_567, isGiven: false },
     },
   ],
   'torchrun, whose own store has the port': [
@@ -215,7 +215,7 @@ const found: Record<string, readonly [Environment, Launch]> = {
       size: 4,
       localRank: 1,
       localSize: 2,
-      address: { host: '10.0.0.7', port: 29_501 },
+      address: { host: '10.0.0.7', port: 29_501, isGiven: true },
     },
   ],
   'torchrun in a step of Slurm': [
@@ -227,7 +227,7 @@ const found: Record<string, readonly [Environment, Launch]> = {
       size: 4,
       localRank: 1,
       localSize: 2,
-      address: { host: '10.0.0.7', port: 29_500 },
+      address: { host: '10.0.0.7', port: 29_500, isGiven: true },
     },
   ],
   'RANK and WORLD_SIZE by hand': [
@@ -249,7 +249,7 @@ const found: Record<string, readonly [Environment, Launch]> = {
       rank: 2,
       size: 4,
       ...nowhere,
-      address: { host: 'train-0.train', port: null },
+      address: { host: 'train-0.train', port: null, isGiven: true },
     },
   ],
   'a JobSet that hands on its names': [
@@ -267,7 +267,7 @@ const found: Record<string, readonly [Environment, Launch]> = {
       rank: 1,
       size: 2,
       ...nowhere,
-      address: { host: 'lockstep-ranks-0-0.lockstep', port: 7000 },
+      address: { host: 'lockstep-ranks-0-0.lockstep', port: 7000, isGiven: false },
     },
   ],
   'MPI in a pod': [
@@ -279,7 +279,7 @@ const found: Record<string, readonly [Environment, Launch]> = {
       size: 2,
       localRank: 1,
       localSize: 2,
-      address: { host: 'train-0.train', port: null },
+      address: { host: 'train-0.train', port: null, isGiven: true },
     },
   ],
 };
@@ -312,9 +312,24 @@ t.test('MASTER_ADDR and MASTER_PORT name the address, whatever gave the rank', (
       MASTER_PORT: '81',
       TORCHELASTIC_USE_AGENT_STORE: '',
     });
-    t.strictSame(launch?.address, { host: 'fd00::7', port: 81 });
+    t.strictSame(launch?.address, { host: 'fd00::7', port: 81, isGiven: true });
   }
-  t.same(findLaunch({ ...hosts, MASTER_PORT: '81' })?.address, { host: 'node01', port: 81 });
+  t.same(findLaunch({ ...hosts, MASTER_PORT: '81' })?.address, { host: 'node01', port: 81, isGiven: false });
+  t.end();
+});
+
+t.test('steps of one job of Slurm that run side by side meet at ports of their own', (t) => {
+  const portOf = (more: Environment) => findLaunch({ ...step, ...more })?.address?.port;
+  t.equal(portOf({ SLURM_STEP_ID: '0' }), 20_001);
+  t.equal(portOf({ SLURM_STEP_ID: '1' }), 21_001);
+  t.equal(portOf({ SLURM_STEP_ID: '9', SLURM_JOB_ID: '1999' }), 20_999);
+  t.equal(portOf({ SLURM_STEP_ID: '1', MASTER_PORT: '81' }), 81);
+  const rank = { ...batch, ...openMpi, OMPI_COMM_WORLD_SIZE: '4' };
+  t.same(
+    findLaunch({ ...rank, SLURM_STEP_ID: '3' })?.address,
+    findLaunch(rank)?.address,
+    'ranks of mpirun are no step, and all say the same',
+  );
   t.end();
 });
 

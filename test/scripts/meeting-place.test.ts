@@ -2,8 +2,8 @@ import t from 'tap';
 import { meetingPlace } from '../../scripts/meeting-place.ts';
 import { refusal } from '../helpers/refusal.ts';
 
-const at = (host: string, port: number | null = null) =>
-  ({ launcher: 'Slurm', address: { host, port } }) as const;
+const at = (host: string, port: number | null = null, isGiven = false) =>
+  ({ launcher: 'Slurm', address: { host, port, isGiven } }) as const;
 const nowhere = { launcher: 'Open MPI', address: null } as const;
 
 t.test('an address is listened on, a name on all networks, and either is what workers call it', (t) => {
@@ -35,19 +35,28 @@ t.test('an address is listened on, a name on all networks, and either is what wo
   t.end();
 });
 
-t.test(
-  'what the user says to listen on goes over what the launcher says, but not over where that is',
-  (t) => {
-    t.same(meetingPlace(at('node01', 5), '[::]:9000'), {
-      listen: { host: '::', port: 9000 },
-      listenText: '[::]:9000',
-      address: 'node01:9000',
-      hostName: 'node01',
-    });
-    t.match(meetingPlace(nowhere, '10.0.0.7:9000'), { address: '10.0.0.7:9000' });
-    t.end();
-  },
-);
+t.test('what the user says to listen on goes over what the launcher says, but not over MASTER_ADDR', (t) => {
+  t.same(meetingPlace(at('node01', 5), '[::]:9000'), {
+    listen: { host: '::', port: 9000 },
+    listenText: '[::]:9000',
+    address: 'node01:9000',
+    hostName: 'node01',
+  });
+  t.same(meetingPlace(at('node01', 5), '10.0.0.7:9000'), {
+    listen: { host: '10.0.0.7', port: 9000 },
+    listenText: '10.0.0.7:9000',
+    address: '10.0.0.7:9000',
+    hostName: null,
+  });
+  t.same(meetingPlace(at('node01', 5, true), '10.0.0.7:9000'), {
+    listen: { host: '10.0.0.7', port: 9000 },
+    listenText: '10.0.0.7:9000',
+    address: 'node01:9000',
+    hostName: 'node01',
+  });
+  t.match(meetingPlace(nowhere, '10.0.0.7:9000'), { address: '10.0.0.7:9000' });
+  t.end();
+});
 
 t.test('where nobody says it, it is asked for', (t) => {
   for (const listen of [null, '0.0.0.0:7077', '[::]:7077']) {
