@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import t, { type Test } from 'tap';
-import { answerTimeoutMs, headersTimeoutMs } from '../../shared/wire/limits.ts';
+import { answerTimeoutMs, headersTimeoutMs, mostStrangers } from '../../shared/wire/limits.ts';
 import { VouchingKey } from '../../shared/wire/vouching.ts';
 import { newIdentity } from '../helpers/certificates.ts';
 import { RawSocket, token as short, soon, testDoor, upgradeRequest } from '../helpers/door.ts';
@@ -122,3 +122,22 @@ t.test('hundreds of questions leave nothing behind', async (t) => {
   }
   t.same(door.lines, []);
 });
+
+t.test(
+  'a flood of questions without an end is cut at the limit of strangers, and the next is answered',
+  async (t) => {
+    const door = await testDoor(t, { tls, token });
+    let cut = 0;
+    for (let i = 0; i < mostStrangers + 20; i++) {
+      const socket = open(t, door.port);
+      socket.once('close', () => {
+        cut += 1;
+      });
+      await once(socket, 'secureConnect');
+      socket.write(question().slice(0, -3));
+    }
+    await soon(() => cut === 20);
+    t.match(await ask(t, door.port, question()), key.proofOf(nonce, tls.fingerprint));
+    t.equal(door.arrivals.length, 0);
+  },
+);
