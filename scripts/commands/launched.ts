@@ -111,7 +111,12 @@ async function coordinate(
       hasOpened = true;
     });
     // Who was interrupted was so with all others.
-    if (code === 0) await farewell({ reason: 'the run is done', failed: false });
+    if (code === 0) {
+      // It is done, whether or not the others can be told.
+      await farewell({ reason: 'the run is done', failed: false }).catch((error: unknown) => {
+        console.error(`note: the other ranks were not told that the run is done: ${reasonOf(error)}`);
+      });
+    }
     return code;
   } catch (error) {
     if (!(error instanceof LockstepError)) throw error;

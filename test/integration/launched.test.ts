@@ -245,6 +245,13 @@ t.test('all ranks are stopped by a signal, and go on by the same command line', 
   const again = startRanks(args, options);
   t.same(await codesOf(again), [0, 0, 0], 'a run that is done lets nobody wait');
   t.match(jsonOf(await again[0].finished), { ...long.digests, stepsComputed: 0 });
+  const other = createServer().listen(options.port, '127.0.0.1');
+  await once(other, 'listening');
+  t.teardown(() => other.close());
+  const alone = await startRank(0, args, options).finished;
+  t.equal(alone.code, 0, 'it is done, too, where the others cannot be told so');
+  t.match(alone.stderr, /^note: the other ranks were not told that the run is done: [^\n]+\n/m);
+  t.match(jsonOf(alone), { ...long.digests, stepsComputed: 0 });
 });
 
 t.test('what rank 0 finds wrong ends all ranks', async (t) => {
