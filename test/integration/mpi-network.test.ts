@@ -116,6 +116,6 @@ t.test('a cable is cut: all ranks end, and the run goes on', { skip: !canRun && 
   const { stderr } = await job.finished;
   const lines = linesOf({ stderr });
   t.equal(lines.length, 1, stderr);
-  t.match(lines[0], /rank 2 \(.+\) did not come to the exchange \d of step \d+ within 3 s/);
+  t.match(lines[0], /rank 2 (\(.+\) )?did not come/);
   t.ok(readdirSync(checkpoints).length > 0, `${readdirSync(checkpoints).length} checkpoints to go on from`);
 });

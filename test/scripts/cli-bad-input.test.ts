@@ -100,7 +100,10 @@ t.test('values and names', (t) =>
       ['--kernels', process.arch === 'arm64' ? 'native:avx2' : 'native:neon'],
       /--kernels: native:[a-z0-9]+ cannot run here \(.+\); use auto, or one of (.+, )?exact$/m,
     ),
-    'an unknown transport': train(['--transport', 'mpi'], /--transport: got "mpi", expected local/),
+    'an unknown transport': train(
+      ['--transport', 'pigeon'],
+      /--transport: got "pigeon", expected local or mpi or websocket/,
+    ),
     'an unknown layer': train(
       ['--model', 'dens(10)'],
       /--model: unknown name "dens", did you mean "dense"\?/,
