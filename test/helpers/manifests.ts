@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { parseAllDocuments } from 'yaml';
+import { cleanEnvironment } from './cli.ts';
 
 const require = createRequire(import.meta.url);
 // This file runs from dist/test/helpers.
@@ -96,6 +97,7 @@ export function judge(t: Test, manifests: readonly Pick<Manifest, 'kind' | 'cont
   const compiler = join(packageFolder('typescript') ?? '', 'bin', 'tsc');
   const { status, stdout, stderr } = spawnSync(process.execPath, [compiler, '-p', place], {
     encoding: 'utf8',
+    env: cleanEnvironment(),
   });
   const lines = stdout.split('\n').filter((line) => line.includes('error TS'));
   if (status !== 0 && lines.length === 0) throw new Error(`tsc: ${stdout}${stderr}`);
