@@ -94,7 +94,7 @@ export function judge(t: Test, manifests: readonly Pick<Manifest, 'kind' | 'cont
   };
   const settings = { compilerOptions, files: ['manifests.ts'] };
   writeFileSync(join(place, 'tsconfig.json'), JSON.stringify(settings));
-  const compiler = join(packageFolder('typescript') ?? '', 'bin', 'tsc');
+  const compiler = join(packageFolder('typescript') ?? '', 'lib', 'tsc.js');
   const { status, stdout, stderr } = spawnSync(process.execPath, [compiler, '-p', place], {
     encoding: 'utf8',
     env: cleanEnvironment(),

@@ -29,13 +29,20 @@ async function endOf(t: Test, name: string, { srun, isDone = false, state = 'RUN
   }
   const PATH = [join(folder, 'bin'), process.env.PATH].join(delimiter);
   const env = { ...process.env, PATH, SLURM_JOB_ID: '7', RUN: join(folder, 'run') };
-  const child = spawn('bash', [join(scripts, name)], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  // A group of its own: whatever a job leaves behind would hold what this test prints to open for ever.
+  const child = spawn('bash', [join(scripts, name)], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
+  const deadline = setTimeout(() => process.kill(-(child.pid as number), 'SIGKILL'), 20_000);
   let text = '';
   child.stdout.on('data', (chunk) => {
     if (text === '' && signal !== undefined) child.kill(signal);
     text += chunk;
   });
   const [code] = await once(child, 'close');
+  clearTimeout(deadline);
   return { code, isQueued: /^requeue 7$/m.test(text) };
 }
 
