@@ -49,23 +49,23 @@ export function* computeStep(
   yield model.gradients;
 }
 
-/** A model whose gradients are merged with those of others: its update is made from the total. */
-export function fromTotals<M extends StepModel & { apply(span: Span): void }>(model: M): StepModel {
+/** A model with another update: one that is made from totals which were merged elsewhere. */
+export function withUpdate(model: StepModel, update: (span: Span) => void): StepModel {
   return {
     layers: model.layers,
     gradients: model.gradients,
     gather: (span) => model.gather(span),
     loss: (span) => model.loss(span),
-    update: (span) => model.apply(span),
+    update,
   };
 }
 
 /**
- * A step with a group, and its update, once, everywhere. It reads `span.current` and writes `span.next`, so that a
+ * A step with a group, and its update, which every replica gets. It reads `span.current` and writes `span.next`, so that a
  * step that did not end can be run again.
  */
 export function trainStep(model: StepModel, span: Span, group: Group): void {
   for (const exchange of computeStep(model, span, group)) group.allReduce(exchange, span);
   model.update(span);
-  group.barrier();
+  group.allGather(span);
 }

@@ -61,7 +61,7 @@ export class PhaseClock {
     return {
       allReduce: (exchange, span) => this.timed('waiting', () => group.allReduce(exchange, span)),
       together: (action) => this.timed('waiting', () => group.together(action)),
-      barrier: () => this.timed('waiting', () => group.barrier()),
+      allGather: (span) => this.timed('waiting', () => group.allGather(span)),
     };
   }
 

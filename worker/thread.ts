@@ -5,7 +5,7 @@ import type { LoadedKernels } from '../shared/kernels/load.ts';
 import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import { type Group, LocalGroup } from '../shared/reduction/group.ts';
 import type { Span } from '../shared/reduction/span.ts';
-import { fromTotals, type StepModel, trainStep } from '../shared/step.ts';
+import { type StepModel, trainStep } from '../shared/step.ts';
 import { type Setup, Training } from '../shared/training.ts';
 import { Barrier, StepAborted } from './barrier.ts';
 import { Control, kinds, own, words } from './control.ts';
@@ -44,19 +44,18 @@ export default function thread(task: ThreadTask): void {
   const progress = new TeamProgress(control, rank, size);
   const barrier = new Barrier(control.words, size, task.cores, task.barrierDeadlineMs);
   const meet = () => barrier.wait();
-  const team = new LocalGroup(() => {
+  const meetTeam = () => {
     failAt(failpoint, progress.step, progress.barriers);
     progress.wait(meet);
-  });
+  };
   const every = () => Atomics.load(control.words, words.record);
   const recorder = new Recorder(task.memory, training.plan, rank, every);
-  const segmented = new SegmentedStep(training, rank, size, () => team.barrier(), recorder);
+  const segmented = new SegmentedStep(training, rank, size, meetTeam, recorder);
   const clock = task.profile ? profileOf(control, rank) : null;
-  const ranks =
-    task.mpi === null ? null : joinRanks(task, task.mpi, training, progress, () => team.barrier());
-  const { model } = training;
-  const group = ranks ?? team;
-  const stepOf = { model: ranks === null ? model : fromTotals(model), group, ranks };
+  const ranks = task.mpi === null ? null : joinRanks(task, task.mpi, training, progress, meetTeam);
+  const group = ranks ?? new LocalGroup(meetTeam);
+  const model = ranks?.model ?? training.model;
+  const stepOf = { model, group, ranks };
   const takeStep = clock === null ? recordedNowAndThen(stepOf, recorder) : watchedBy(clock, stepOf);
   Atomics.store(control.words, control.own(rank, own.threadId), threadId);
 

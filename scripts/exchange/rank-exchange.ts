@@ -85,6 +85,7 @@ export class RankExchange {
         kernels: instantiateKernels(kernels, this.#memory),
         stack,
         layout: gradient,
+        gathered: floats,
         shardCount,
         thread: 0,
         threads: 1,
@@ -131,7 +132,7 @@ export class RankExchange {
       const startMs = performance.now();
       merger.merge(this.#span, this.#total);
       mergeMs += performance.now() - startMs;
-      calls?.allgatherv(back, backRequest);
+      calls?.allgatherv({ ...back, buffer: this.#total }, backRequest);
     }
     for (const { backRequest } of this.#planned) if (calls !== null) this.#wait(backRequest, 'back to all');
     return mergeMs;

@@ -272,6 +272,9 @@ export interface Kernels {
     checksum: number,
   ): number;
 
+  /** Adds what an update that wrote these `count` floats would add to a checksum, the first of them at `position`. */
+  checksum(x: number, count: number, position: number, checksum: number): void;
+
   /** 1 if any of `count` floats (any number) is NaN or infinite, else 0. */
   nonFinite(x: number, count: number): number;
 

@@ -50,6 +50,8 @@ export class Model {
   readonly exchanges: readonly Exchange[];
   /** The points of a step at which a number can turn out not to be finite, in order. */
   readonly places: readonly string[];
+  /** Whether an update depends on more than parameters and gradient. */
+  readonly hasState: boolean;
   readonly #plan: MemoryPlan;
   readonly #kernels: Kernels;
   readonly #nonFinite: NonFinite;
@@ -77,6 +79,7 @@ export class Model {
     this.#rank = rank;
     this.#slice = sliceOf(architecture.tensors, rank, size);
     const optimizer = bindOptimizer(settings.optimizer, kernels, memory, plan.rule, own.checksum);
+    this.hasState = optimizer.hasState;
     this.layers = architecture.layers.map((spec, i) =>
       spec.kind.bind({
         kernels,
@@ -159,20 +162,25 @@ export class Model {
 
   /** Sums the gradient of this thread's slice and writes the slice's new values beside the old ones. */
   update(span: Span): void {
-    this.#write((layer, segment) => layer.update(span, segment));
+    this.#write(this.#slice, (layer, segment) => layer.update(span, segment));
   }
 
-  /** What {@link update} does, from a total gradient that was merged elsewhere and received. */
-  apply(span: Span): void {
-    this.#write((layer, segment) => layer.apply(span, segment));
+  /** What {@link update} does, from a total gradient that was merged elsewhere; of another slice, if one is given. */
+  apply(span: Span, slice = this.#slice): void {
+    this.#write(slice, (layer, segment) => layer.apply(span, segment));
   }
 
-  #write(write: (layer: Layer, segment: Segment) => number): void {
+  #write(slice: readonly Segment[], write: (layer: Layer, segment: Segment) => number): void {
     const { checksum } = this.#plan.threads[this.#rank];
     this.#checksums[checksum / 8] = 0n;
     let bad = 0;
-    for (const segment of this.#slice) bad |= write(this.layers[segment.tensor.layer], segment);
-    if (bad !== 0) this.#nonFinite.report(this.places.indexOf('update'), null);
+    for (const segment of slice) bad |= write(this.layers[segment.tensor.layer], segment);
+    if (bad !== 0) this.reportBadUpdate();
+  }
+
+  /** Notes that a new value is not finite. */
+  reportBadUpdate(): void {
+    this.#nonFinite.report(this.places.indexOf('update'), null);
   }
 
   /** The checksum of everything that the last update wrote, once all threads have written their slices. */
@@ -180,6 +188,11 @@ export class Model {
     const { threads } = this.#plan;
     const sum = threads.reduce((sum, { checksum }) => sum + this.#checksums[checksum / 8], 0n);
     return BigInt.asUintN(64, sum);
+  }
+
+  /** Adds the checksum of what others wrote of the same update. */
+  addChecksum(checksum: bigint): void {
+    this.#checksums[this.#plan.threads[this.#rank].checksum / 8] += checksum;
   }
 
   /**

@@ -43,6 +43,8 @@ export const ruleBytes = 16;
 export interface Optimizer {
   /** Byte offset of the numbers that a kernel needs for the update (see `sgd` of the kernels). */
   readonly rule: number;
+  /** Whether it keeps state; without, that of replicas is neither read nor written. */
+  readonly hasState: boolean;
   /**
    * Writes the new values of `count` parameters, which begin `at` bytes into the flat vector, and their state beside
    * the old, from their total gradient at a byte offset. Returns 1 if a new value is not finite.
@@ -66,6 +68,8 @@ export function bindOptimizer(
   new Float32Array(memory.buffer, rule, numbers.length).set(numbers);
   return {
     rule,
+    // As the kernels have it, in binary32.
+    hasState: Math.fround(Number(momentum)) !== 0,
     update: ({ current, next }, at, gradient, count) =>
       kernels.sgd(
         current.flat + at,

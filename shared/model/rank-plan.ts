@@ -28,6 +28,8 @@ export interface RankPlace {
   readonly nodes: number;
   /** What each rank told last, `noteBytes` each. */
   readonly notes: number;
+  /** For the threads of this rank, one behind the other: checksums of what is in memory, `checksumBytes` each. */
+  readonly checksums: number;
   /** Counts and displacements of the exchanges, i32. */
   readonly tables: number;
   readonly tableBytes: number;
@@ -47,12 +49,15 @@ export interface RankSizes {
   readonly width: number;
   /** Exchanges of batch normalisation in a step, at most. */
   readonly exchangeCount: number;
+  readonly threads: number;
 }
 
 /** MPI counts bytes in a C int. */
 const mostBytes = 2 ** 31 - 1;
-/** What every rank tells every other with each gradient; a cache line. */
+/** What every rank tells every other in each step; a cache line. */
 export const noteBytes = 64;
+/** So that threads do not write to the same cache line. */
+export const checksumBytes = 64;
 
 /** The numbers of shards that a batch can have: that of all batches but the last, and of the last. */
 export function shardCountsOf({
@@ -120,6 +125,7 @@ export function planRanks(
       above,
       nodes: take(most(({ nodes }) => nodes.flat().length) * 2 * panelCount(width) * panelBytes),
       notes: take(count * noteBytes),
+      checksums: take(sizes.threads * checksumBytes),
       tables: take(tableBytes),
       tableBytes,
       requests: take(8 * most(({ chunks, turns }) => (turns + 1) * chunks.length)),

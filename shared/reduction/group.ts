@@ -31,28 +31,32 @@ export interface Group {
   allReduce(exchange: Exchange, span: Span): void;
   /** Does its share of what the threads over one memory divide, and returns when all of them have done theirs. */
   together(action: () => void): void;
-  /** Returns when everyone in the group has come this far. */
-  barrier(): void;
+  /** Ends a step: returns when what anyone in the group has updated is in the replica that comes next. */
+  allGather(span: Span): void;
 }
 
-/** A group of threads over one memory; `barrier` is all that they need to have in common. */
+/** A group of threads over one memory; a barrier is all that they need to have in common. */
 export class LocalGroup implements Group {
-  readonly barrier: () => void;
+  readonly #barrier: () => void;
 
   constructor(barrier: () => void) {
-    this.barrier = barrier;
+    this.#barrier = barrier;
   }
 
   allReduce(exchange: Exchange, span: Span): void {
     for (let shard = span.firstShard; shard < span.endShard; shard++) exchange.partial(span, shard);
     // Everybody's partials are in memory; each thread merges what it needs itself, which is cheaper than to wait.
-    this.barrier();
+    this.#barrier();
     exchange.total(span);
   }
 
   together(action: () => void): void {
     action();
-    this.barrier();
+    this.#barrier();
+  }
+
+  allGather(): void {
+    this.#barrier();
   }
 }
 

@@ -49,7 +49,7 @@ export function knownStep() {
       takes(131_072)();
       action();
     },
-    barrier: takes(16_384),
+    allGather: takes(16_384),
   };
   return { model, group, takes, nowMs: () => nowMs };
 }

@@ -70,7 +70,7 @@ t.test('a step that was called off leaves its time where it was, and the next st
   const model = clock.watchModel(step.model);
   const group = clock.watchGroup({
     ...step.group,
-    barrier: () => {
+    allGather: () => {
       step.takes(3)();
       throw called;
     },

@@ -14,7 +14,7 @@ import { nodesByRank } from '../../shared/reduction/ranks.ts';
 import type { TreeNode } from '../../shared/reduction/tree.ts';
 import type { Training } from '../../shared/training.ts';
 import type { Blocks } from './calls.ts';
-import { partOfSlice, type Run, SliceMerger } from './slice-merger.ts';
+import { partOfSlice, type Run, SliceMerger, type SlicePart } from './slice-merger.ts';
 import { blocksAt, inARow, planSlices, type SliceChunk, Tables } from './slices.ts';
 
 /** An exchange of batch normalisation: every rank gets the nodes of all. */
@@ -25,7 +25,7 @@ export interface Gather {
   readonly merger: SliceMerger;
 }
 
-/** A run of the gradient that travels at a time. */
+/** A run of the gradient that is exchanged at a time. */
 export interface GradientChunk extends SliceChunk {
   /** What this thread sums of the slices of other ranks, and of the slice of this one. */
   readonly others: GradientPart;
@@ -46,6 +46,10 @@ export interface BatchExchanges {
   readonly vectors: readonly number[];
   readonly gathers: readonly Gather[];
   readonly chunks: readonly GradientChunk[];
+  /** What this thread merges of the gradient, and may update. */
+  readonly slice: readonly Segment[];
+  /** Who merges the losses. */
+  readonly lossRank: number;
 }
 
 export interface ExchangesOptions {
@@ -89,9 +93,16 @@ function planBatch(options: ExchangesOptions, shardCount: number, tables: Tables
   const chunks = planSlices(
     redistribution,
     { ranks, below, above, vectors, total, requests: place.requests },
-    { kernels, stack: plan.threads[thread].stack, layout, shardCount, thread, threads },
+    {
+      ...{ kernels, stack: plan.threads[thread].stack, layout, gathered: architecture.flatSize },
+      ...{ shardCount, thread, threads },
+    },
     tables,
   );
+  const isLossIn = (rank: number) =>
+    redistribution.chunks.some(
+      ({ cuts }) => cuts[rank] <= architecture.flatSize && architecture.flatSize < cuts[rank + 1],
+    );
   const partOf = (...runs: readonly Run[]): GradientPart => ({
     segments: runs.flatMap((run) => segmentsIn(architecture, partOfRun(run, thread, threads))),
     hasLosses: thread === 0 && runs.some(({ from, to }) => from < to && to > architecture.flatSize),
@@ -105,6 +116,8 @@ function planBatch(options: ExchangesOptions, shardCount: number, tables: Tables
       const others = partOf({ from: run.from, to: slice.from }, { from: slice.to, to: run.to });
       return { ...chunk, others, own: partOf(slice) };
     }),
+    slice: chunks.flatMap(({ part }) => segmentsOfPart(architecture, part)),
+    lossRank: redistribution.nodes.findIndex((_, rank) => isLossIn(rank)),
   };
 }
 
@@ -138,6 +151,13 @@ function partOfRun({ from, to }: Run, thread: number, size: number): Run {
   const cut = (part: number) =>
     part === size ? to : from + Math.floor(((to - from) * part) / size / sliceUnit) * sliceUnit;
   return { from: cut(thread), to: cut(thread + 1) };
+}
+
+function segmentsOfPart(architecture: Architecture, { sums, moments }: SlicePart): Segment[] {
+  const columns = moments.flatMap(({ place, from, to }) =>
+    [place.mean, place.m2].map((at) => ({ from: at + from, to: at + to })),
+  );
+  return [...sums, ...columns].flatMap((run) => segmentsIn(architecture, run));
 }
 
 function segmentsIn({ tensors, flatSize }: Architecture, { from, to }: Run): Segment[] {

@@ -6,6 +6,7 @@ import type { GradientExchange } from '../../shared/model/model.ts';
 import { noteBytes } from '../../shared/model/rank-plan.ts';
 import type { Exchange, Group } from '../../shared/reduction/group.ts';
 import type { Span } from '../../shared/reduction/span.ts';
+import { type StepModel, withUpdate } from '../../shared/step.ts';
 import { abortBarrier, StepAborted } from '../barrier.ts';
 import { problems, words } from '../control.ts';
 import type { PhaseClock } from '../phase-clock.ts';
@@ -13,6 +14,7 @@ import type { Blocks, MpiCalls } from './calls.ts';
 import { type BatchExchanges, type ExchangesOptions, type GradientPart, planExchanges } from './exchanges.ts';
 import { Notes } from './notes.ts';
 import { type RankWaitOptions, waitFor } from './rank-wait.ts';
+import { ReplicaCheck } from './replica-check.ts';
 
 export interface RankGroupOptions extends ExchangesOptions {
   /** For thread 0, which makes the exchanges. */
@@ -35,13 +37,25 @@ export interface RankProgress {
   busySeconds(): number;
 }
 
+/**
+ * What travels to every rank at the end of a step. An optimizer without state is carried out by slices, each by the rank that
+ * has merged its gradient, and what it wrote travels. State would be lost with its rank: with state the gradient
+ * travels, and every rank updates all.
+ */
+export type Gathered = 'update' | 'gradient';
+
 export class RankGroup implements Group {
+  /** The model of this group's steps. */
+  readonly model: StepModel;
   readonly #options: RankGroupOptions;
   readonly #gradients: GradientExchange;
   readonly #exchangeCount: number;
   readonly #batches: ReadonlyMap<number, BatchExchanges>;
   readonly #notes: Notes;
   readonly #noteBlocks: Blocks;
+  readonly #gathered: Gathered;
+  readonly #replicaCheck: ReplicaCheck;
+  readonly #floats: Float32Array;
   /** Which exchange of the step comes next. */
   #next = 0;
   /** Takes the time of what is computed within an exchange, while a step is watched. */
@@ -49,24 +63,33 @@ export class RankGroup implements Group {
 
   constructor(options: RankGroupOptions) {
     const { training, memory } = options;
+    const { model } = training;
     this.#options = options;
-    this.#gradients = training.model.gradients;
-    this.#exchangeCount = training.model.exchanges.length;
+    this.#gradients = model.gradients;
+    this.#exchangeCount = model.exchanges.length;
     const { batches, notes } = planExchanges(options);
     this.#batches = batches;
     this.#noteBlocks = notes;
     this.#notes = new Notes(memory);
+    this.#floats = new Float32Array(memory.buffer);
+    this.#replicaCheck = new ReplicaCheck(options);
+    this.#gathered = model.hasState ? 'gradient' : 'update';
+    this.model = withUpdate(model, (span) =>
+      model.hasState ? model.apply(span) : model.apply(span, this.#batchOf(span).slice),
+    );
   }
 
   allReduce(exchange: Exchange, span: Span): void {
     for (let shard = span.firstShard; shard < span.endShard; shard++) exchange.partial(span, shard);
-    const isLast = this.#next === this.#exchangeCount - 1;
     this.#options.barrier();
-    const batch = this.#batches.get(span.shardCount);
-    if (batch === undefined) throw new Error(`no exchange is planned for ${span.shardCount} shards`);
-    if (isLast) this.#redistribute(batch, exchange, span);
-    else this.#gather(batch, exchange, span);
-    this.#next = isLast ? 0 : this.#next + 1;
+    const batch = this.#batchOf(span);
+    if (this.#next < this.#exchangeCount - 1) {
+      this.#exchangeNodes(batch, exchange, span);
+      this.#next += 1;
+      return;
+    }
+    this.#reduceScatter(batch, span);
+    if (this.#gathered === 'gradient') this.#gatherSlices(batch, span, this.#options.training.plan.gradient);
   }
 
   together(action: () => void): void {
@@ -74,9 +97,14 @@ export class RankGroup implements Group {
     this.#options.barrier();
   }
 
-  /** What comes after a step's last exchange concerns the threads over this memory alone. */
-  barrier(): void {
-    this.#options.barrier();
+  allGather(span: Span): void {
+    if (this.#gathered === 'gradient') {
+      this.#options.barrier();
+      return;
+    }
+    // What the step has read, once more: what it has written depends on it.
+    this.#timed(() => this.#replicaCheck.read(span.current));
+    this.#gatherSlices(this.#batchOf(span), span, span.next.flat);
   }
 
   /** Begins a step: what came of one that was called off is forgotten. @param clock to be turned, if the step is watched */
@@ -85,8 +113,14 @@ export class RankGroup implements Group {
     this.#clock = clock;
   }
 
+  #batchOf({ shardCount }: Span): BatchExchanges {
+    const batch = this.#batches.get(shardCount);
+    if (batch === undefined) throw new Error(`no exchange is planned for ${shardCount} shards`);
+    return batch;
+  }
+
   /** A short vector: every rank gets the nodes of all and merges them itself, which takes one exchange and not two. */
-  #gather({ nodes, gathers }: BatchExchanges, exchange: Exchange, span: Span): void {
+  #exchangeNodes({ nodes, gathers }: BatchExchanges, exchange: Exchange, span: Span): void {
     const { place, calls, barrier } = this.#options;
     if (calls !== null) {
       const { slots, blocks, merger } = gathers[this.#next];
@@ -102,32 +136,37 @@ export class RankGroup implements Group {
   }
 
   /**
-   * A long vector: slices to their owners, merged there, and back. What is for others is summed first, and is under way while
+   * A long vector: slices go to their owners and are merged there. What is for others is summed first, and is under way while
    * this rank sums what is its own.
    */
-  #redistribute(batch: BatchExchanges, exchange: Exchange, span: Span): void {
-    const { place, calls, barrier, training } = this.#options;
-    const { gradient } = training.plan;
-    // Alone there is nobody to send to, but something to be heard: its own wish to stop.
-    const mpi = place.ranks.count === 1 ? null : calls;
-    if (calls !== null) this.#tell(mpi);
+  #reduceScatter(batch: BatchExchanges, span: Span): void {
+    const { barrier, training } = this.#options;
     for (const { others, crossings } of batch.chunks) {
       this.#sum(others, batch, span);
       barrier();
-      for (const { send, receive, request } of crossings) mpi?.alltoallv(send, receive, request);
+      for (const { send, receive, request } of crossings) this.#mpi?.alltoallv(send, receive, request);
     }
     for (const { own } of batch.chunks) this.#sum(own, batch, span);
-    if (calls !== null) this.#hear(mpi);
-    for (const { crossings, merger, back, backRequest } of batch.chunks) {
-      for (const { request } of crossings) this.#wait(mpi, request);
+    for (const { crossings, merger } of batch.chunks) {
+      for (const { request } of crossings) this.#wait(this.#mpi, request);
       barrier();
-      this.#timed(() => merger.merge(span, gradient));
-      barrier();
-      mpi?.allgatherv(back, backRequest);
+      this.#timed(() => merger.merge(span, training.plan.gradient));
     }
-    for (const { backRequest } of batch.chunks) this.#wait(mpi, backRequest);
+  }
+
+  /** Every rank gets the slices of all of a vector at a byte offset, and a note of all. */
+  #gatherSlices({ chunks, lossRank }: BatchExchanges, span: Span, vector: number): void {
+    const { calls, barrier, training } = this.#options;
     barrier();
-    exchange.receive(span, gradient);
+    if (calls !== null) {
+      this.#tell();
+      for (const { back, backRequest } of chunks)
+        this.#mpi?.allgatherv({ ...back, buffer: vector }, backRequest);
+      for (const { backRequest } of chunks) this.#wait(this.#mpi, backRequest);
+      this.#hear(lossRank);
+      this.#gradients.receive(span, training.plan.gradient);
+    }
+    barrier();
   }
 
   /** Sums a part of the gradients of all nodes of this rank. */
@@ -145,33 +184,59 @@ export class RankGroup implements Group {
   }
 
   /** Starts to tell the other ranks what they need to know of this one. */
-  #tell(mpi: MpiCalls | null): void {
+  #tell(): void {
     const { place, progress, training, wait } = this.#options;
+    const { model, nonFinite } = training;
+    const isSliced = this.#gathered === 'update';
+    const losses = this.#losses();
     this.#notes.write(place.notes + place.ranks.rank * noteBytes, {
       committed: progress.committed,
       wish: Atomics.load(wait.words, words.vote),
-      checksum: training.model.checksum,
+      // Where every rank updates all, what it wrote last tells the same, and is known.
+      replica: isSliced ? this.#replicaCheck.checksum : model.checksum,
+      written: isSliced ? model.checksum : 0n,
+      isBad: nonFinite.found(),
       busySeconds: progress.busySeconds(),
+      lossSum: losses[0],
+      correct: losses[1],
     });
-    mpi?.allgatherv(this.#noteBlocks, place.request);
+    this.#mpi?.allgatherv(this.#noteBlocks, place.request);
   }
 
   /** Takes what the others tell. */
-  #hear(mpi: MpiCalls | null): void {
-    const { place, progress, wait } = this.#options;
-    this.#wait(mpi, place.request);
-    const noteOf = (rank: number) => this.#notes.read(place.notes + rank * noteBytes);
-    const own = noteOf(place.ranks.rank);
-    let wish = 0;
-    for (let rank = 0; rank < place.ranks.count; rank++) {
-      const note = noteOf(rank);
+  #hear(lossRank: number): void {
+    const { place, progress, training, wait } = this.#options;
+    this.#wait(this.#mpi, place.request);
+    const { rank: ownRank, count } = place.ranks;
+    const notes = Array.from({ length: count }, (_, rank) =>
+      this.#notes.read(place.notes + rank * noteBytes),
+    );
+    const own = notes[ownRank];
+    for (const [rank, note] of notes.entries()) {
       if (note.committed !== own.committed) this.#fail(problems.apart, rank);
-      if (note.checksum !== own.checksum) this.#fail(problems.different, rank);
-      wish = Math.max(wish, note.wish);
+      if (note.replica !== own.replica) this.#fail(problems.different, rank);
+      if (note.isBad) training.model.reportBadUpdate();
+      if (rank !== ownRank) training.model.addChecksum(note.written);
     }
+    const { lossSum, correct } = notes[lossRank];
+    this.#losses().set([lossSum, correct]);
+    const wish = Math.max(...notes.map((note) => note.wish));
     if (wish === 0) return;
     Atomics.store(wait.words, words.agreed, wish);
     progress.endAfterThis();
+  }
+
+  /** The merged losses behind the total gradient. */
+  #losses(): Float32Array {
+    const { plan, architecture } = this.#options.training;
+    const at = plan.gradient / 4 + architecture.flatSize;
+    return this.#floats.subarray(at, at + 2);
+  }
+
+  /** Alone there is nobody to send to, but something to be heard: its own wish to stop. */
+  get #mpi(): MpiCalls | null {
+    const { place, calls } = this.#options;
+    return place.ranks.count === 1 ? null : calls;
   }
 
   #wait(mpi: MpiCalls | null, request: number): void {

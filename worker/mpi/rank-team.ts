@@ -3,10 +3,12 @@
  * same steps, take a share of each evaluation, and end after the same step.
  */
 import { LockstepError } from '../../shared/errors.ts';
+import type { Kernels } from '../../shared/kernels/kernels.ts';
+import { instantiateKernels } from '../../shared/kernels/load.ts';
 import { evaluationShard, lossSlotBytes } from '../../shared/model/memory-plan.ts';
 import { noteBytes, rankPlaceOf } from '../../shared/model/rank-plan.ts';
 import { type RankOf, shareOf } from '../../shared/reduction/ranks.ts';
-import type { StepsOutcome, WorkAccount } from '../../shared/training.ts';
+import { planSetup, type StepsOutcome, type WorkAccount } from '../../shared/training.ts';
 import { Control, problems, words } from '../control.ts';
 import { Team, type TeamOptions } from '../team.ts';
 import { thisProcess } from '../team-watch.ts';
@@ -39,6 +41,7 @@ export class RankTeam {
   readonly #words: Int32Array;
   readonly #ranks: RankOf;
   readonly #notes: Notes;
+  readonly #kernels: Kernels;
   /** Steps that were committed when it began. */
   readonly #from: number;
 
@@ -48,6 +51,7 @@ export class RankTeam {
     this.#words = new Control(options.memory, team.plan).words;
     this.#ranks = rankPlaceOf(team.plan).ranks;
     this.#notes = new Notes(options.memory);
+    this.#kernels = instantiateKernels(options.kernels, options.memory);
     this.#from = team.committed;
   }
 
@@ -119,8 +123,9 @@ export class RankTeam {
     await this.#team.evaluate(split, { from: own.lo, to: own.hi });
     const views = shares.map(({ lo, hi }) => this.#evaluated(lo, hi, samples));
     const [losses, predictions] = views[this.#ranks.rank];
+    const replica = this.#replicaChecksum();
     const gathered = await world.allGather(
-      Buffer.concat([this.#lastChecksum(), losses, predictions]),
+      Buffer.concat([replica, losses, predictions]),
       'the evaluation',
       mpi.deadlineMs,
     );
@@ -134,9 +139,8 @@ export class RankTeam {
           `${this.#nameOf(rank)}: got ${bytes.length} bytes of an evaluation, expected ${expected}`,
         );
       }
-      // The next gradient would tell, but there may be none.
-      if (this.#lastChecksum().compare(bytes, 0, checksumBytes) !== 0)
-        throw this.#doubt(rank, this.committed);
+      // The next step would tell, but there may be none.
+      if (replica.compare(bytes, 0, checksumBytes) !== 0) throw this.#doubt(rank, this.committed);
       itsLosses.set(bytes.subarray(checksumBytes, checksumBytes + itsLosses.length));
       itsPredictions.set(bytes.subarray(checksumBytes + itsLosses.length));
     }
@@ -232,12 +236,15 @@ export class RankTeam {
     );
   }
 
-  /** Of what the last step of the epoch wrote here; zeros before the first. */
-  #lastChecksum(): Buffer {
-    const bytes = Buffer.alloc(checksumBytes);
-    const { step } = this.#team;
-    if (step > 0) bytes.writeBigUInt64LE(this.results().checksums[step - 1]);
-    return bytes;
+  /** Of the flat vector as it lies in memory, between two steps. */
+  #replicaChecksum(): Buffer {
+    const { memory, setup } = this.#options;
+    const { architecture, plan } = planSetup(setup);
+    const { checksums } = rankPlaceOf(plan);
+    const bytes = Buffer.from(memory.buffer, checksums, checksumBytes);
+    bytes.fill(0);
+    this.#kernels.checksum(this.replica.flat, architecture.flatSize, 0, checksums);
+    return Buffer.from(bytes);
   }
 
   async #whoIsMissing(step: number): Promise<string> {

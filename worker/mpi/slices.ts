@@ -4,7 +4,7 @@ import type { PartialLayout } from '../../shared/reduction/partial.ts';
 import type { RankOf } from '../../shared/reduction/ranks.ts';
 import type { Redistribution } from '../../shared/reduction/redistribution.ts';
 import type { Blocks } from './calls.ts';
-import { type MergeKernels, partOfSlice, type Run, SliceMerger } from './slice-merger.ts';
+import { type MergeKernels, partOfSlice, type Run, SliceMerger, type SlicePart } from './slice-merger.ts';
 
 /** A message to each other rank, and one from each, under way at the same time. */
 export interface Crossing {
@@ -20,9 +20,11 @@ export interface SliceChunk {
   readonly slice: Run;
   /** A node of each rank at a time. */
   readonly crossings: readonly Crossing[];
-  /** The merged slices of all, in place in the total. */
-  readonly back: Blocks;
+  /** The slices of all, in place in a vector that every rank gets whole. */
+  readonly back: Omit<Blocks, 'buffer'>;
   readonly backRequest: number;
+  /** What this thread merges of the slice. */
+  readonly part: SlicePart;
   readonly merger: SliceMerger;
 }
 
@@ -39,6 +41,8 @@ export interface SlicePlace {
 
 export interface SliceWork extends MergeKernels {
   readonly layout: PartialLayout;
+  /** Floats of a vector that every rank gets; what the layout has behind them stays with its owner. */
+  readonly gathered: number;
   readonly shardCount: number;
   /** Of the threads over this memory. */
   readonly thread: number;
@@ -66,10 +70,13 @@ export function planSlices(
   const { rank } = ranks;
   return chunks.map(({ cuts, arrivals }, i) => {
     const slice = { from: cuts[rank], to: cuts[rank + 1] };
-    const bytes = cuts.slice(1).map((cut, to) => 4 * (cut - cuts[to]));
+    const bytesOf = (ends: readonly number[]) => ends.slice(1).map((end, i) => 4 * (end - ends[i]));
+    const bytes = bytesOf(cuts);
     const starts = cuts.slice(0, -1).map((cut) => 4 * cut);
+    const gathered = bytesOf(cuts.map((cut) => Math.min(cut, work.gathered)));
     const arrivalsOf = (from: number) =>
       arrivals[from].map((offset) => (from < rank ? place.below : place.above) + offset);
+    const part = partOfSlice(work.layout, slice, work.thread, work.threads);
     const isSent = (turn: number, other: number, count: number) => other !== rank && turn < count;
     const request = (turn: number) => place.requests + 8 * (i * (turns + 1) + turn);
     return {
@@ -86,8 +93,9 @@ export function planSlices(
         }),
         request: request(turn),
       })),
-      back: blocksAt(tables, total, { counts: bytes, displacements: starts }),
+      back: blocksAt(tables, 0, { counts: gathered, displacements: starts }),
       backRequest: request(turns),
+      part,
       merger: new SliceMerger(
         work,
         { nodes: nodes.flat(), shardCount: work.shardCount },
@@ -95,7 +103,7 @@ export function planSlices(
           from === rank ? vectors.map((vector) => vector + 4 * slice.from) : arrivalsOf(from),
         ),
         slice,
-        partOfSlice(work.layout, slice, work.thread, work.threads),
+        part,
       ),
     };
   });

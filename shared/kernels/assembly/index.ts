@@ -6,7 +6,7 @@ export {
   affine, affineBackward, exp, log, relu, reluBackward, sigmoid, sigmoidBackward, tanh, tanhBackward,
 } from './activations';
 export { argmax, softmax, softmaxCrossEntropy } from './loss';
-export { movingAverage, nonFinite, sgd } from './update';
+export { checksum, movingAverage, nonFinite, sgd } from './update';
 export { gather } from './data';
 export { normal, uniform } from './random';
 export { multiplyAdd, peak } from './probe';

@@ -65,6 +65,16 @@ export function movingAverage(
   return isBad(finite);
 }
 
+export function checksum(x: usize, count: i32, position: i32, checksum: usize): void {
+  let sum = i64x2.splat(0);
+  let keys = keysAt(position);
+  for (let i: usize = 0; i < ((<usize>count) << 2); i += 16) {
+    sum = withPairs(sum, v128.load(x + i), keys);
+    keys = nextKeys(keys);
+  }
+  addToChecksum(checksum, sum);
+}
+
 export function nonFinite(x: usize, count: i32): i32 {
   let finite = f32x4.splat(0);
   const whole = ((<usize>count) >> 2) << 4;

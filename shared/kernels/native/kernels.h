@@ -18,5 +18,5 @@
       KERNEL(normalise), KERNEL(normaliseSums), KERNEL(normaliseBackward), KERNEL(relu),                     \
       KERNEL(reluBackward), KERNEL(sigmoid), KERNEL(sigmoidBackward), KERNEL(tanh), KERNEL(tanhBackward),    \
       KERNEL(affine), KERNEL(affineBackward), KERNEL(softmaxCrossEntropy), KERNEL(softmax), KERNEL(argmax),  \
-      KERNEL(sgd), KERNEL(movingAverage), KERNEL(nonFinite), KERNEL(gather), KERNEL(exp), KERNEL(log),       \
-      KERNEL(multiplyAdd), KERNEL(peak), {}
+      KERNEL(sgd), KERNEL(movingAverage), KERNEL(checksum), KERNEL(nonFinite), KERNEL(gather), KERNEL(exp),   \
+      KERNEL(log), KERNEL(multiplyAdd), KERNEL(peak), {}

@@ -80,6 +80,16 @@ int movingAverage(
   return notice.finish(checksum);
 }
 
+void checksum(const float* x, int count, uint32_t position, uint64_t* sum) {
+  Checksum checksum;
+  Keys keys(position);
+  for (int i = 0; i < count; i += lanes) {
+    checksum.see(load(x + i), keys.here());
+    keys.advance();
+  }
+  checksum.addTo(sum);
+}
+
 int nonFinite(const float* x, int count) {
   FiniteCheck check;
   const int whole = count / lanes * lanes;

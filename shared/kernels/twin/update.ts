@@ -3,7 +3,7 @@ import { f, fma } from './arithmetic.ts';
 import { addChecksum, statePosition } from './checksum.ts';
 import type { Views } from './memory.ts';
 
-export function update(m: Views): Pick<Kernels, 'sgd' | 'movingAverage' | 'nonFinite'> {
+export function update(m: Views): Pick<Kernels, 'sgd' | 'movingAverage' | 'checksum' | 'nonFinite'> {
   const nonFinite = (x: number, count: number): number => {
     for (let i = 0; i < 4 * count; i += 4) if (!Number.isFinite(m.get(x + i))) return 1;
     return 0;
@@ -38,6 +38,8 @@ export function update(m: Views): Pick<Kernels, 'sgd' | 'movingAverage' | 'nonFi
       addChecksum(m, out, count, position, checksum);
       return nonFinite(out, count);
     },
+
+    checksum: (x, count, position, checksum) => addChecksum(m, x, count, position, checksum),
 
     nonFinite,
   };

@@ -295,6 +295,10 @@ const plans: Record<KernelName, (plan: Plan) => number[]> = {
     const numbers = [16 * panels, plan.oneOf(0, 0.9, 1 / 3, 1), plan.pick(1, 70_000)];
     return [...vectors(plan, panels, 3), ...numbers, ...plan.position()];
   },
+  checksum(plan) {
+    const panels = plan.pick(0, 12);
+    return [...vectors(plan, panels, 1), 16 * panels, ...plan.position()];
+  },
   nonFinite: (plan) => [plan.take(100), plan.pick(0, 100)],
   gather(plan) {
     const [pixels, rows, first] = [plan.pick(1, 70), plan.pick(0, 14), plan.pick(0, 7)];
