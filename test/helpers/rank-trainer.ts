@@ -6,6 +6,7 @@ import { MpiJob } from '../../scripts/mpi-job.ts';
 import { trainWithRanks } from '../../scripts/mpi-training.ts';
 import { openDataset } from '../../shared/data/dataset.ts';
 import { knownDatasets } from '../../shared/data/known-datasets.ts';
+import { LockstepError } from '../../shared/errors.ts';
 import { type KernelSet, loadKernels } from '../../shared/kernels/load.ts';
 import { draftRecipe, type RecipeFields } from '../../shared/recipe/resolve.ts';
 import { bitsOf, label, syntheticDataset } from './train.ts';
@@ -15,6 +16,8 @@ export interface RankTraining {
   readonly threads: number;
   readonly kernels: KernelSet;
   readonly chunkFloats?: number;
+  /** A rank in whose memory a bit of the model flips before the first step. */
+  readonly flips?: number;
 }
 
 export interface RankTrainings {
@@ -32,7 +35,7 @@ if (process.argv[2] !== undefined) {
       ? openDataset('mnist', knownDatasets, 'data')
       : syntheticDataset(data.seed, data.train, data.test);
   const job = await MpiJob.open({ file: null, launch: null, startMs: 60_000, exchangeMs: 60_000 });
-  for (const { fields, threads, kernels, chunkFloats } of trainings) {
+  for (const { fields, threads, kernels, chunkFloats, flips } of trainings) {
     const run = await prepareRun({
       draft: draftRecipe(fields, label),
       source,
@@ -42,9 +45,18 @@ if (process.argv[2] !== undefined) {
       initial: null,
       label,
     });
+    if (job.ranks.rank === flips) new Int32Array(run.memory.buffer)[run.plan.replicas[0].flat / 4 + 1] ^= 1;
     const steps: StepReport[] = [];
     const onSteps = (reports: readonly StepReport[]) => steps.push(...reports);
-    const outcome = await trainWithRanks(run, job, threads, { onSteps }, null);
+    const outcome = await trainWithRanks(run, job, threads, { onSteps }, null).catch((error: unknown) => {
+      if (flips === undefined || !(error instanceof LockstepError)) throw error;
+      return error;
+    });
+    if (outcome instanceof LockstepError) {
+      const { code, message } = outcome;
+      if (job.isFirst) appendFileSync(out, `${JSON.stringify({ error: { code, message } })}\n`);
+      continue;
+    }
     const losses = steps.map(({ loss }) => loss);
     const accuracies = steps.map(({ accuracy }) => accuracy);
     const bits = bitsOf({ ...outcome, run, losses, accuracies });

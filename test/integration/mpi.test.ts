@@ -30,6 +30,8 @@ type Bits = ReturnType<typeof bitsOf>;
 interface Result {
   readonly bits: Bits;
   readonly work: readonly WorkAccount[];
+  /** In the place of these where a bit was flipped. */
+  readonly error?: { readonly code: string; readonly message: string };
 }
 
 /** Trains on so many ranks, one training after the other. */
@@ -73,6 +75,8 @@ const twoNorms: RecipeFields = {
   optimizer: 'sgd(lr=0.05,momentum=0.9,nesterov=true,weightDecay=0.001)',
   epochs: 2,
 };
+/** Without state ranks update their slices and weights travel; with state gradients do. */
+const stateless: RecipeFields = { ...twoNorms, optimizer: 'sgd(lr=0.05,weightDecay=0.001)' };
 const noNorm: RecipeFields = { ...twoNorms, model: 'dense(90) relu dense(10)', shardSize: 1 };
 const drawn = fc.sample(randomRecipe(data.train), { seed, numRuns: 12 });
 
@@ -85,9 +89,11 @@ function trainingsFor(ranks: number): RankTraining[] {
       kernels,
     })),
   );
-  const threaded: RankTraining[] = [2, 3].map((threads) => ({ fields: twoNorms, threads, kernels: 'wasm' }));
+  const threaded: RankTraining[] = [twoNorms, stateless].flatMap((fields) =>
+    [2, 3].map((threads) => ({ fields, threads, kernels: 'wasm' as KernelSet })),
+  );
   const chunked: RankTraining[] = [1, 2].flatMap((threads) =>
-    [noNorm, twoNorms].map((fields) => ({
+    [noNorm, stateless].map((fields) => ({
       fields,
       threads,
       kernels: 'wasm' as KernelSet,
@@ -124,6 +130,32 @@ for (const mpirun of mpiruns) {
     });
   }
 }
+
+t.test(
+  'a bit that flips in the memory of one rank ends the run aloud',
+  {
+    skip: mpiruns.length === 0 && 'no mpirun',
+  },
+  async (t) => {
+    for (const [ranks, flips] of [
+      [2, 1],
+      [3, 0],
+    ]) {
+      const trainings = [twoNorms, stateless].flatMap((fields) =>
+        [flips, undefined].map((flips) => ({
+          ...{ fields, threads: 1, kernels: 'wasm' as KernelSet },
+          ...(flips === undefined ? {} : { flips }),
+        })),
+      );
+      const results = await trainOnRanks(t, mpiruns[0], ranks, trainings);
+      for (const [i, { fields, flips }] of trainings.entries()) {
+        const { bits, error } = results[i];
+        if (flips === undefined) t.strictSame(bits, await bitsAlone(fields), 'the next one is good');
+        else t.match(error, { code: 'DOUBT', message: /^rank 1 .* after step [01]: a bit has flipped/ });
+      }
+    }
+  },
+);
 
 t.test('a published digest comes of 3 ranks', { skip: mpiruns.length === 0 && 'no mpirun' }, async (t) => {
   const published = publishedDigests.filter(({ fields }) => (fields.trainSamples ?? 60_000) <= 2000);
