@@ -19,7 +19,7 @@ export interface Note {
   readonly correct: number;
 }
 
-/** Notes in memory, 64 bytes each: four integers (u64), then four numbers (binary64). */
+/** Notes in memory, 64 bytes each: two integers (u64), then six numbers (binary64). */
 export class Notes {
   readonly #integers: BigUint64Array;
   readonly #numbers: Float64Array;
@@ -30,17 +30,28 @@ export class Notes {
   }
 
   write(at: number, note: Note): void {
-    const { replica, written, wish, isBad, committed, busySeconds, lossSum, correct } = note;
-    this.#integers.set([replica, written, BigInt(wish), BigInt(isBad)], at / 8);
-    this.#numbers.set([committed, busySeconds, lossSum, correct], at / 8 + 4);
+    const i = at / 8;
+    this.#integers[i] = note.replica;
+    this.#integers[i + 1] = note.written;
+    this.#numbers[i + 2] = note.wish;
+    this.#numbers[i + 3] = note.isBad ? 1 : 0;
+    this.#numbers[i + 4] = note.committed;
+    this.#numbers[i + 5] = note.busySeconds;
+    this.#numbers[i + 6] = note.lossSum;
+    this.#numbers[i + 7] = note.correct;
   }
 
   read(at: number): Note {
-    const [replica, written, wish, isBad] = this.#integers.subarray(at / 8, at / 8 + 4);
-    const [committed, busySeconds, lossSum, correct] = this.#numbers.subarray(at / 8 + 4, at / 8 + 8);
+    const i = at / 8;
     return {
-      ...{ replica, written, wish: Number(wish), isBad: isBad !== 0n },
-      ...{ committed, busySeconds, lossSum, correct },
+      replica: this.#integers[i],
+      written: this.#integers[i + 1],
+      wish: this.#numbers[i + 2],
+      isBad: this.#numbers[i + 3] !== 0,
+      committed: this.#numbers[i + 4],
+      busySeconds: this.#numbers[i + 5],
+      lossSum: this.#numbers[i + 6],
+      correct: this.#numbers[i + 7],
     };
   }
 }

@@ -12,7 +12,7 @@ import { problems, words } from '../control.ts';
 import type { PhaseClock } from '../phase-clock.ts';
 import type { Blocks, MpiCalls } from './calls.ts';
 import { type BatchExchanges, type ExchangesOptions, type GradientPart, planExchanges } from './exchanges.ts';
-import { Notes } from './notes.ts';
+import { type Note, Notes } from './notes.ts';
 import { type RankWaitOptions, waitFor } from './rank-wait.ts';
 import { ReplicaCheck } from './replica-check.ts';
 
@@ -56,6 +56,8 @@ export class RankGroup implements Group {
   readonly #gathered: Gathered;
   readonly #replicaCheck: ReplicaCheck;
   readonly #floats: Float32Array;
+  /** Index of the merged losses, behind the total gradient. */
+  readonly #lossSlot: number;
   /** Which exchange of the step comes next. */
   #next = 0;
   /** Takes the time of what is computed within an exchange, while a step is watched. */
@@ -72,6 +74,7 @@ export class RankGroup implements Group {
     this.#noteBlocks = notes;
     this.#notes = new Notes(memory);
     this.#floats = new Float32Array(memory.buffer);
+    this.#lossSlot = training.plan.gradient / 4 + training.architecture.flatSize;
     this.#replicaCheck = new ReplicaCheck(options);
     this.#gathered = model.hasState ? 'gradient' : 'update';
     this.model = withUpdate(model, (span) =>
@@ -188,7 +191,6 @@ export class RankGroup implements Group {
     const { place, progress, training, wait } = this.#options;
     const { model, nonFinite } = training;
     const isSliced = this.#gathered === 'update';
-    const losses = this.#losses();
     this.#notes.write(place.notes + place.ranks.rank * noteBytes, {
       committed: progress.committed,
       wish: Atomics.load(wait.words, words.vote),
@@ -197,8 +199,8 @@ export class RankGroup implements Group {
       written: isSliced ? model.checksum : 0n,
       isBad: nonFinite.found(),
       busySeconds: progress.busySeconds(),
-      lossSum: losses[0],
-      correct: losses[1],
+      lossSum: this.#floats[this.#lossSlot],
+      correct: this.#floats[this.#lossSlot + 1],
     });
     this.#mpi?.allgatherv(this.#noteBlocks, place.request);
   }
@@ -208,29 +210,26 @@ export class RankGroup implements Group {
     const { place, progress, training, wait } = this.#options;
     this.#wait(this.#mpi, place.request);
     const { rank: ownRank, count } = place.ranks;
-    const notes = Array.from({ length: count }, (_, rank) =>
-      this.#notes.read(place.notes + rank * noteBytes),
-    );
-    const own = notes[ownRank];
-    for (const [rank, note] of notes.entries()) {
+    const noteOf = (rank: number) => this.#notes.read(place.notes + rank * noteBytes);
+    const own = noteOf(ownRank);
+    let wish = 0;
+    for (let rank = 0; rank < count; rank++) {
+      const note = noteOf(rank);
       if (note.committed !== own.committed) this.#fail(problems.apart, rank);
       if (note.replica !== own.replica) this.#fail(problems.different, rank);
       if (note.isBad) training.model.reportBadUpdate();
       if (rank !== ownRank) training.model.addChecksum(note.written);
+      if (rank === lossRank) this.#writeLosses(note);
+      wish = Math.max(wish, note.wish);
     }
-    const { lossSum, correct } = notes[lossRank];
-    this.#losses().set([lossSum, correct]);
-    const wish = Math.max(...notes.map((note) => note.wish));
     if (wish === 0) return;
     Atomics.store(wait.words, words.agreed, wish);
     progress.endAfterThis();
   }
 
-  /** The merged losses behind the total gradient. */
-  #losses(): Float32Array {
-    const { plan, architecture } = this.#options.training;
-    const at = plan.gradient / 4 + architecture.flatSize;
-    return this.#floats.subarray(at, at + 2);
+  #writeLosses({ lossSum, correct }: Note): void {
+    this.#floats[this.#lossSlot] = lossSum;
+    this.#floats[this.#lossSlot + 1] = correct;
   }
 
   /** Alone there is nobody to send to, but something to be heard: its own wish to stop. */
