@@ -15,8 +15,8 @@ import { showError } from './screen.ts';
 import { onSignals } from './signals.ts';
 import { readThreads, threadsOfRank } from './threads.ts';
 
-const defaultStartMs = 120_000;
-const defaultExchangeMs = 60_000;
+export const defaultStartMs = 120_000;
+export const defaultExchangeMs = 60_000;
 /** For others to come where all is over. */
 const failMs = 20_000;
 
