@@ -1,20 +1,19 @@
 /** A job of MPI ranks that train one run together: how they find together, and how they end. */
 import { cpus, hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-import { decodeCheckpoint, encodeCheckpoint } from '../coordinator/checkpoint.ts';
 import type { Run } from '../coordinator/prepare.ts';
-import type { RunState } from '../coordinator/run-state.ts';
 import { LockstepError, reasonOf } from '../shared/errors.ts';
 import { knownAnswerOf } from '../shared/kernels/load.ts';
-import { canonicalJson, type Recipe } from '../shared/recipe/recipe.ts';
-import { architectureOf } from '../shared/recipe/stored.ts';
+import { canonicalJson } from '../shared/recipe/recipe.ts';
 import type { RankOf } from '../shared/reduction/ranks.ts';
 import type { Attendee } from '../worker/mpi/attendee.ts';
+import { greet } from '../worker/mpi/greeting.ts';
 import { coresOfRank } from '../worker/mpi/join-ranks.ts';
 import { attend, muster } from '../worker/mpi/muster.ts';
 import type { RankFacts } from '../worker/mpi/rank-team.ts';
 import { openWorld, type World } from '../worker/mpi/world.ts';
 import type { Launch } from './launch.ts';
+import { type Attempt, decodeStart, encodeStart, type SharedStart } from './shared-start.ts';
 
 export interface MpiJobOptions {
   /** libmpi, null to look for it. */
@@ -25,17 +24,9 @@ export interface MpiJobOptions {
   readonly exchangeMs: number;
 }
 
-/** What rank 0 goes on from, as every rank needs it. */
-export interface SharedStart {
-  readonly recipe: Recipe;
-  readonly state: RunState | null;
-  readonly data: string | null;
-  readonly isFinished: boolean;
-}
-
 /** Ranks that were started together read their data at their own speed. */
 const prepareMs = 600_000;
-/** Rank 0 speaks for all; another rank says what is wrong only if rank 0 has not ended the job by then. */
+/** One rank speaks for all; another says what is wrong only if that one has not ended the job by then. */
 const deferMs = 3_000;
 
 export class MpiJob {
@@ -47,10 +38,13 @@ export class MpiJob {
   #isMustered = false;
   /** True where all ranks but the first have nothing to do. */
   #isFinished = false;
-  /** What all ranks found at the muster, where they cannot begin. */
+  /** The rank that speaks for all. */
+  #speaker = 0;
+  /** What all ranks found when they met, where they cannot begin. */
   #verdict: LockstepError | null = null;
 
-  private constructor(world: World, options: MpiJobOptions) {
+  /** Of ranks that have come together; see `open`. */
+  constructor(world: World, options: MpiJobOptions) {
     this.world = world;
     this.#options = options;
   }
@@ -75,17 +69,20 @@ export class MpiJob {
 
   /**
    * Gives all ranks what rank 0 goes on from. Rank 0 finds it by `open`; where that fails, it fails on all ranks.
-   * @throws LockstepError of `open`
+   * @throws LockstepError of `open`, or (MPI) where ranks are of different versions, in one line that all have alike
    */
   async shareStart(open: () => Promise<SharedStart | null>): Promise<SharedStart | null> {
     const found = this.isFirst ? await attempt(open) : null;
-    const [first] = await this.world.allGather(
-      found === null ? new Uint8Array() : encodeStart(found),
-      'what the run goes on from',
-      prepareMs,
-    );
+    const own = found === null ? [] : encodeStart(found);
+    const { behind, refusal, known } = await greet(this.world, own, prepareMs);
+    if (refusal !== null) {
+      // A rank that knows no greeting says nothing of it, and does not come to the end either.
+      if (known.every(Boolean)) this.#verdict = refusal;
+      else this.#speaker = known.indexOf(true);
+      throw refusal;
+    }
     if (found?.error !== undefined) throw found.error;
-    const start = found === null ? decodeStart(first) : found.value;
+    const start = found === null ? decodeStart(behind[0]) : found.value;
     this.#isFinished = start?.isFinished ?? false;
     return start;
   }
@@ -115,7 +112,7 @@ export class MpiJob {
   }
 
   /**
-   * Ends the job after an error of this rank, which is said once: by rank 0 if all ranks know of it, otherwise by whom it
+   * Ends the job after an error of this rank, which is said once: by one of them if all ranks know of it, otherwise by whom it
    * concerns, and then all others are ended, in which case it does not return.
    */
   async fail(error: unknown, say: (error: Error) => void): Promise<void> {
@@ -129,14 +126,20 @@ export class MpiJob {
     }
     if (this.#verdict !== null || isEverybodys(error) || this.#isFinished) {
       const said = this.#verdict ?? error;
-      if (this.isFirst) say(said instanceof Error ? said : new Error(String(said)));
+      if (this.world.rank === this.#speaker) say(said instanceof Error ? said : new Error(String(said)));
       await this.world.finalize().catch(() => {}); // there is nothing more to lose
       return;
     }
-    if (!this.isFirst) await setTimeout(deferMs);
-    const who = `rank ${this.world.rank} (${hostname()})`;
-    say(this.isFirst && error instanceof Error ? error : new Error(`${who}: ${reasonOf(error)}`));
+    const isSpeaker = this.world.rank === this.#speaker;
+    if (!isSpeaker) await setTimeout(deferMs);
+    say(isSpeaker && error instanceof Error ? error : new Error(this.#named(reasonOf(error))));
     this.world.abort(isKnown ? error.exitCode : 1);
+  }
+
+  /** A line of this rank, which may name it already. */
+  #named(line: string): string {
+    const who = `rank ${this.world.rank} (${hostname()})`;
+    return line.startsWith(who) ? line : `${who}: ${line}`;
   }
 
   async #meet(own: Parameters<typeof attend>[0]): Promise<readonly Attendee[]> {
@@ -152,8 +155,6 @@ function isEverybodys(error: unknown): boolean {
   return error instanceof LockstepError && error.code === 'DIVERGED';
 }
 
-type Attempt = { readonly value: SharedStart | null; readonly error?: LockstepError };
-
 async function attempt(open: () => Promise<SharedStart | null>): Promise<Attempt> {
   try {
     return { value: await open() };
@@ -161,32 +162,4 @@ async function attempt(open: () => Promise<SharedStart | null>): Promise<Attempt
     if (!(error instanceof LockstepError)) throw error;
     return { value: null, error };
   }
-}
-
-/** A length, JSON of that length, and a checkpoint. */
-function encodeStart({ value, error }: Attempt): Uint8Array {
-  const told = {
-    recipe: value?.recipe ?? null,
-    data: value?.data ?? null,
-    isFinished: value?.isFinished ?? false,
-    error: error === undefined ? null : { code: error.code, message: error.message },
-  };
-  const text = Buffer.from(JSON.stringify(told));
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(text.length);
-  const checkpoint =
-    value?.state == null
-      ? []
-      : encodeCheckpoint(architectureOf(value.recipe.model, 'model'), value.recipe, value.state);
-  return Buffer.concat([length, text, ...checkpoint]);
-}
-
-function decodeStart(bytes: Uint8Array): SharedStart | null {
-  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const end = 4 + all.readUInt32LE(0);
-  const { recipe, data, isFinished, error } = JSON.parse(all.toString('utf8', 4, end));
-  if (error !== null) throw new LockstepError(error.code, error.message);
-  if (recipe === null) return null;
-  const state = end === all.length ? null : decodeCheckpoint(all.subarray(end), 'of rank 0').state;
-  return { recipe, state, data, isFinished };
 }

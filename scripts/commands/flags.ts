@@ -237,7 +237,11 @@ export const coordinatorRunFlags: readonly Flag[] = [
 
 /** With which `train` becomes a coordinator. */
 export const trainListenFlags: readonly Flag[] = listenFlags.map((flag) => {
-  const otherwise = { listen: 'nobody joins', workers: 'start at once' }[flag.name];
+  const otherwise = {
+    ...{ listen: 'nobody joins', workers: 'start at once' },
+    'worker-timeout': '10m; 2m for ranks of MPI',
+    'step-timeout': '4s; ranks of MPI end after 60s',
+  }[flag.name];
   return otherwise === undefined ? flag : { ...flag, otherwise };
 });
 

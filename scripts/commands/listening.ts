@@ -13,8 +13,8 @@ import { readToken } from './token.ts';
 import { isForDashboard } from './watching.ts';
 
 const defaultListen = '127.0.0.1:7077';
-const defaultWorkerTimeoutMs = 600_000;
-const defaultStepTimeoutMs = 4_000;
+export const defaultWorkerTimeoutMs = 600_000;
+export const defaultStepTimeoutMs = 4_000;
 
 export interface Listening extends Omit<WorkersSettings, 'onEvent' | 'onOpen' | 'log' | 'tls'>, Security {}
 

@@ -3,8 +3,9 @@ import { availableParallelism, cpus } from 'node:os';
 import { LockstepError, usageError } from '../../shared/errors.ts';
 import { kernelChoices } from '../../shared/kernels/load.ts';
 import { findLaunch, type Launch, launchLine } from '../launch.ts';
-import { MpiJob, type MpiJobOptions, type SharedStart } from '../mpi-job.ts';
+import { MpiJob, type MpiJobOptions } from '../mpi-job.ts';
 import type { ResumedRun } from '../resumed-run.ts';
+import type { SharedStart } from '../shared-start.ts';
 import { trainFields } from '../training.ts';
 import { durationMs } from './duration.ts';
 import type { FlagValues } from './flag-values.ts';
@@ -14,8 +15,8 @@ import { showError } from './screen.ts';
 import { onSignals } from './signals.ts';
 import { readThreads, threadsOfRank } from './threads.ts';
 
-const defaultStartMs = 120_000;
-const defaultExchangeMs = 60_000;
+export const defaultStartMs = 120_000;
+export const defaultExchangeMs = 60_000;
 /** For others to come where all is over. */
 const failMs = 20_000;
 

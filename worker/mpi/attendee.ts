@@ -67,6 +67,13 @@ export function encodeAttendee(record: Attendee): Uint8Array {
   return bytes;
 }
 
+/** Where a record ends that something else comes behind; the end of the bytes where none begins there. */
+export function recordEnd(bytes: Uint8Array): number {
+  if (bytes.length < headerBytes) return bytes.length;
+  const length = Buffer.from(bytes.buffer, bytes.byteOffset, headerBytes).readUInt32LE(magic.length);
+  return Math.min(headerBytes + length, bytes.length);
+}
+
 /** Reads what another rank brought. It never throws: whatever comes is something to tell a user about. */
 export function decodeAttendee(bytes: Uint8Array): Arrival {
   const garbage = (reason: string): Arrival => ({ kind: 'garbage', reason });

@@ -9,10 +9,8 @@ import type { World } from './world.ts';
 
 /** Raised by any change of what ranks send each other. */
 export const exchangeProtocol = 1;
-/** The first thing that ranks do together: what it is called must stay the same in all versions. */
+/** Ranks that come here have greeted each other before (greeting.ts), and have loaded data and kernels since. */
 const what = 'the muster of all ranks';
-/** MPI_Init_thread brought them together already; what they do in between is load data and kernels. */
-const musterMs = 120_000;
 
 /** What a rank knows of itself beside where and what version it is. */
 export type Own = Pick<Attendee, 'threads' | 'kernels' | 'answer' | 'recipe' | 'same' | 'error'>;
@@ -42,7 +40,7 @@ export function attend({ error, ...own }: Own): Attendee {
 export async function muster(
   world: Pick<World, 'allGather'>,
   own: Attendee,
-  deadlineMs = musterMs,
+  deadlineMs: number,
 ): Promise<Attendance> {
   const arrivals = (await world.allGather(encodeAttendee(own), what, deadlineMs)).map(decodeAttendee);
   const attendees = arrivals.flatMap((one) => (one.kind === 'attendee' ? [one.attendee] : []));

@@ -3,6 +3,9 @@ import t from 'tap';
 import { commands, flagsOf, usageOf } from '../../../scripts/commands/commands.ts';
 import { recipeFlags } from '../../../scripts/commands/flags.ts';
 import { helpText } from '../../../scripts/commands/help.ts';
+import { defaultStepTimeoutMs, defaultWorkerTimeoutMs } from '../../../scripts/commands/listening.ts';
+import { defaultExchangeMs, defaultStartMs } from '../../../scripts/commands/mpi.ts';
+import { parseDuration } from '../../../scripts/duration.ts';
 import { defaultShardSize } from '../../../shared/recipe/recipe.ts';
 import { bareDefaults, recipeKeys } from '../../../shared/recipe/resolve.ts';
 
@@ -51,5 +54,21 @@ t.test('the values in brackets are those that hold', (t) => {
   }
   const fields = recipeFlags.map(({ field }) => field);
   t.same([...recipeKeys].sort(), [...fields, 'arithmetic', 'dataset'].sort(), 'every field has its flag');
+  t.end();
+});
+
+t.test('the times in brackets are those of workers, and in train those of ranks too', (t) => {
+  const times: Record<string, [ofWorkers: number, ofRanks: number]> = {
+    'worker-timeout': [defaultWorkerTimeoutMs, defaultStartMs],
+    'step-timeout': [defaultStepTimeoutMs, defaultExchangeMs],
+  };
+  for (const command of commands.filter(({ name }) => ['train', 'coordinator'].includes(name))) {
+    for (const [name, [ofWorkers, ofRanks]] of Object.entries(times)) {
+      const said = flagsOf(command).find((flag) => flag.name === name)?.otherwise ?? '';
+      const words = said.match(/\b\d+(ms|s|m|h)\b/g) ?? [];
+      t.same(words.map(parseDuration), command.name === 'train' ? [ofWorkers, ofRanks] : [ofWorkers], said);
+      t.equal(/ranks of MPI/.test(said), command.name === 'train', `${command.name} --${name}`);
+    }
+  }
   t.end();
 });
