@@ -3,18 +3,19 @@ import {
   closeSync,
   constants,
   fstatSync,
-  linkSync,
   lstatSync,
+  mkdirSync,
   openSync,
   readSync,
   realpathSync,
-  renameSync,
+  rmdirSync,
   rmSync,
   statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { shownPath } from '../shared/data/regular-file.ts';
 import { LockstepError } from '../shared/errors.ts';
-import { checkWritable, codeOf, makeFolders, temporaryName } from './durable-file.ts';
+import { checkWritable, codeOf, makeFolders } from './durable-file.ts';
 import { isAlive, thisProcess } from './process-identity.ts';
 import { unwritable } from './run-file.ts';
 
@@ -24,8 +25,11 @@ const traceStart = '[\n{"ph":"M","pid":';
 export const traceEnd = '\n]\n';
 /** The first event, with the name of its process, is not longer. */
 const startBytes = 4096;
-/** Attempts where others come and go at the same name. */
-const mostAttempts = 8;
+/** Looks whether others are done that take the same file, and from one to the next. */
+const mostAttempts = 400;
+const attemptMs = 5;
+/** Who has made a file writes to it by then. */
+const freshMs = 10_000;
 
 /** Who writes a trace, for its first event. */
 export function traceWriter(): { readonly writer: number; readonly started: string; readonly place: string } {
@@ -57,16 +61,32 @@ export function openTracePlace(path: string): number {
     makeFolders(dirname(path));
     // A link stays, and what it leads to is replaced.
     const target = statSync(path, { throwIfNoEntry: false }) === undefined ? path : realpathSync(path);
-    for (let attempt = 0; attempt < mostAttempts; attempt++) {
-      try {
-        return openSync(target, 'wx');
-      } catch (error) {
-        if (codeOf(error) !== 'EEXIST') throw error;
-      }
+    return alone(target, () => {
       takeAway(target);
-    }
-    throw new Error('others take the same file');
+      return openSync(target, 'wx');
+    });
   });
+}
+
+/** Does something while no other process does it at the same path: a folder beside it says so. */
+function alone<Result>(path: string, action: () => Result): Result {
+  const lock = `${path}.lock`;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      mkdirSync(lock);
+      break;
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+      if (attempt === mostAttempts) throw new Error(`${shownPath(lock)} is there: others take the same file`);
+    }
+    // Nobody wakes it: it is for the time.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, attemptMs);
+  }
+  try {
+    return action();
+  } finally {
+    rmdirSync(lock);
+  }
 }
 
 /** Null where there is none. Nobody waits for whoever reads a pipe: it is refused. */
@@ -92,8 +112,13 @@ function openReplaceable(path: string): number {
 
 /** @throws Error saying why it may not be taken away */
 function checkReplaceable(file: number): void {
-  const { size } = fstatSync(file);
-  if (size === 0) return;
+  const { size, mtimeMs } = fstatSync(file);
+  if (size === 0) {
+    if (Math.abs(Date.now() - mtimeMs) < freshMs) {
+      throw new Error('it is empty: another process may have just begun its trace there');
+    }
+    return;
+  }
   const start = textAt(file, 0, startBytes);
   if (!start.startsWith(traceStart)) throw new Error('there is a file already that is no trace');
   if (textAt(file, Math.max(0, size - traceEnd.length), traceEnd.length) === traceEnd) return;
@@ -116,39 +141,15 @@ function isWritten(start: string): boolean {
   }
 }
 
-/**
- * Takes away a trace that is over. Between a look at it and its end another process may have put its own there, so
- * it first gets a name that nobody else has; what then is another file, or is written to after all, is put back.
- */
+/** Takes away a trace that is over, if there is one. */
 function takeAway(path: string): void {
-  let file: number;
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
   try {
-    file = openReplaceable(path);
+    closeSync(openReplaceable(path));
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
-    throw new Error('it is a link to nothing');
+    throw codeOf(error) === 'ENOENT' ? new Error('it is a link to nothing') : error;
   }
-  try {
-    const aside = temporaryName(path);
-    renameSync(path, aside);
-    try {
-      const [looked, moved] = [fstatSync(file), lstatSync(aside)];
-      if (looked.ino !== moved.ino || looked.dev !== moved.dev) {
-        throw new Error('another process has just begun a trace there');
-      }
-      checkReplaceable(file);
-    } catch (error) {
-      linkSync(aside, path);
-      throw error;
-    } finally {
-      rmSync(aside);
-    }
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error; // somebody else took it away
-  } finally {
-    closeSync(file);
-  }
+  rmSync(path);
 }
 
 function refusing<Result>(path: string, action: () => Result): Result {

@@ -1,5 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { TraceFile } from '../../coordinator/trace-file.ts';
@@ -87,10 +95,12 @@ t.test('a full trace ends there, whole, with one warning', (t) => {
 });
 
 t.test(
-  'a trace that is over makes room, and so do an empty file and what a killed process left',
+  'a trace that is over makes room, and so do an old empty file and what a killed process left',
   async (t) => {
     const base = t.testdir({ empty: '' });
     const over = join(base, 'over');
+    t.throws(() => begin(t, join(base, 'empty')), { code: 'OUTPUT', message: /may have just begun/ });
+    utimesSync(join(base, 'empty'), 0, 0);
     begin(t, over).file.close();
     const killed = join(base, 'killed');
     const dead = begin(t, killed);
@@ -156,6 +166,7 @@ t.test('many processes that want one file at the same moment: one of them has it
 
 t.test('a link is followed, a device is written to, and a pipe is not waited for', (t) => {
   const base = t.testdir({ there: '' });
+  utimesSync(join(base, 'there'), 0, 0);
   symlinkSync(join(base, 'there'), join(base, 'link'));
   const { file } = begin(t, join(base, 'link'));
   file.close();
