@@ -1,5 +1,6 @@
 /** Where mpirun is looked for. */
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import t from 'tap';
 import { findMpirun } from '../../../scripts/ranks/mpirun.ts';
 import { writeFakeMpirun } from '../../helpers/fake-mpirun.ts';
@@ -7,9 +8,10 @@ import { hasSignals } from '../../helpers/platform.ts';
 
 t.test('it is the first in PATH that can be run, or the file itself', (t) => {
   if (hasSignals(t)) {
-    const folder = t.testdir({ other: { mpirun: 'no program' } });
+    const folder = t.testdir({ other: {} });
     const file = writeFakeMpirun(folder);
-    t.equal(findMpirun('mpirun', [join(folder, 'other'), folder].join(':')), file);
+    writeFileSync(join(folder, 'other', basename(file)), 'no program');
+    t.equal(findMpirun(basename(file), [join(folder, 'other'), folder].join(':')), file);
     t.equal(findMpirun(file, ''), file);
   }
   t.end();
