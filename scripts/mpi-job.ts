@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Run } from '../coordinator/prepare.ts';
 import { LockstepError, reasonOf } from '../shared/errors.ts';
 import { knownAnswerOf } from '../shared/kernels/load.ts';
+import { rankPlaceOf } from '../shared/model/rank-plan.ts';
 import { canonicalJson } from '../shared/recipe/recipe.ts';
 import type { RankOf } from '../shared/reduction/ranks.ts';
 import type { Attendee } from '../worker/mpi/attendee.ts';
@@ -11,6 +12,7 @@ import { greet } from '../worker/mpi/greeting.ts';
 import { coresOfRank } from '../worker/mpi/join-ranks.ts';
 import { attend, muster } from '../worker/mpi/muster.ts';
 import type { RankFacts } from '../worker/mpi/rank-team.ts';
+import { openWindows } from '../worker/mpi/windows.ts';
 import { openWorld, type World } from '../worker/mpi/world.ts';
 import type { Launch } from './launch.ts';
 import { type Attempt, decodeStart, encodeStart, type SharedStart } from './shared-start.ts';
@@ -22,22 +24,33 @@ export interface MpiJobOptions {
   /** For ranks to come to the job, and to every exchange. */
   readonly startMs: number;
   readonly exchangeMs: number;
+  /** Whether ranks of one machine are to see each other's memory. */
+  readonly windows: boolean;
 }
 
 /** Ranks that were started together read their data at their own speed. */
 const prepareMs = 600_000;
-/** One rank speaks for all; another says what is wrong only if that one has not ended the job by then. */
-const deferMs = 3_000;
+/**
+ * One rank speaks for all; another says what is wrong only if that one has not ended the job by then. Shorter than what a world
+ * leaves for last words where MPI hangs.
+ */
+const deferMs = 1_500;
 
 export class MpiJob {
   readonly world: World;
   /** The exit code of the signal that ended the run, at whichever rank it came; 0 if none did. */
   stopCode = 0;
+  /** Whether this rank was asked to end. */
+  wasAsked = false;
+  /** Whether the ranks see each other's memory, once their team is there. */
+  hasWindows = false;
   readonly #options: MpiJobOptions;
   /** True once all ranks know that they train the same, or that nothing is left to train. */
   #isMustered = false;
   /** True where all ranks but the first have nothing to do. */
   #isFinished = false;
+  /** True once this rank leaves. */
+  #isLeaving = false;
   /** The rank that speaks for all. */
   #speaker = 0;
   /** What all ranks found when they met, where they cannot begin. */
@@ -104,11 +117,27 @@ export class MpiJob {
     return attendees.map(({ host, threads, kernels }) => ({ host, threads, kernels }));
   }
 
+  /** Opens the windows of the ranks for a run that all have made ready; returns false where MPI is to send. */
+  async openWindows({ memory, plan }: Pick<Run, 'memory' | 'plan'>): Promise<boolean> {
+    const { windows, exchangeMs } = this.#options;
+    this.hasWindows = await openWindows(this.world, memory, rankPlaceOf(plan), windows, exchangeMs);
+    return this.hasWindows;
+  }
+
   /** Cores of this machine for this rank's threads. */
   coresFor(facts: readonly RankFacts[]): number {
     const { host, threads } = facts[this.world.rank];
     const here = facts.filter((rank) => rank.host === host).reduce((sum, rank) => sum + rank.threads, 0);
     return coresOfRank(threads, here, cpus().length);
+  }
+
+  /**
+   * Leaves the job in good order, once all ranks do.
+   * @throws LockstepError (MPI) where others do not come to the end in time
+   */
+  async leave(): Promise<void> {
+    this.#isLeaving = true;
+    await this.world.finalize();
   }
 
   /**
@@ -131,9 +160,13 @@ export class MpiJob {
       return;
     }
     const isSpeaker = this.world.rank === this.#speaker;
-    if (!isSpeaker) await setTimeout(deferMs);
+    // Who was asked, and is then alone, is being ended by the launcher: another rank has said why.
+    if (!isSpeaker || this.wasAsked) await setTimeout(deferMs);
     say(isSpeaker && error instanceof Error ? error : new Error(this.#named(reasonOf(error))));
-    this.world.abort(isKnown ? error.exitCode : 1);
+    const exitCode = isKnown ? error.exitCode : 1;
+    // MPICH cannot end all from within its end, and hangs; mpirun ends all when a rank ends with an error.
+    if (this.#isLeaving) process.exit(exitCode);
+    this.world.abort(exitCode);
   }
 
   /** A line of this rank, which may name it already. */

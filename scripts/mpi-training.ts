@@ -18,6 +18,7 @@ export async function trainWithRanks(
 ): Promise<Outcome> {
   const facts = await job.muster(run, threads);
   const { setup, kernels, memory, committed } = run;
+  const hasWindows = await job.openWindows(run);
   const agreed = new AbortController();
   const team = await RankTeam.start({
     setup,
@@ -26,13 +27,16 @@ export async function trainWithRanks(
     committed,
     world: job.world,
     facts,
-    mpi: { file: job.world.file, deadlineMs: job.exchangeMs, cores: job.coresFor(facts) },
+    mpi: { file: job.world.file, deadlineMs: job.exchangeMs, cores: job.coresFor(facts), hasWindows },
     onAgreedStop: (exitCode) => {
       job.stopCode = exitCode;
       agreed.abort();
     },
   });
-  const ask = () => team.stop(Number(hooks.signal?.reason) || undefined);
+  const ask = () => {
+    job.wasAsked = true;
+    team.stop(Number(hooks.signal?.reason) || undefined);
+  };
   hooks.signal?.addEventListener('abort', ask, { once: true });
   if (hooks.signal?.aborted) ask();
   try {

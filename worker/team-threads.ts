@@ -42,13 +42,28 @@ const startTimeoutMs = 60_000;
 /** A thread that was told to end and has not within this time runs native code; nobody can end it. */
 const exitTimeoutMs = 10_000;
 
+/** Why a thread is lost. */
+export interface ThreadFailure {
+  readonly code: 'TEAM' | 'MPI';
+  readonly reason: string;
+}
+
+/** An error with what threads are lost for; of MPI, if that is what one of them met. */
+export function failuresError(
+  failures: readonly ThreadFailure[],
+  words: (reasons: string) => string,
+): LockstepError {
+  const code = failures.some((failure) => failure.code === 'MPI') ? 'MPI' : 'TEAM';
+  return new LockstepError(code, words(failures.map(({ reason }) => reason).join('; ')));
+}
+
 /** One rank's task, and the worker thread that runs it once that is known. */
 interface TeamThread {
   readonly task: Promise<void>;
   readonly abort: AbortController;
   worker: Worker | null;
   /** Why the task ended, if it did. */
-  failure: string | null;
+  failure: ThreadFailure | null;
 }
 
 export class TeamThreads {
@@ -80,7 +95,7 @@ export class TeamThreads {
     });
   }
 
-  /** @throws LockstepError (TEAM) when threads do not start; none is left then */
+  /** @throws LockstepError (TEAM, MPI) when threads do not start; none is left then */
   async start(): Promise<void> {
     try {
       const { threads } = this.#options.setup.sizes;
@@ -106,7 +121,7 @@ export class TeamThreads {
    * Returns when every thread has finished the current command or is gone, with the reasons why some are. At
    * the first death the others are called off; threads that do not move for `timeoutMs` are ended.
    */
-  async settle(timeoutMs: number): Promise<string[]> {
+  async settle(timeoutMs: number): Promise<ThreadFailure[]> {
     let lastMoveMs = performance.now();
     let lastLookMs = lastMoveMs;
     let lastAlive = '';
@@ -137,7 +152,7 @@ export class TeamThreads {
     for (const [rank, thread] of this.#threads.entries()) {
       if (thread.failure === null) continue;
       this.deaths += 1;
-      this.#options.onDeath?.(thread.failure);
+      this.#options.onDeath?.(thread.failure.reason);
       await this.#gone(rank, thread);
       this.#threads[rank] = this.#launch(rank);
     }
@@ -172,13 +187,14 @@ export class TeamThreads {
     };
     Atomics.store(this.#words, this.#control.own(rank, own.finished), -1);
     const abort = new AbortController();
-    const ended = (reason: string) => {
-      if (!this.#ending) this.#fail(thread, `thread ${rank} ${reason}`);
+    const lost = (reason: string, code: ThreadFailure['code'] = 'TEAM') => {
+      if (!this.#ending) this.#fail(thread, { code, reason });
     };
     const thread: TeamThread = {
       task: this.#pool.run(task, { signal: abort.signal }).then(
-        () => ended('ended by itself'),
-        (error: unknown) => ended(`died: ${reasonOf(error)}`),
+        (failed: string | null) =>
+          failed === null ? lost(`thread ${rank} ended by itself`) : lost(failed, 'MPI'),
+        (error: unknown) => lost(`thread ${rank} died: ${reasonOf(error)}`),
       ),
       abort,
       worker: null,
@@ -190,7 +206,7 @@ export class TeamThreads {
   /** Waits until all threads, new ones too, are ready for a command, and notes which worker runs which rank. */
   async #allReady(problem: string): Promise<void> {
     const failures = await this.settle(startTimeoutMs);
-    if (failures.length > 0) throw new LockstepError('TEAM', `${problem}: ${failures.join('; ')}`);
+    if (failures.length > 0) throw failuresError(failures, (reasons) => `${problem}: ${reasons}`);
     for (const [rank, thread] of this.#threads.entries()) {
       const id = this.#own(rank, own.threadId);
       thread.worker = this.#pool.threads.find(({ threadId }) => threadId === id) ?? null;
@@ -201,7 +217,8 @@ export class TeamThreads {
   #endOverdue(pending: readonly number[], timeoutMs: number): void {
     const least = Math.min(...pending.map((rank) => this.#own(rank, own.alive)));
     for (const rank of pending.filter((candidate) => this.#own(candidate, own.alive) === least)) {
-      this.#fail(this.#threads[rank], `thread ${rank} did not move for ${timeoutMs} ms`);
+      const reason = `thread ${rank} did not move for ${timeoutMs} ms`;
+      this.#fail(this.#threads[rank], { code: 'TEAM', reason });
       this.#threads[rank].abort.abort();
     }
   }
@@ -218,13 +235,13 @@ export class TeamThreads {
   }
 
   /** Notes why a thread is lost, the first reason only, and wakes whoever waits for it. */
-  #fail(thread: TeamThread, reason: string): void {
-    thread.failure ??= reason;
+  #fail(thread: TeamThread, failure: ThreadFailure): void {
+    thread.failure ??= failure;
     Atomics.add(this.#words, words.finished, 1);
     Atomics.notify(this.#words, words.finished);
   }
 
-  #failures(): string[] {
+  #failures(): ThreadFailure[] {
     return this.#threads.flatMap(({ failure }) => (failure === null ? [] : [failure]));
   }
 

@@ -2,6 +2,7 @@
  * The team of one process as the coordinator sees it: it trains steps, evaluates, and says who did what. How its
  * threads live and die is in team-threads.ts.
  */
+import { hostname } from 'node:os';
 import { checkNumber } from '../shared/calls.ts';
 import { LockstepError } from '../shared/errors.ts';
 import {
@@ -18,7 +19,7 @@ import { planSetup, type Setup, type StepsOutcome, Training, type WorkAccount } 
 import { Control, kinds, own, type StepResults, words } from './control.ts';
 import { type PhaseSeconds, phaseSeconds } from './profile.ts';
 import { type Recorded, RecordingReader } from './recording.ts';
-import { TeamThreads, type TeamThreadsOptions } from './team-threads.ts';
+import { failuresError, TeamThreads, type TeamThreadsOptions, type ThreadFailure } from './team-threads.ts';
 import { TeamWatch, thisProcess } from './team-watch.ts';
 
 export interface TeamOptions extends TeamThreadsOptions {
@@ -196,7 +197,7 @@ export class Team {
 
   /**
    * Takes the steps `first … end−1` of the epoch whose order is in memory.
-   * @throws LockstepError (TEAM) when threads die again and again at the same step
+   * @throws LockstepError (TEAM) when threads die again and again at the same step; as a rank of a job (TEAM, MPI) at once
    */
   async trainSteps(first: number, end: number): Promise<StepsOutcome> {
     const nonFinite = new NonFinite(this.#options.memory, this.plan.nonFinite);
@@ -315,20 +316,29 @@ export class Team {
       if (failures.length === 0) return;
       const step = this.step;
       // Other ranks wait in the middle of the step, and cannot begin it again.
-      if (this.#options.mpi !== undefined) throw new LockstepError('TEAM', failures.join('; '));
+      if (this.#options.mpi !== undefined) throw this.#endOfRank(failures, kind);
       attempts = step === lastStep ? attempts + 1 : 1;
       lastStep = step;
       if (attempts === mostAttempts) {
-        throw new LockstepError(
-          'TEAM',
-          `threads died ${attempts} times in a row at step ${step} of the epoch, the last time: ${failures.join('; ')}`,
-        );
+        const where = `${attempts} times in a row at step ${step} of the epoch`;
+        throw failuresError(failures, (reasons) => `threads died ${where}, the last time: ${reasons}`);
       }
       // A survivor may have ended a step that is run again.
       this.#recordings.forget();
       if (kind === kinds.train) this.shardsRecomputed += this.#shardsOf(step);
       await this.#threads.replaceDead();
     }
+  }
+
+  /** What a rank ends with that has lost threads, in the words in which a job names ranks. */
+  #endOfRank(failures: readonly ThreadFailure[], kind: number): LockstepError {
+    const rank = this.#options.setup.sizes.ranks?.rank ?? 0;
+    const when = kind === kinds.train ? `at step ${this.committed + 1}` : `after step ${this.committed}`;
+    return failuresError(
+      failures,
+      (reasons) =>
+        `rank ${rank} (${hostname()}) ${when}: ${reasons}; the job ends, and goes on with --resume`,
+    );
   }
 
   #shardsOf(step: number): number {

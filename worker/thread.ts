@@ -1,6 +1,7 @@
 /** What one thread of a team runs: it takes commands from shared memory until it is told to end. */
 
 import { threadId } from 'node:worker_threads';
+import { LockstepError } from '../shared/errors.ts';
 import type { LoadedKernels } from '../shared/kernels/load.ts';
 import type { SharedMemory } from '../shared/kernels/webassembly.ts';
 import { type Group, LocalGroup } from '../shared/reduction/group.ts';
@@ -36,7 +37,18 @@ export interface ThreadTask {
 /** Idle threads look up this often, so that none sleeps for ever on a word that nobody will write. */
 const idleMs = 10_000;
 
-export default function thread(task: ThreadTask): void {
+/** Returns what MPI failed with, if it did: of an error that is thrown, its code does not come to the main thread. */
+export default function thread(task: ThreadTask): string | null {
+  try {
+    work(task);
+    return null;
+  } catch (error) {
+    if (error instanceof LockstepError && error.code === 'MPI') return error.message;
+    throw error;
+  }
+}
+
+function work(task: ThreadTask): void {
   const { rank, setup, failpoint } = task;
   const size = setup.sizes.threads;
   const training = new Training(setup, task.kernels, task.memory, rank, size, sharesOf(setup));

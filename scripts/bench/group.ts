@@ -98,7 +98,7 @@ async function measureSides(
     const sides: StartedSide[] = [];
     for (const one of ours) {
       say(settings, `starting ${nameOf(one)}`);
-      const side = await startSide(one, plan.mpirun);
+      const side = await startSide(one, plan);
       open.push(side);
       sides.push(side);
     }
@@ -129,8 +129,8 @@ async function measureSides(
   }
 }
 
-function startSide({ workers, ranks, ...configuration }: OurSide, mpirun: string): Promise<StartedSide> {
-  if (ranks > 0) return RanksMeasurement.start(configuration, ranks, mpirun);
+function startSide({ workers, ranks, ...configuration }: OurSide, plan: BenchPlan): Promise<StartedSide> {
+  if (ranks > 0) return RanksMeasurement.start(configuration, ranks, plan);
   return workers > 0 ? WorkersMeasurement.start(configuration, workers) : Measurement.start(configuration);
 }
 

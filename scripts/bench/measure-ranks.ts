@@ -6,6 +6,7 @@ import { RankJob } from '../ranks/rank-job.ts';
 import type { Reading, Side } from './interleave.ts';
 import type { Configuration } from './measure.ts';
 import { Pace, type Taken } from './pace.ts';
+import type { BenchPlan } from './plan.ts';
 import type { TrainingTask } from './rank.ts';
 
 /** Beyond the seconds that steps were to take. */
@@ -25,15 +26,14 @@ export class RanksMeasurement implements Side {
 
   /**
    * Starts ranks, which read the data themselves, and takes a step with them; the caller closes it.
-   * @param mpirun its file
    * @throws LockstepError (USAGE, DATA, MPI)
    */
   static async start(
     { draft, kernels }: Pick<Configuration, 'draft' | 'kernels'>,
     ranks: number,
-    mpirun: string,
+    { mpirun, windows }: Pick<BenchPlan, 'mpirun' | 'windows'>,
   ): Promise<RanksMeasurement> {
-    const task: TrainingTask = { draft, kernels: kernels.set };
+    const task: TrainingTask = { draft, kernels: kernels.set, windows };
     const job = await RankJob.start({ mpirun, ranks, script: rankScript(), task });
     const measurement = new RanksMeasurement(job, draft.batchSize);
     try {

@@ -20,6 +20,8 @@ export interface BenchPlan {
   readonly ranks: readonly number[];
   /** The file that starts ranks; empty where there are none to be started. */
   readonly mpirun: string;
+  /** Whether ranks may see each other's memory. */
+  readonly windows: boolean;
   readonly kernels: readonly LoadedKernels[];
   readonly rounds: number;
   /** Of a turn. */

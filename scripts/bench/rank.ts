@@ -4,9 +4,11 @@ import { prepareRun } from '../../coordinator/prepare.ts';
 import { openDataset } from '../../shared/data/dataset.ts';
 import { knownDatasets } from '../../shared/data/known-datasets.ts';
 import { type KernelSet, loadKernels } from '../../shared/kernels/load.ts';
+import { rankPlaceOf } from '../../shared/model/rank-plan.ts';
 import type { Draft } from '../../shared/recipe/resolve.ts';
 import { coresOfRank } from '../../worker/mpi/join-ranks.ts';
 import { RankTeam } from '../../worker/mpi/rank-team.ts';
+import { openWindows } from '../../worker/mpi/windows.ts';
 import { openWorld } from '../../worker/mpi/world.ts';
 import { leaveTogether } from '../ranks/leave-together.ts';
 import { serveRank } from '../ranks/rank-end.ts';
@@ -17,6 +19,8 @@ import { TimedTraining } from './timed-training.ts';
 export interface TrainingTask {
   readonly draft: Draft;
   readonly kernels: KernelSet;
+  /** Whether ranks may see each other's memory. */
+  readonly windows: boolean;
 }
 
 const startMs = 30_000;
@@ -25,7 +29,7 @@ const exchangeMs = 30_000;
 const threads = 1;
 
 serveRank(async (task) => {
-  const { draft, kernels: set } = task as TrainingTask;
+  const { draft, kernels: set, windows } = task as TrainingTask;
   const label = (field: string) => field;
   const source = await benchSamples(openDataset(draft.data, knownDatasets, label('data')), draft.batchSize);
   const kernels = loadKernels(set);
@@ -33,10 +37,11 @@ serveRank(async (task) => {
   const { rank, size: count, file } = world;
   const ranks = { rank, count };
   const run = await prepareRun({ draft, source, kernels, threads, initial: null, label, ranks });
+  const hasWindows = await openWindows(world, run.memory, rankPlaceOf(run.plan), windows, startMs);
   const cores = coresOfRank(threads, threads * count, availableParallelism());
   const team = await RankTeam.start({
     ...{ setup: run.setup, kernels, memory: run.memory, world },
-    mpi: { file, deadlineMs: exchangeMs, cores },
+    mpi: { file, deadlineMs: exchangeMs, cores, hasWindows },
     facts: Array.from({ length: count }, () => ({ host: hostname(), threads, kernels: set })),
     onAgreedStop: () => {},
   });

@@ -96,12 +96,13 @@ function readPlan(argument: string | undefined, flags: FlagValues): Omit<BenchPl
 }
 
 /** @throws LockstepError (USAGE), also where nothing can start ranks */
-function readRanks(flags: FlagValues): Pick<BenchPlan, 'ranks' | 'mpirun'> {
+function readRanks(flags: FlagValues): Pick<BenchPlan, 'ranks' | 'mpirun' | 'windows'> {
   const counts = readList(flags, 'mpi', (text, where) =>
     checkNumber(parseNumber(text), { kind: 'integer', min: 0, max: mostWorkers }, where, text),
   );
   const ranks = (counts ?? []).filter((count) => count > 0).sort((a, b) => a - b);
-  return { ranks, mpirun: ranks.length === 0 ? '' : findMpirun(flags.text('mpirun') ?? 'mpirun') };
+  const mpirun = ranks.length === 0 ? '' : findMpirun(flags.text('mpirun') ?? 'mpirun');
+  return { ranks, mpirun, windows: !flags.isOn('no-shared-memory') };
 }
 
 /** Beside peers as many as there are processes of DistributedDataParallel. */

@@ -147,6 +147,12 @@ const traceFlag: Flag = {
   help: 'where the time goes, thread by thread, for Perfetto or chrome://tracing; at most 64 MiB',
 };
 
+const sharedMemoryFlag: Flag = {
+  name: 'no-shared-memory',
+  kind: 'switch',
+  help: "have MPI send between ranks of one machine, too, which otherwise see each other's memory",
+};
+
 const placeFlags: readonly Flag[] = [
   ...kernelFlags,
   {
@@ -165,6 +171,7 @@ const placeFlags: readonly Flag[] = [
     help: 'libmpi for --transport mpi',
     otherwise: 'the one that is found',
   },
+  sharedMemoryFlag,
   { name: 'out', kind: 'text', value: 'FILE', help: 'write the model here too, as safetensors' },
   {
     name: 'run',
@@ -393,6 +400,7 @@ export const benchFlags: readonly Flag[] = [
     help: 'what starts ranks: the mpirun of Open MPI or of MPICH',
     otherwise: 'mpirun',
   },
+  sharedMemoryFlag,
   {
     name: 'peers',
     kind: 'switch',

@@ -27,6 +27,8 @@ export interface Lead {
   readonly threads: number;
   /** What is to be said of the job before it begins. */
   lines(threads: number): string[];
+  /** And when it begins. */
+  startLines(): string[];
   /** What starts such a job, before a command. */
   readonly launcher: string;
 }
@@ -44,6 +46,7 @@ export async function mpiCommand(
     launch,
     startMs: durationMs(flags, 'worker-timeout', defaultStartMs, 1),
     exchangeMs: durationMs(flags, 'step-timeout', defaultExchangeMs, 1),
+    windows: !flags.isOn('no-shared-memory'),
   };
   let resumed: ResumedRun | null = null;
   return asRank(options, async (job) => {
@@ -55,7 +58,10 @@ export async function mpiCommand(
       });
       if (!job.isFirst) return await follow(job, argument, flags, start, threads);
       const lines = (own: number) => jobLines(job, launch, own);
-      return await lead(resumed, { job, threads, lines, launcher: `mpirun -n ${job.world.size} ` });
+      return await lead(resumed, {
+        ...{ job, threads, lines, startLines: () => exchangeLines(job) },
+        launcher: `mpirun -n ${job.world.size} `,
+      });
     } finally {
       (resumed as ResumedRun | null)?.lock?.release();
     }
@@ -69,7 +75,7 @@ export async function mpiCommand(
 export async function failAsRank(error: LockstepError, file: string | null): Promise<number> {
   const launch = findLaunch(process.env);
   if (launch === null || launch.size === 1 || error.code === 'MPI') throw error;
-  const options = { file, launch, startMs: failMs, exchangeMs: failMs };
+  const options = { file, launch, startMs: failMs, exchangeMs: failMs, windows: false };
   return asRank(options, async (job) => {
     await job.shareStart(async () => {
       throw error;
@@ -83,7 +89,7 @@ async function asRank(options: MpiJobOptions, work: (job: MpiJob) => Promise<num
   const job = await MpiJob.open(options);
   try {
     const code = await work(job);
-    await job.world.finalize();
+    await job.leave();
     return code || job.stopCode;
   } catch (error) {
     await job.fail(error, showError);
@@ -103,6 +109,12 @@ function jobLines({ world }: MpiJob, launch: Launch | null, threads: number): st
         ]
       : []),
   ];
+}
+
+function exchangeLines({ world, hasWindows }: MpiJob): string[] {
+  if (world.size === 1) return [];
+  const how = hasWindows ? 'see each other’s memory, all on this machine' : 'exchange gradients through MPI';
+  return [`${world.size} ranks ${how}`];
 }
 
 /** What would need workers that come and go. @throws LockstepError (USAGE) */

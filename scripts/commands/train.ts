@@ -167,6 +167,7 @@ async function trainOrShow(
       hooks: {
         onStart: (run, live) => {
           const lines = resumed === null ? [] : resumeLines(resumed, run.committed);
+          for (const line of mpi?.startLines() ?? []) screen.text(line);
           const log = resumed === null ? null : join(resumed.folder, runFiles.log);
           const shown = page.open?.start(run, live, recipe.name, log);
           view.start(run, live, recipe.name, threads, lines);

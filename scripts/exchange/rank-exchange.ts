@@ -8,7 +8,7 @@ import { type SharedMemory, wasm } from '../../shared/kernels/webassembly.ts';
 import { redistributionOf } from '../../shared/model/rank-plan.ts';
 import type { RankOf } from '../../shared/reduction/ranks.ts';
 import { newSpan, type Span } from '../../shared/reduction/span.ts';
-import { bindMpi, type MpiCalls } from '../../worker/mpi/calls.ts';
+import { bindMpi, type RankCalls } from '../../worker/mpi/calls.ts';
 import { waitFor } from '../../worker/mpi/rank-wait.ts';
 import { listsOf, planSlices, requestsOf, type SliceChunk, Tables } from '../../worker/mpi/slices.ts';
 
@@ -38,7 +38,7 @@ const controlBytes = 256;
 export class RankExchange {
   /** Runs of the gradient that travel one behind the other. */
   readonly chunks: number;
-  readonly #calls: MpiCalls;
+  readonly #calls: RankCalls;
   readonly #memory: SharedMemory;
   readonly #options: RankExchangeOptions;
   readonly #planned: readonly SliceChunk[];
@@ -80,7 +80,7 @@ export class RankExchange {
     this.#span = { ...newSpan(1), rows: shardCount, shardCount };
     this.#planned = planSlices(
       redistribution,
-      { ranks, below: this.#below, above, vectors: [total], total, requests },
+      { ranks, below: this.#below, above, vectors: [total], total, seen: null, requests },
       {
         kernels: instantiateKernels(kernels, this.#memory),
         stack,

@@ -188,14 +188,18 @@ export function planMemory(architecture: Architecture, sizes: Sizes): MemoryPlan
   const scaleTable = take(256 * 4);
   const rule = take(ruleBytes);
   const flatBytes = 4 * architecture.flatSize;
-  const replicas = [0, 1].map(() => ({ flat: take(flatBytes), state: take(flatBytes) }));
   // Also room for any tensor in file order, when values are drawn or read.
   const fileBytes = 4 * Math.max(0, ...architecture.tensors.map(valueCount));
-  const takeGradient = () => take(Math.max(flatBytes + lossSlotBytes, fileBytes));
-  const { place: ranks, gradient } =
+  const totalBytes = Math.max(flatBytes + lossSlotBytes, fileBytes);
+  const ofRanks =
     sizes.ranks === undefined
-      ? { place: null, gradient: takeGradient() }
-      : planRanks(rankSizes(architecture, sizes, sizes.ranks), take, takeGradient);
+      ? null
+      : planRanks(rankSizes(architecture, sizes, sizes.ranks, flatBytes, totalBytes), take);
+  const { replicas, gradient } = ofRanks?.seen ?? {
+    replicas: [0, 1].map(() => ({ flat: take(flatBytes), state: take(flatBytes) })),
+    gradient: take(totalBytes),
+  };
+  const ranks = ofRanks?.place ?? null;
   const exchange = sizes.isRemote === true ? exchangePlace(Math.max(...widths), widths.length) : null;
   const activations = widths.map(matrix);
   const activationGradients = gradientMatrices(architecture, (i) => matrix(widths[i]));
@@ -265,7 +269,13 @@ export function exchangePlaceOf({ exchange }: MemoryPlan): ExchangePlace {
   return exchange;
 }
 
-function rankSizes({ layers, input, tensors }: Architecture, sizes: Sizes, ranks: JobRank): RankSizes {
+function rankSizes(
+  { layers, input, tensors }: Architecture,
+  sizes: Sizes,
+  ranks: JobRank,
+  flatBytes: number,
+  totalBytes: number,
+): RankSizes {
   const widths = [input, ...layers.map(({ output }) => output)].map(featureCount);
   return {
     ...sizes,
@@ -273,6 +283,8 @@ function rankSizes({ layers, input, tensors }: Architecture, sizes: Sizes, ranks
     gradient: gradientLayout(tensors),
     width: Math.max(...widths),
     exchangeCount: 2 * layers.length,
+    flatBytes,
+    totalBytes,
   };
 }
 

@@ -4,6 +4,7 @@ import { panelBytes, panelCount } from '../kernels/kernels.ts';
 import type { PartialLayout } from '../reduction/partial.ts';
 import type { RankOf } from '../reduction/ranks.ts';
 import { planRedistribution, type Redistribution } from '../reduction/redistribution.ts';
+import type { Replica } from '../reduction/span.ts';
 
 /** One of the ranks that share every batch, and in what pieces they exchange gradients. */
 export interface JobRank extends RankOf {
@@ -17,17 +18,23 @@ export interface JobRank extends RankOf {
 /** Byte offsets. */
 export interface RankPlace {
   readonly ranks: JobRank;
-  /**
-   * What comes for this rank's slice of the gradient: of lower ranks `below`, of higher ones `above`. In between lie this rank's
-   * own nodes, the first in the room of the total gradient and the others from `vectors` on.
-   */
-  readonly below: number;
+  /** What ranks of one machine can have in common: the two replicas, and a window of each rank into which all others see. */
+  readonly common: readonly [replicas: Piece, windows: Piece];
+  /** By rank, where its window begins; null where there is no room for all of them. All of them are made alike. */
+  readonly windows: readonly number[] | null;
+  /** This rank's own window. In it are the room of the total gradient and what follows up to `signals`. */
+  readonly window: number;
+  /** The nodes of this rank, but for the first one, which is in the room of the total gradient before. */
   readonly vectors: number;
-  readonly above: number;
   /** The nodes of all ranks, whole, in an exchange of batch normalisation; its total takes the first one's place. */
   readonly nodes: number;
   /** What each rank told last, `noteBytes` each. */
   readonly notes: number;
+  /** How far this rank is with exchanges by windows, `signalBytes`. */
+  readonly signals: number;
+  /** What MPI brings for this rank's slice of the gradient: of lower ranks `below` the window, of higher ones `above`. */
+  readonly below: number;
+  readonly above: number;
   /** For the threads of this rank, one behind the other: checksums of what is in memory, `checksumBytes` each. */
   readonly checksums: number;
   /** Counts and displacements of the exchanges, i32. */
@@ -36,6 +43,12 @@ export interface RankPlace {
   /** Requests of a gradient that are under way, 8 bytes each, and the one of notes and of batch normalisation. */
   readonly requests: number;
   readonly request: number;
+}
+
+/** Whole pages of a memory. */
+export interface Piece {
+  readonly at: number;
+  readonly bytes: number;
 }
 
 export interface RankSizes {
@@ -50,6 +63,9 @@ export interface RankSizes {
   /** Exchanges of batch normalisation in a step, at most. */
   readonly exchangeCount: number;
   readonly threads: number;
+  /** Of a flat vector, and of the room of the total gradient. */
+  readonly flatBytes: number;
+  readonly totalBytes: number;
 }
 
 /** MPI counts bytes in a C int. */
@@ -58,6 +74,12 @@ const mostBytes = 2 ** 31 - 1;
 export const noteBytes = 64;
 /** So that threads do not write to the same cache line. */
 export const checksumBytes = 64;
+/** Two words, a cache line each. */
+export const signalBytes = 128;
+/** Windows begin and end between pages, which are 64 KiB at most. */
+const pageBytes = 65_536;
+/** Of the 4 GiB that a memory can have, windows may take so many. */
+const mostWindowBytes = 2 ** 30;
 
 /** The numbers of shards that a batch can have: that of all batches but the last, and of the last. */
 export function shardCountsOf({
@@ -84,26 +106,54 @@ export function vectorBytes({ floats }: PartialLayout): number {
   return 4 * floats;
 }
 
+/** What others may see of a rank, and has its place in any process. */
+export interface SeenPlace {
+  readonly replicas: readonly Replica[];
+  /** Room of the total gradient. */
+  readonly gradient: number;
+}
+
 /**
  * Plans the memory.
- * @param take hands out room, from low to high; `gradient` takes that of the total gradient
+ * @param take hands out room, from low to high, in multiples of 64 bytes
  */
 export function planRanks(
   sizes: RankSizes,
   take: (bytes: number) => number,
-  gradient: () => number,
-): { readonly place: RankPlace; readonly gradient: number } {
-  const { ranks, width, exchangeCount } = sizes;
+): { readonly place: RankPlace; readonly seen: SeenPlace } {
+  const { ranks, width, exchangeCount, gradient, flatBytes, totalBytes } = sizes;
   const { rank, count } = ranks;
-  const shardCounts = shardCountsOf(sizes);
-  const plans = shardCounts.map((shardCount) => redistributionOf(sizes, shardCount));
+  const plans = shardCountsOf(sizes).map((shardCount) => redistributionOf(sizes, shardCount));
   const most = (of: (plan: Redistribution) => number) => Math.max(...plans.map(of));
+  // In a window everything is as long as it is at any rank, so that it lies alike in all.
+  let windowBytes = 0;
+  const show = (bytes: number): number => {
+    const offset = windowBytes;
+    windowBytes += Math.ceil(bytes / 64) * 64;
+    return offset;
+  };
+  const total = show(totalBytes);
+  const mostVectors = most(({ nodes }) => Math.max(...nodes.map((own) => own.length)));
+  const vectors = show(Math.max(0, mostVectors - 1) * vectorBytes(gradient));
+  const nodes = show(most(({ nodes }) => nodes.flat().length) * 2 * panelCount(width) * panelBytes);
+  const notes = show(count * noteBytes);
+  const signals = show(signalBytes);
+  windowBytes = Math.ceil(windowBytes / pageBytes) * pageBytes;
+
+  const takePages = (bytes: number): Piece => {
+    const whole = Math.ceil(bytes / pageBytes) * pageBytes;
+    return { at: Math.ceil(take(whole + pageBytes) / pageBytes) * pageBytes, bytes: whole };
+  };
+  const lineBytes = Math.ceil(flatBytes / 64) * 64;
+  const replicas = takePages(4 * lineBytes);
   // Never nothing: Open MPI takes it for MPI_IN_PLACE where what is sent and what is received begin at one address.
   const below = take(most(({ belowBytes }) => Math.max(1, belowBytes)));
-  const total = gradient();
-  const vectors = take(
-    most(({ nodes }) => Math.max(0, nodes[rank].length - 1)) * vectorBytes(sizes.gradient),
-  );
+  const isRoom = count * windowBytes <= mostWindowBytes;
+  const windowsPiece = takePages((isRoom ? count : 1) * windowBytes);
+  const windows = isRoom
+    ? Array.from({ length: count }, (_, one) => windowsPiece.at + one * windowBytes)
+    : null;
+  const window = windows?.[rank] ?? windowsPiece.at;
   const above = take(most(({ aboveBytes }) => aboveBytes));
   if (above + most(({ aboveBytes }) => aboveBytes) - below > mostBytes) {
     throw usageError(
@@ -117,14 +167,24 @@ export function planRanks(
   );
   const tableBytes = 8 * count * lists;
   return {
-    gradient: total,
+    seen: {
+      replicas: [0, 2].map((i) => ({
+        flat: replicas.at + i * lineBytes,
+        state: replicas.at + (i + 1) * lineBytes,
+      })),
+      gradient: window + total,
+    },
     place: {
       ranks,
+      common: [replicas, windowsPiece],
+      windows,
+      window,
+      vectors: window + vectors,
+      nodes: window + nodes,
+      notes: window + notes,
+      signals: window + signals,
       below,
-      vectors,
       above,
-      nodes: take(most(({ nodes }) => nodes.flat().length) * 2 * panelCount(width) * panelBytes),
-      notes: take(count * noteBytes),
       checksums: take(sizes.threads * checksumBytes),
       tables: take(tableBytes),
       tableBytes,
@@ -138,4 +198,10 @@ export function planRanks(
 export function rankPlaceOf({ ranks }: { readonly ranks: RankPlace | null }): RankPlace {
   if (ranks === null) throw new Error('the memory was planned for a process of its own');
   return ranks;
+}
+
+/** By rank, where windows were planned. */
+export function windowsOf({ windows }: RankPlace): readonly number[] {
+  if (windows === null) throw new Error('the memory was planned without the windows of other ranks');
+  return windows;
 }

@@ -1,6 +1,6 @@
 /** Exchanges of random ragged blocks, each compared with what plain JavaScript says must arrive. */
 import type { SharedMemory } from '../../shared/kernels/webassembly.ts';
-import { bindMpi, type MpiCalls } from '../../worker/mpi/calls.ts';
+import { bindMpi, type RankCalls } from '../../worker/mpi/calls.ts';
 
 /** Where things lie: arrays of i32 for up to 8 ranks, then buffers. */
 const at = {
@@ -113,7 +113,7 @@ function check(
 }
 
 /** Tests until it is done, leaving the core to other ranks in between. */
-function wait(calls: MpiCalls, what: string): void {
+function wait(calls: RankCalls, what: string): void {
   const pause = new Int32Array(new SharedArrayBuffer(4));
   const startMs = performance.now();
   for (let tries = 0; !calls.test(at.request); tries++) {

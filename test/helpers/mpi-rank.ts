@@ -1,6 +1,7 @@
 /** One rank of a test's job: started by mpirun with the job as its argument, it tells JSON lines. */
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { MpiJob } from '../../scripts/mpi-job.ts';
 import { LockstepError } from '../../shared/errors.ts';
 import { instantiateKernels, loadKernels } from '../../shared/kernels/load.ts';
 import { wasm } from '../../shared/kernels/webassembly.ts';
@@ -23,6 +24,8 @@ export type RankJob = { readonly file?: string } & (
       /** A rank that brings something else. */
       readonly garbage?: number;
     }
+  /** The rank `absent` never comes to the end. */
+  | { readonly kind: 'end'; readonly absent: number }
   | { readonly kind: 'abort'; readonly exitCode: number }
 );
 
@@ -37,8 +40,9 @@ export type RankEvent = { readonly rank: number } & (
 /** For a rank that hangs on purpose: mpirun ends it, or the test. */
 const longestMs = 100_000;
 const deadlineMs = 20_000;
-/** For what is not to come. */
+/** For what is not to come; and for the end of a job that has begun in as much time. */
 const shortMs = 1_500;
+const endMs = 3_000;
 
 function launchOf(environment: NodeJS.ProcessEnv) {
   const { OMPI_COMM_WORLD_RANK, OMPI_COMM_WORLD_SIZE, PMI_RANK, PMI_SIZE } = environment;
@@ -92,6 +96,23 @@ async function meet(world: World, job: Extract<RankJob, { kind: 'muster' }>): Pr
   };
 }
 
+/** Ends as a rank does whose training is done. */
+async function end(world: World, absent: number): Promise<void> {
+  if (absent === world.rank) await stay();
+  const job = new MpiJob(world, {
+    file: null,
+    launch: null,
+    startMs: endMs,
+    exchangeMs: endMs,
+    windows: false,
+  });
+  try {
+    await job.leave();
+  } catch (error) {
+    await job.fail(error, ({ message }) => tell({ kind: 'failed', code: 'MPI', message }));
+  }
+}
+
 /** Reads behind the end of a memory of WebAssembly. V8 sees that by a signal; who takes it away ends the process here. */
 function trap(): void {
   const memory = new wasm.Memory({ initial: 1, maximum: 1, shared: true });
@@ -115,7 +136,7 @@ function exchangeOnThread(world: World, count: number): Promise<unknown> {
 async function run(job: RankJob): Promise<void> {
   tell({ kind: 'started', pid: process.pid });
   if (job.kind === 'start' && job.absent === launch.rank) await stay();
-  const openMs = job.kind === 'start' ? shortMs : deadlineMs;
+  const openMs = job.kind === 'start' ? shortMs : job.kind === 'end' ? endMs : deadlineMs;
   const world = await openWorld({ file: job.file ?? null, deadlineMs: openMs, launch });
   tell({ kind: 'open', library: world.library });
   switch (job.kind) {
@@ -139,6 +160,8 @@ async function run(job: RankJob): Promise<void> {
     case 'abort':
       if (world.rank !== 0) await world.allGather(new Uint8Array(1), 'what nobody brings', longestMs);
       return world.abort(job.exitCode);
+    case 'end':
+      return end(world, job.absent);
     case 'start':
       break;
     default:

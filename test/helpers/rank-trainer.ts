@@ -16,6 +16,8 @@ export interface RankTraining {
   readonly threads: number;
   readonly kernels: KernelSet;
   readonly chunkFloats?: number;
+  /** Whether ranks may see each other's memory. */
+  readonly windows: boolean;
   /** A rank in whose memory a bit of the model flips before the first step. */
   readonly flips?: number;
 }
@@ -34,8 +36,10 @@ if (process.argv[2] !== undefined) {
     data === null
       ? openDataset('mnist', knownDatasets, 'data')
       : syntheticDataset(data.seed, data.train, data.test);
-  const job = await MpiJob.open({ file: null, launch: null, startMs: 60_000, exchangeMs: 60_000 });
-  for (const { fields, threads, kernels, chunkFloats, flips } of trainings) {
+  const options = { file: null, launch: null, startMs: 60_000, exchangeMs: 60_000, windows: true };
+  const { world } = await MpiJob.open(options);
+  for (const { fields, threads, kernels, chunkFloats, windows, flips } of trainings) {
+    const job = new MpiJob(world, { ...options, windows });
     const run = await prepareRun({
       draft: draftRecipe(fields, label),
       source,
@@ -60,7 +64,9 @@ if (process.argv[2] !== undefined) {
     const losses = steps.map(({ loss }) => loss);
     const accuracies = steps.map(({ accuracy }) => accuracy);
     const bits = bitsOf({ ...outcome, run, losses, accuracies });
-    if (job.isFirst) appendFileSync(out, `${JSON.stringify({ bits, work: outcome.work })}\n`);
+    const { work } = outcome;
+    const { hasWindows } = job;
+    if (job.isFirst) appendFileSync(out, `${JSON.stringify({ bits, work, hasWindows })}\n`);
   }
-  await job.world.finalize();
+  await world.finalize();
 }

@@ -1,9 +1,12 @@
 /** What can go wrong in a job of ranks: it ends with one clear line, nobody is left behind, and --resume goes on. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { lockstep } from '../helpers/cli.ts';
+import { jobEnvironment } from '../../scripts/ranks/mpirun.ts';
+import { cleanEnvironment, lockstep } from '../helpers/cli.ts';
 import { linesOf, type StartedJob, startJob, survivors } from '../helpers/mpi-job.ts';
 import { mpirunsHere } from '../helpers/mpiruns.ts';
 import { writeTinyData } from '../helpers/tiny-data.ts';
@@ -18,7 +21,12 @@ const recipe = [
 const long = [...recipe, '--epochs', '4000'];
 const ranks = ['--transport', 'mpi', '--threads', '1'];
 
+/** Else ranks see each other's memory. */
+const carried = ['--no-shared-memory'];
+
 const mpiruns = mpirunsHere(t);
+
+const helper = (name: string) => new URL(`../helpers/${name}.js`, import.meta.url).href;
 
 /** Waits until a run has a checkpoint, so that it is in the middle of its steps. */
 async function underWay(run: string): Promise<void> {
@@ -34,21 +42,38 @@ for (const mpirun of mpiruns) {
   const name = basename(mpirun);
   const start = (t: Test, cwd: string, count: number, args: readonly string[]): StartedJob =>
     startJob(t, { cwd, command: [mpirun], args: Array.from({ length: count }, () => args) });
+  /** A run whose job ended goes on with two ranks. Fewer epochs are another recipe, so it is stopped and compared there. */
+  const goesOn = async (t: Test, cwd: string): Promise<void> => {
+    const resumed = start(t, cwd, 2, ['train', '--resume', 'run', ...ranks, '--json']);
+    const pids = await resumed.pids();
+    const before = stepsIn(join(cwd, 'run'));
+    while (stepsIn(join(cwd, 'run')) <= before + 8) await setTimeout(20);
+    process.kill(pids[0], 'SIGTERM');
+    const { code, stdout, stderr } = await resumed.finished;
+    const summary = JSON.parse(stdout || '{}');
+    t.equal(summary.stoppedBy, 'signal', stderr);
+    t.not(code, 0);
+    t.ok(summary.resumedAtStep > 0, `went on at step ${summary.resumedAtStep}`);
+    t.equal(
+      await chainAlone(cwd, summary.steps),
+      summary.chain,
+      `${summary.steps} steps have the bits of one thread`,
+    );
+  };
   const newFolder = (folder: string) => {
     writeTinyData(join(folder, 'data'));
     return folder;
   };
 
-  for (const [what, rank] of [
-    ['a rank', 1],
-    ['rank 0', 0],
+  for (const [what, rank, by] of [
+    ['a rank', 1, []],
+    ['rank 0', 0, carried],
   ] as const) {
     t.test(`${what} is killed: the job ends, and --resume goes on with other ranks (${name})`, async (t) => {
       const cwd = newFolder(t.testdir({}));
       const job = start(t, cwd, 3, [
         'train',
-        ...long,
-        ...ranks,
+        ...[...long, ...ranks, ...by],
         '--run',
         'run',
         '--checkpoint-every',
@@ -66,52 +91,93 @@ for (const mpirun of mpiruns) {
         'mpirun says who died',
       );
       t.same(await survivors(pids), [], 'nobody is left');
-      // Fewer epochs are another recipe, so it is stopped once more and compared there.
-      const resumed = start(t, cwd, 2, ['train', '--resume', 'run', ...ranks, '--json']);
-      const others = await resumed.pids();
-      const before = stepsIn(join(cwd, 'run'));
-      while (stepsIn(join(cwd, 'run')) <= before + 8) await setTimeout(20);
-      process.kill(others[0], 'SIGTERM');
-      const { code, stdout, stderr } = await resumed.finished;
-      const summary = JSON.parse(stdout || '{}');
-      t.equal(summary.stoppedBy, 'signal', stderr);
-      t.not(code, 0);
-      t.ok(summary.resumedAtStep > 0, `went on at step ${summary.resumedAtStep}`);
-      t.equal(
-        await chainAlone(cwd, summary.steps),
-        summary.chain,
-        `${summary.steps} steps have the bits of one thread`,
-      );
+      await goesOn(t, cwd);
     });
   }
 
-  t.test(`a frozen rank is named at the deadline, and all end (${name})`, async (t) => {
-    const cwd = newFolder(t.testdir({}));
-    const job = start(t, cwd, 3, [
-      'train',
-      ...long,
-      ...ranks,
-      '--run',
-      'run',
-      '--step-timeout',
-      '2s',
-      '--quiet',
-    ]);
-    const pids = await job.pids();
-    await underWay(join(cwd, 'run'));
-    process.kill(pids[2], 'SIGSTOP');
-    const { code, stderr } = await job.finished;
-    process.kill(pids[2], 'SIGCONT');
-    t.not(code, 0);
-    const lines = linesOf({ stderr });
-    t.equal(lines.length, 1, stderr);
-    t.match(lines[0], /rank 2 (\(.+\) )?did not come/);
-    t.same(await survivors(pids), [], 'nobody is left');
-    const [newest] = storedSteps(join(cwd, 'run')).slice(-1);
-    // It may have been frozen in an evaluation, of which there is one after every fourth step.
-    const step = Number(/of step (\d+) within 2 s;/.exec(lines[0])?.[1] ?? newest + 1);
-    t.equal(newest + 1, step, 'every step before is kept');
+  // Whichever MPI it is, it has no part in the threads.
+  if (mpirun === mpiruns[0]) {
+    t.test(`a thread of a rank dies: one line says where, and --resume goes on (${name})`, async (t) => {
+      const cwd = newFolder(t.testdir({}));
+      const args = ['train', ...long, '--transport', 'mpi', '--threads', '2', '--run', 'run', '--quiet'];
+      const environment = { NODE_OPTIONS: `--import=${helper('mortal-threads')}` };
+      const job = startJob(t, { cwd, command: [mpirun], args: [args, args], environment });
+      const pids = await job.pids();
+      await underWay(join(cwd, 'run'));
+      process.kill(pids[1], 'SIGWINCH');
+      const { code, stderr } = await job.finished;
+      t.not(code, 0);
+      const lines = linesOf({ stderr });
+      t.equal(lines.length, 1, stderr);
+      t.match(
+        lines[0],
+        /^lockstep: rank 1 \(.+\) (at|after) step \d+: thread 1 .*; the job ends, and goes on/,
+      );
+      t.same(await survivors(pids), [], 'nobody is left');
+      await goesOn(t, cwd);
+    });
+  }
+
+  t.test(`an error of MPI within a step is one line, of that rank and step (${name})`, async (t) => {
+    const fields = { model: 'dense(24) batchnorm relu dense(10)', batchSize: 16, shardSize: 2, epochs: 3 };
+    const spoiled = fileURLToPath(helper('spoiled-rank'));
+    const words = ['-n', '2', process.execPath, spoiled, '1', JSON.stringify(fields)];
+    const env = { ...cleanEnvironment(), ...jobEnvironment };
+    const { status, stderr } = spawnSync(mpirun, words, { env, encoding: 'utf8', timeout: 60_000 });
+    t.not(status, 0);
+    t.equal(linesOf({ stderr }).length, 1, stderr);
+    t.match(
+      linesOf({ stderr })[0],
+      /^lockstep: rank 1 \(.+\) at step 5: MPI_Ialltoallv of .+ failed with error code \d+ \(.+\); the job ends/,
+    );
   });
+
+  for (const [how, by] of [
+    ['by windows', []],
+    ['by MPI', carried],
+  ] as const)
+    t.test(`a frozen rank is named at the deadline, and all end (${name}, ${how})`, async (t) => {
+      const cwd = newFolder(t.testdir({}));
+      const args = ['train', ...long, ...ranks, ...by, '--run', 'run', '--step-timeout', '2s', '--quiet'];
+      const job = start(t, cwd, 3, args);
+      const pids = await job.pids();
+      await underWay(join(cwd, 'run'));
+      process.kill(pids[2], 'SIGSTOP');
+      const { code, stderr } = await job.finished;
+      process.kill(pids[2], 'SIGCONT');
+      t.not(code, 0);
+      const lines = linesOf({ stderr });
+      t.equal(lines.length, 1, stderr);
+      t.match(lines[0], /rank 2 (\(.+\) )?did not come/);
+      t.same(await survivors(pids), [], 'nobody is left');
+      const [newest] = storedSteps(join(cwd, 'run')).slice(-1);
+      // It may have been frozen in an evaluation, of which there is one after every fourth step.
+      const step = Number(/of step (\d+) within 2 s;/.exec(lines[0])?.[1] ?? newest + 1);
+      t.equal(newest + 1, step, 'every step before is kept');
+    });
+
+  t.test(
+    `a rank that is slow to hear of a signal ends with the others, after the same step (${name})`,
+    async (t) => {
+      const cwd = newFolder(t.testdir({}));
+      const job = start(t, cwd, 2, ['train', ...long, ...ranks, '--run', 'run', '--json']);
+      const pids = await job.pids();
+      await underWay(join(cwd, 'run'));
+      process.kill(pids[1], 'SIGSTOP');
+      for (const pid of pids) process.kill(pid, 'SIGUSR2');
+      // Rank 0 has come to the end of what it can do alone when nothing is written any more.
+      for (let before = -1; before !== stepsIn(join(cwd, 'run')); await setTimeout(200)) {
+        before = stepsIn(join(cwd, 'run'));
+      }
+      process.kill(pids[1], 'SIGCONT');
+      const { stdout, stderr, code } = await job.finished;
+      const summary = JSON.parse(stdout || '{}');
+      t.equal(summary.stoppedBy, 'signal', stderr);
+      t.ok(code === 140 || name.includes('mpich'), `exit code ${code}`);
+      t.same(storedSteps(join(cwd, 'run')).slice(-1), [summary.steps], 'that step is kept');
+      t.same(await survivors(pids), []);
+    },
+  );
 
   t.test(`one signal to any rank ends all after the same step (${name})`, async (t) => {
     for (const [rank, signal, code] of [

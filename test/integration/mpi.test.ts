@@ -30,6 +30,7 @@ type Bits = ReturnType<typeof bitsOf>;
 interface Result {
   readonly bits: Bits;
   readonly work: readonly WorkAccount[];
+  readonly hasWindows: boolean;
   /** In the place of these where a bit was flipped. */
   readonly error?: { readonly code: string; readonly message: string };
 }
@@ -82,17 +83,18 @@ const drawn = fc.sample(randomRecipe(data.train), { seed, numRuns: 12 });
 
 /** Recipes that differ in all that decides an exchange, with kernels and threads in turn. */
 function trainingsFor(ranks: number): RankTraining[] {
-  const fixed: RankTraining[] = kernelSets.flatMap((kernels) =>
+  type Plain = Omit<RankTraining, 'windows'>;
+  const fixed: Plain[] = kernelSets.flatMap((kernels) =>
     (['sync', 'ghost'] as const).map((batchNorm) => ({
       fields: { ...twoNorms, batchNorm },
       threads: 1,
       kernels,
     })),
   );
-  const threaded: RankTraining[] = [twoNorms, stateless].flatMap((fields) =>
+  const threaded: Plain[] = [twoNorms, stateless].flatMap((fields) =>
     [2, 3].map((threads) => ({ fields, threads, kernels: 'wasm' as KernelSet })),
   );
-  const chunked: RankTraining[] = [1, 2].flatMap((threads) =>
+  const chunked: Plain[] = [1, 2].flatMap((threads) =>
     [noNorm, stateless].map((fields) => ({
       fields,
       threads,
@@ -105,7 +107,10 @@ function trainingsFor(ranks: number): RankTraining[] {
     threads: 1 + ((i + ranks) % 2),
     kernels: kernelSets[(i + ranks) % kernelSets.length],
   }));
-  return [...fixed, ...threaded, ...chunked, ...random];
+  const inBothWays = [...fixed, ...threaded, ...chunked].flatMap((training) =>
+    [true, false].map((windows) => ({ ...training, windows })),
+  );
+  return [...inBothWays, ...random.map((training, i) => ({ ...training, windows: i % 2 === 0 }))];
 }
 
 const mpiruns = mpirunsHere(t);
@@ -116,9 +121,11 @@ for (const mpirun of mpiruns) {
     t.test(`${ranks} ranks have the bits of one thread (${basename(mpirun)})`, async (t) => {
       const trainings = trainingsFor(ranks);
       const results = await trainOnRanks(t, mpirun, ranks, trainings);
-      for (const [i, { fields, threads, kernels, chunkFloats }] of trainings.entries()) {
-        const { bits, work } = results[i];
-        const how = `${fields.model}, ${fields.batchNorm ?? 'sync'}, ${threads} threads, ${kernels}`;
+      for (const [i, { fields, threads, kernels, chunkFloats, windows }] of trainings.entries()) {
+        const { bits, work, hasWindows } = results[i];
+        const by = windows ? 'by windows' : 'by MPI';
+        const how = `${fields.model}, ${fields.batchNorm ?? 'sync'}, ${threads} threads, ${kernels}, ${by}`;
+        t.equal(hasWindows, windows && ranks > 1 && process.platform === 'linux', by);
         t.strictSame(bits, await bitsAlone(fields), chunkFloats === undefined ? how : `${how}, in chunks`);
         const shards = work.map((one) => one.shards);
         t.equal(shards.length, ranks);
@@ -143,7 +150,7 @@ t.test(
     ]) {
       const trainings = [twoNorms, stateless].flatMap((fields) =>
         [flips, undefined].map((flips) => ({
-          ...{ fields, threads: 1, kernels: 'wasm' as KernelSet },
+          ...{ fields, threads: 1, kernels: 'wasm' as KernelSet, windows: false },
           ...(flips === undefined ? {} : { flips }),
         })),
       );
@@ -164,6 +171,7 @@ t.test('a published digest comes of 3 ranks', { skip: mpiruns.length === 0 && 'n
     fields: { ...builtInFields(recipe), ...fields },
     threads: 1 + (i % 2),
     kernels: kernelSets[0],
+    windows: i % 4 < 2,
   }));
   const results = await trainOnRanks(t, mpiruns[0], 3, trainings, null);
   for (const [i, { bits }] of results.entries()) {

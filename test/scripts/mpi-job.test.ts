@@ -8,7 +8,7 @@ import { decodeAttendee, encodeAttendee, recordEnd } from '../../worker/mpi/atte
 import { Aborted, type FakeWorld, fakeWorlds } from '../helpers/fake-worlds.ts';
 import { sampleRun } from '../helpers/run-states.ts';
 
-const options = { file: null, launch: null, startMs: 1_000, exchangeMs: 1_000 };
+const options = { file: null, launch: null, startMs: 1_000, exchangeMs: 1_000, windows: true };
 const { recipe, state } = sampleRun();
 const start = { recipe, state, data: 'data', isFinished: false };
 

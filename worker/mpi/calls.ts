@@ -1,6 +1,6 @@
 /**
- * The few MPI functions that a training needs, over one memory. All addresses are byte offsets in that memory; counts and
- * displacements are bytes too (MPI_BYTE) and lie in it as i32, one for each rank. Nothing here blocks.
+ * What ranks exchange in a step, and the few MPI functions for it, over one memory. All addresses are byte offsets in that
+ * memory; counts and displacements are bytes too (MPI_BYTE) and lie in it as i32, one for each rank. Nothing here blocks.
  */
 
 import { loadLibrary } from './library.ts';
@@ -13,7 +13,8 @@ export interface Blocks {
   readonly displacements: number;
 }
 
-export interface MpiCalls {
+/** Every rank makes the same exchanges in the same order. They are those of MPI, by which `window-calls.ts` makes them, too. */
+export interface RankCalls {
   /**
    * Starts MPI_Ialltoallv: block r of `send` goes to rank r, the block of rank r comes to place r of `receive`.
    * @param request where the request lies until `test` says that it is done, 8 bytes
@@ -33,7 +34,7 @@ export interface MpiCalls {
  * @param memory must stay where it is, as shared and WebAssembly's memories do; the calls keep it alive
  * @throws LockstepError (MPI)
  */
-export function bindMpi(file: string, memory: { readonly buffer: ArrayBufferLike }): MpiCalls {
+export function bindMpi(file: string, memory: { readonly buffer: ArrayBufferLike }): RankCalls {
   const library = loadLibrary(file);
   const { world, byte, inPlace, statusIgnore } = library.constants;
   const base = library.addressOf(new Uint8Array(memory.buffer));

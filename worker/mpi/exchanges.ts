@@ -7,6 +7,7 @@ import {
   redistributionOf,
   shardCountsOf,
   vectorBytes,
+  windowsOf,
 } from '../../shared/model/rank-plan.ts';
 import { gradientLayout, type Segment, segmentsOf, sliceUnit } from '../../shared/model/tensors.ts';
 import type { PartialLayout } from '../../shared/reduction/partial.ts';
@@ -56,6 +57,8 @@ export interface ExchangesOptions {
   readonly training: Training;
   readonly memory: SharedMemory;
   readonly place: RankPlace;
+  /** Whether the windows of all ranks are open: then gradients are merged where they are. */
+  readonly hasWindows: boolean;
   /** Of the threads over this memory; the first one sends. */
   readonly thread: number;
   readonly threads: number;
@@ -82,17 +85,20 @@ export function planExchanges(options: ExchangesOptions): PlannedExchanges {
 }
 
 function planBatch(options: ExchangesOptions, shardCount: number, tables: Tables | null): BatchExchanges {
-  const { training, place, thread, threads } = options;
+  const { training, place, hasWindows, thread, threads } = options;
   const { architecture, kernels, model, plan } = training;
-  const { ranks, below, above } = place;
+  const { ranks, below, above, window } = place;
   const layout = gradientLayout(architecture.tensors);
   const redistribution = redistributionOf({ ranks, gradient: layout }, shardCount);
   const nodes = redistribution.nodes[ranks.rank];
   const total = plan.gradient;
-  const vectors = nodes.map((_, k) => (k === 0 ? total : place.vectors + (k - 1) * vectorBytes(layout)));
+  const vectorOf = (k: number) => (k === 0 ? total : place.vectors + (k - 1) * vectorBytes(layout));
+  const vectors = nodes.map((_, k) => vectorOf(k));
+  const windows = hasWindows ? windowsOf(place) : null;
+  const seen = windows && ((rank: number, turn: number) => windows[rank] + vectorOf(turn) - window);
   const chunks = planSlices(
     redistribution,
-    { ranks, below, above, vectors, total, requests: place.requests },
+    { ranks, below, above, vectors, total, seen, requests: place.requests },
     {
       ...{ kernels, stack: plan.threads[thread].stack, layout, gathered: architecture.flatSize },
       ...{ shardCount, thread, threads },

@@ -8,6 +8,7 @@ import type { Setup, Training } from '../../shared/training.ts';
 import { Control } from '../control.ts';
 import { bindMpi } from './calls.ts';
 import { RankGroup, type RankProgress } from './rank-group.ts';
+import { WindowCalls } from './window-calls.ts';
 
 export interface MpiOptions {
   /** The library, which the main thread has initialised. */
@@ -16,6 +17,8 @@ export interface MpiOptions {
   readonly deadlineMs: number;
   /** Cores of this machine that are for this rank; with more threads than these nobody spins. */
   readonly cores: number;
+  /** Whether the windows of all ranks are open. */
+  readonly hasWindows: boolean;
 }
 
 /** The shards that the threads of a setup compute. */
@@ -26,20 +29,23 @@ export function sharesOf({ sizes: { ranks } }: Setup): (shardCount: number) => S
 /** The group of a thread; thread 0 makes the exchanges. */
 export function joinRanks(
   { memory, rank: thread }: { readonly memory: SharedMemory; readonly rank: number },
-  { file, deadlineMs, cores }: MpiOptions,
+  { file, deadlineMs, cores, hasWindows }: MpiOptions,
   training: Training,
   progress: RankProgress,
   barrier: () => void,
 ): RankGroup {
   const threads = training.sizes.threads;
   const { words } = new Control(memory, training.plan);
+  const place = rankPlaceOf(training.plan);
+  const callsOf = () => (hasWindows ? new WindowCalls(memory, place) : bindMpi(file, memory));
   return new RankGroup({
     training,
     memory,
-    place: rankPlaceOf(training.plan),
+    place,
+    hasWindows,
     thread,
     threads,
-    calls: thread === 0 ? bindMpi(file, memory) : null,
+    calls: thread === 0 ? callsOf() : null,
     wait: { words, deadlineMs, spins: threads <= cores },
     progress,
     barrier,

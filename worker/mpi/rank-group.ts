@@ -10,15 +10,21 @@ import { type StepModel, withUpdate } from '../../shared/step.ts';
 import { abortBarrier, StepAborted } from '../barrier.ts';
 import { problems, words } from '../control.ts';
 import type { PhaseClock } from '../phase-clock.ts';
-import type { Blocks, MpiCalls } from './calls.ts';
-import { type BatchExchanges, type ExchangesOptions, type GradientPart, planExchanges } from './exchanges.ts';
+import type { Blocks, RankCalls } from './calls.ts';
+import {
+  type BatchExchanges,
+  type ExchangesOptions,
+  type GradientChunk,
+  type GradientPart,
+  planExchanges,
+} from './exchanges.ts';
 import { type Note, Notes } from './notes.ts';
 import { type RankWaitOptions, waitFor } from './rank-wait.ts';
 import { ReplicaCheck } from './replica-check.ts';
 
 export interface RankGroupOptions extends ExchangesOptions {
   /** For thread 0, which makes the exchanges. */
-  readonly calls: MpiCalls | null;
+  readonly calls: RankCalls | null;
   readonly wait: Omit<RankWaitOptions, 'alive'>;
   readonly progress: RankProgress;
   /** Meets the threads over this memory. */
@@ -40,9 +46,9 @@ export interface RankProgress {
 /**
  * What travels to every rank at the end of a step. An optimizer without state is carried out by slices, each by the rank that
  * has merged its gradient, and what it wrote travels. State would be lost with its rank: with state the gradient
- * travels, and every rank updates all.
+ * travels, and every rank updates all. Nothing travels where ranks have the replicas in common.
  */
-export type Gathered = 'update' | 'gradient';
+type Gathered = 'update' | 'gradient' | 'nothing';
 
 export class RankGroup implements Group {
   /** The model of this group's steps. */
@@ -64,7 +70,7 @@ export class RankGroup implements Group {
   #clock: PhaseClock | null = null;
 
   constructor(options: RankGroupOptions) {
-    const { training, memory } = options;
+    const { training, memory, hasWindows } = options;
     const { model } = training;
     this.#options = options;
     this.#gradients = model.gradients;
@@ -76,9 +82,9 @@ export class RankGroup implements Group {
     this.#floats = new Float32Array(memory.buffer);
     this.#lossSlot = training.plan.gradient / 4 + training.architecture.flatSize;
     this.#replicaCheck = new ReplicaCheck(options);
-    this.#gathered = model.hasState ? 'gradient' : 'update';
+    this.#gathered = hasWindows ? 'nothing' : model.hasState ? 'gradient' : 'update';
     this.model = withUpdate(model, (span) =>
-      model.hasState ? model.apply(span) : model.apply(span, this.#batchOf(span).slice),
+      this.#gathered === 'gradient' ? model.apply(span) : model.apply(span, this.#batchOf(span).slice),
     );
   }
 
@@ -92,7 +98,7 @@ export class RankGroup implements Group {
       return;
     }
     this.#reduceScatter(batch, span);
-    if (this.#gathered === 'gradient') this.#gatherSlices(batch, span, this.#options.training.plan.gradient);
+    if (this.#gathered === 'gradient') this.#gather(batch, span, this.#options.training.plan.gradient);
   }
 
   together(action: () => void): void {
@@ -106,8 +112,8 @@ export class RankGroup implements Group {
       return;
     }
     // What the step has read, once more: what it has written depends on it.
-    this.#timed(() => this.#replicaCheck.read(span.current));
-    this.#gatherSlices(this.#batchOf(span), span, span.next.flat);
+    if (this.#gathered === 'update') this.#timed(() => this.#replicaCheck.read(span.current));
+    this.#gather(this.#batchOf(span), span, this.#gathered === 'update' ? span.next.flat : null);
   }
 
   /** Begins a step: what came of one that was called off is forgotten. @param clock to be turned, if the step is watched */
@@ -157,19 +163,24 @@ export class RankGroup implements Group {
     }
   }
 
-  /** Every rank gets the slices of all of a vector at a byte offset, and a note of all. */
-  #gatherSlices({ chunks, lossRank }: BatchExchanges, span: Span, vector: number): void {
+  /** Every rank gets a note of all, and the slices of all of a vector at a byte offset, if one is given. */
+  #gather({ chunks, lossRank }: BatchExchanges, span: Span, vector: number | null): void {
     const { calls, barrier, training } = this.#options;
     barrier();
     if (calls !== null) {
       this.#tell();
-      for (const { back, backRequest } of chunks)
-        this.#mpi?.allgatherv({ ...back, buffer: vector }, backRequest);
-      for (const { backRequest } of chunks) this.#wait(this.#mpi, backRequest);
+      if (vector !== null) this.#gatherSlices(chunks, vector);
       this.#hear(lossRank);
       this.#gradients.receive(span, training.plan.gradient);
     }
     barrier();
+  }
+
+  #gatherSlices(chunks: readonly GradientChunk[], vector: number): void {
+    for (const { back, backRequest } of chunks) {
+      this.#mpi?.allgatherv({ ...back, buffer: vector }, backRequest);
+    }
+    for (const { backRequest } of chunks) this.#wait(this.#mpi, backRequest);
   }
 
   /** Sums a part of the gradients of all nodes of this rank. */
@@ -190,19 +201,32 @@ export class RankGroup implements Group {
   #tell(): void {
     const { place, progress, training, wait } = this.#options;
     const { model, nonFinite } = training;
-    const isSliced = this.#gathered === 'update';
     this.#notes.write(place.notes + place.ranks.rank * noteBytes, {
       committed: progress.committed,
       wish: Atomics.load(wait.words, words.vote),
-      // Where every rank updates all, what it wrote last tells the same, and is known.
-      replica: isSliced ? this.#replicaCheck.checksum : model.checksum,
-      written: isSliced ? model.checksum : 0n,
+      replica: this.#replicaSum,
+      written: this.#gathered === 'gradient' ? 0n : model.checksum,
       isBad: nonFinite.found(),
       busySeconds: progress.busySeconds(),
       lossSum: this.#floats[this.#lossSlot],
       correct: this.#floats[this.#lossSlot + 1],
     });
     this.#mpi?.allgatherv(this.#noteBlocks, place.request);
+  }
+
+  /** Tells this rank's replica from another. */
+  get #replicaSum(): bigint {
+    switch (this.#gathered) {
+      case 'update':
+        return this.#replicaCheck.checksum;
+      case 'gradient':
+        // Every rank updates all: what it wrote last tells the same, and is known.
+        return this.#options.training.model.checksum;
+      case 'nothing':
+        return 0n; // there is but one
+      default:
+        return this.#gathered satisfies never;
+    }
   }
 
   /** Takes what the others tell. */
@@ -233,12 +257,12 @@ export class RankGroup implements Group {
   }
 
   /** Alone there is nobody to send to, but something to be heard: its own wish to stop. */
-  get #mpi(): MpiCalls | null {
+  get #mpi(): RankCalls | null {
     const { place, calls } = this.#options;
     return place.ranks.count === 1 ? null : calls;
   }
 
-  #wait(mpi: MpiCalls | null, request: number): void {
+  #wait(mpi: RankCalls | null, request: number): void {
     if (mpi === null) return;
     const { wait, progress } = this.#options;
     progress.waiting(() => {

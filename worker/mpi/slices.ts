@@ -36,6 +36,8 @@ export interface SlicePlace {
   /** Of this rank's nodes, from left to right, the first at `total`: where they lie is between `below` and `above`. */
   readonly vectors: readonly number[];
   readonly total: number;
+  /** Where node `turn` of another rank lies, if this one sees it: then it is merged there, and nothing is sent. */
+  readonly seen: ((rank: number, turn: number) => number) | null;
   readonly requests: number;
 }
 
@@ -66,7 +68,7 @@ export function planSlices(
   work: SliceWork,
   tables: Tables | null,
 ): SliceChunk[] {
-  const { ranks, vectors, total } = place;
+  const { ranks, vectors, total, seen } = place;
   const { rank } = ranks;
   return chunks.map(({ cuts, arrivals }, i) => {
     const slice = { from: cuts[rank], to: cuts[rank + 1] };
@@ -75,21 +77,27 @@ export function planSlices(
     const starts = cuts.slice(0, -1).map((cut) => 4 * cut);
     const gathered = bytesOf(cuts.map((cut) => Math.min(cut, work.gathered)));
     const arrivalsOf = (from: number) =>
-      arrivals[from].map((offset) => (from < rank ? place.below : place.above) + offset);
+      seen === null
+        ? arrivals[from].map((offset) => (from < rank ? place.below : place.above) + offset)
+        : nodes[from].map((_, turn) => seen(from, turn) + 4 * slice.from);
     const part = partOfSlice(work.layout, slice, work.thread, work.threads);
-    const isSent = (turn: number, other: number, count: number) => other !== rank && turn < count;
+    const isSent = (turn: number, other: number, count: number) =>
+      seen === null && other !== rank && turn < count;
     const request = (turn: number) => place.requests + 8 * (i * (turns + 1) + turn);
     return {
       run: { from: cuts[0], to: cuts[cuts.length - 1] },
       slice,
-      crossings: Array.from({ length: turns }, (_, turn) => ({
+      // Of what is seen each tells the others once that it is there.
+      crossings: Array.from({ length: seen === null ? turns : Math.min(1, turns) }, (_, turn) => ({
         send: blocksAt(tables, vectors[turn] ?? total, {
           counts: bytes.map((length, to) => (isSent(turn, to, vectors.length) ? length : 0)),
           displacements: starts,
         }),
         receive: blocksAt(tables, place.below, {
           counts: nodes.map((its, from) => (isSent(turn, from, its.length) ? bytes[rank] : 0)),
-          displacements: nodes.map((_, from) => (arrivalsOf(from)[turn] ?? place.below) - place.below),
+          displacements: nodes.map((_, from) =>
+            isSent(turn, from, nodes[from].length) ? arrivalsOf(from)[turn] - place.below : 0,
+          ),
         }),
         request: request(turn),
       })),

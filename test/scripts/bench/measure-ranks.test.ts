@@ -18,11 +18,10 @@ for (const mpirun of mpirunsHere(t)) {
     const start = (more: RecipeFields = {}) => {
       const model = 'dense(6) batchnorm relu dense(10)';
       const fields: RecipeFields = { model, data, batchSize: 16, shardSize: 4, ...more };
-      return RanksMeasurement.start(
-        { draft: draftRecipe(fields, label), kernels: loadKernels('auto') },
-        2,
+      return RanksMeasurement.start({ draft: draftRecipe(fields, label), kernels: loadKernels('auto') }, 2, {
         mpirun,
-      );
+        windows: true,
+      });
     };
 
     t.test('they train whole steps, over the end of an epoch, and none is left in the end', async (t) => {

@@ -63,6 +63,7 @@ t.test('more of anything takes longer', (t) => {
     workers: [],
     ranks: [],
     mpirun: '',
+    windows: true,
     kernels: [loadKernels('auto')],
     rounds: 3,
     seconds: 0.5,

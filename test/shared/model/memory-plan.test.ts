@@ -12,6 +12,7 @@ import {
   planMemory,
   type Sizes,
 } from '../../../shared/model/memory-plan.ts';
+import { checksumBytes, noteBytes, rankPlaceOf, windowsOf } from '../../../shared/model/rank-plan.ts';
 
 const seed = 20261130;
 t.comment(`fast-check seed ${seed}`);
@@ -27,6 +28,10 @@ const sizes = fc.record({
   batchSize: fc.integer({ min: 1, max: 300 }),
   shardSize: fc.integer({ min: 1, max: 64 }),
   threads: fc.integer({ min: 1, max: 9 }),
+  ranks: fc.option(
+    fc.integer({ min: 1, max: 5 }).chain((count) => fc.nat(count - 1).map((rank) => ({ rank, count }))),
+    { nil: undefined },
+  ),
 });
 
 type Run = readonly [name: string, offset: number, bytes: number];
@@ -57,6 +62,7 @@ function runsOf(plan: MemoryPlan, { epochSamples, threads }: Sizes, flatSize: nu
     // The merge of the losses reads whole vectors.
     ['batch losses', plan.batchLosses, (plan.shardCount - 1) * lossSlotBytes + panelBytes],
     ['evaluation losses', plan.evaluationLosses, Math.ceil(largestSplit / evaluationShard) * lossSlotBytes],
+    ...runsOfRanks(plan),
     ['predictions', plan.predictions, largestSplit],
     ['step losses', plan.stepLosses, 4 * plan.stepCount],
     ['step counts', plan.stepCorrect, 4 * plan.stepCount],
@@ -69,6 +75,82 @@ function runsOf(plan: MemoryPlan, { epochSamples, threads }: Sizes, flatSize: nu
     ]),
   ];
 }
+
+/** What ranks have beside: the windows of others whole, and what is in the own one. */
+function runsOfRanks({ ranks: place }: MemoryPlan): Run[] {
+  if (place === null) return [];
+  const { ranks, common, windows, window, signals, notes } = place;
+  const windowBytes = common[1].bytes / ranks.count;
+  const others = (windows ?? []).filter((at) => at !== window);
+  return [
+    ...others.map((at): Run => ['another window', at, windowBytes]),
+    ['vectors', place.vectors, place.nodes - place.vectors],
+    ['notes', notes, ranks.count * noteBytes],
+    ['signals', signals, window + windowBytes - signals],
+    ['below', place.below, 1],
+    ['checksums', place.checksums, checksumBytes],
+    ['tables', place.tables, place.tableBytes],
+    ['requests', place.requests, 8],
+    ['request', place.request, 8],
+  ];
+}
+
+t.test(
+  'ranks have in common whole pages, with what is to be in them, and in all windows it lies alike',
+  (t) => {
+    const architecture = parseArchitecture(texts[1], [20], 10, 'model');
+    const some = {
+      samples: { train: 900, test: 9 },
+      epochSamples: 900,
+      batchSize: 40,
+      shardSize: 3,
+      threads: 2,
+    };
+    const plans = [0, 1, 2].map((rank) => planMemory(architecture, { ...some, ranks: { rank, count: 3 } }));
+    const places = plans.map(({ ranks }) => rankPlaceOf({ ranks }));
+    for (const [rank, { replicas, gradient }] of plans.entries()) {
+      const { common, window, vectors, nodes, notes, signals } = places[rank];
+      const windows = windowsOf(places[rank]);
+      t.ok(common.every(({ at, bytes }) => at % 65_536 === 0 && bytes % 65_536 === 0));
+      t.ok(windows.every((at) => at % 65_536 === 0));
+      t.equal(window, windows[rank]);
+      const isIn = (at: number, start: number, end: number) => start <= at && at < end;
+      const shared = replicas.flatMap(({ flat, state }) => [flat, state]);
+      t.ok(shared.every((at) => isIn(at, common[0].at, common[0].at + common[0].bytes)));
+      const shown = [gradient, vectors, nodes, notes, signals];
+      const first = places[0];
+      t.ok(shown.every((at) => isIn(at, window, windows[rank + 1] ?? common[1].at + common[1].bytes)));
+      t.same(
+        shown.map((at) => at - window),
+        [plans[0].gradient, first.vectors, first.nodes, first.notes, first.signals].map(
+          (at) => at - first.window,
+        ),
+      );
+      t.ok(
+        places[rank].below < window && window < places[rank].above,
+        'the kernels count from left to right',
+      );
+    }
+    t.end();
+  },
+);
+
+t.test('the windows of many ranks with a large model are not planned', (t) => {
+  const architecture = parseArchitecture('dense(4000) dense(4000) dense(10)', [784], 10, 'model');
+  const some = {
+    samples: { train: 900, test: 9 },
+    epochSamples: 900,
+    batchSize: 64,
+    shardSize: 4,
+    threads: 1,
+  };
+  const planFor = (count: number) =>
+    rankPlaceOf(planMemory(architecture, { ...some, ranks: { rank: 0, count } }));
+  t.equal(planFor(2).windows?.length, 2);
+  t.equal(planFor(16).windows, null);
+  t.throws(() => windowsOf(planFor(16)), /without the windows of other ranks/);
+  t.end();
+});
 
 t.test('nothing overlaps, everything begins at a multiple of 64 bytes, and 0 is nobody’s', (t) => {
   let byColumns = 0;

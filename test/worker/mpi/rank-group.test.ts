@@ -39,7 +39,7 @@ function takeStep({ note = () => ({}), comes = true, optimizer = 'sgd(lr=0.1)' }
   let own: Note | null = null;
   const gathered: number[] = [];
   const group = new RankGroup({
-    ...{ training, memory, place, thread: 0, threads: 1, barrier: () => {} },
+    ...{ training, memory, place, hasWindows: false, thread: 0, threads: 1, barrier: () => {} },
     calls: {
       alltoallv: () => {},
       allgatherv: ({ buffer }) => {

@@ -108,7 +108,7 @@ function newRank(one: Case, rank: number, bind: (memory: SharedMemory) => Kernel
   const chunks = tables.map((at, thread) =>
     planSlices(
       plan,
-      { ranks, below, above, vectors, total, requests: 0 },
+      { ranks, below, above, vectors, total, seen: null, requests: 0 },
       { kernels, stack, layout, gathered: layout.floats - unsent, shardCount, thread, threads },
       new Tables(memory, at, 8 * count * listsOf(plan)),
     ),

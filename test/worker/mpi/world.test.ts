@@ -76,6 +76,18 @@ for (const mpi of mpis) {
     t.same(await survivorsOf(ranks.pids), []);
   });
 
+  // Rank 0 speaks for all, unless it is the one that is missing.
+  test('a rank that never comes to the end does not hold another, which says so, and all end', async (t) => {
+    const ranks = new Ranks(t, mpi, 2, { kind: 'end', absent: 0 });
+    t.not((await ranks.exited).code, 0);
+    t.equal(ranks.told('open').length, 2, 'both had come together');
+    t.match(
+      ranks.told('failed').map(({ message }) => message),
+      [/^rank 1 \(.+\): MPI_Finalize of .+ did not return on rank 1 of 2 within 3000 ms; another rank hangs/],
+    );
+    t.same(await survivorsOf(ranks.pids), []);
+  });
+
   test('ranks that wait say which do not answer, again and again', async (t) => {
     const ranks = new Ranks(t, mpi, 4, { kind: 'silence', absent: 2 });
     const told = async (rank: number) => {
