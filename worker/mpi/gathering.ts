@@ -70,8 +70,13 @@ export class Gathering {
       );
       return done.every(Boolean);
     }, deadlineMs);
-    const missing = news.filter(({ arrival }) => !arrival.isDone).map(({ rank }) => rank);
-    if (!isThere) throw this.#overdue(what, deadlineMs, missing);
+    if (!isThere) {
+      const missing = news.filter(({ arrival }) => !arrival.isDone).map(({ rank }) => rank);
+      // Who still answers did not come because it waits for another, maybe in a step that only this rank could end.
+      const silent = await this.silentRanks(answerMs);
+      const guilty = missing.filter((rank) => silent.includes(rank));
+      throw this.#overdue(what, deadlineMs, guilty.length > 0 ? guilty : missing);
+    }
     const lengths = new Array<number>(this.#size).fill(length);
     for (const { rank, words } of news) {
       if (words[0] !== own[0] || words[1] !== own[1]) {

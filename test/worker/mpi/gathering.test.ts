@@ -110,6 +110,26 @@ t.test('ranks that do not come are named', async (t) => {
   ]);
 });
 
+t.test('a rank that waits for another elsewhere is not taken for the one who is missing', async (t) => {
+  const { ranks } = start(3);
+  const [line, silent] = await Promise.all([
+    rejection(ranks[1].allGather(new Uint8Array(1), 'the evaluation', 50), 'MPI'),
+    ranks[0].silentRanks(300), // it waits for rank 2 in the step before
+  ]);
+  t.match(line, 'within 50 ms: rank 2 did not come; see what they say');
+  t.same(silent, [2]);
+});
+
+t.test('where all answer, those who did not come are named', async (t) => {
+  const { ranks } = start(3);
+  const [line] = await Promise.all([
+    rejection(ranks[1].allGather(new Uint8Array(1), 'the evaluation', 50), 'MPI'),
+    ranks[0].silentRanks(300),
+    ranks[2].silentRanks(300),
+  ]);
+  t.match(line, 'within 50 ms: ranks 0 and 2 did not come; see what they say');
+});
+
 t.test('ranks on different ways are not taken for each other', async (t) => {
   const { ranks } = start(2);
   const [here, there] = await Promise.all([
