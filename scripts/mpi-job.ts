@@ -31,10 +31,11 @@ export interface MpiJobOptions {
 /** Ranks that were started together read their data at their own speed. */
 const prepareMs = 600_000;
 /**
- * One rank speaks for all; another says what is wrong only if that one has not ended the job by then. Shorter than what a world
- * leaves for last words where MPI hangs.
+ * One rank speaks for all; another says what is wrong only if that one has not ended the job by then. Open MPI's mpirun that
+ * has lost a host takes 2 s to ask the ranks on the others to end, and kills them 1 s later. Shorter than what a world leaves
+ * for last words where MPI hangs.
  */
-const deferMs = 1_500;
+const deferMs = 5_000;
 
 export class MpiJob {
   readonly world: World;

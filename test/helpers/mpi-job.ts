@@ -27,6 +27,8 @@ export interface StartedJob {
 
 const deadlineMs = 90_000;
 const startMs = 30_000;
+/** For ranks to find that one is lost, and for mpirun to end them. */
+const endMs = 30_000;
 /** By which a job's processes are known; mpirun hands its environment on. */
 const mark = 'JOB_OF_A_TEST';
 
@@ -76,9 +78,9 @@ export function linesOf({ stderr }: Pick<Finished, 'stderr'>): string[] {
   return stderr.split('\n').filter((line) => line.startsWith('lockstep: '));
 }
 
-/** Which of these processes are still there, a moment after their job's end. */
+/** Which of these processes do not end in time. */
 export async function survivors(pids: readonly number[]): Promise<number[]> {
-  const untilMs = performance.now() + 10_000;
+  const untilMs = performance.now() + endMs;
   for (;;) {
     const left = pids.filter(isThere);
     if (left.length === 0 || performance.now() > untilMs) return left;

@@ -37,7 +37,7 @@ export interface WorldOptions {
 /** Calls come from the main thread and from the team's thread 0, never from both at once. */
 const serialized = 2;
 /** Once a call hangs, the process cannot end by itself; so long it may say why. */
-const lastWordsMs = 2_000;
+const lastWordsMs = 7_000;
 
 /**
  * Joins the ranks that were started together; once in the life of a process.
