@@ -18,7 +18,10 @@ const recipe = [
   ...['--data', 'data', '--no-run', '--json', '--quiet'],
 ];
 
-/** What Open MPI starts its processes on other hosts with; here a host is a namespace. */
+/**
+ * What Open MPI starts its processes on other hosts with; here a host is a namespace. Each has temporary files of its own:
+ * processes of Open MPI that make the same folder at once can both fail.
+ */
 function writeAgent(folder: string, network: Network): string {
   const cases = network.workers.map(({ namespace }, i) => `198.18.0.${i + 2}) space=${namespace};;`);
   const lines = [
@@ -26,6 +29,7 @@ function writeAgent(folder: string, network: Network): string {
     'while case $1 in -*) true;; *) false;; esac; do shift; done',
     'host=$1; shift',
     `case $host in ${cases.join(' ')} *) space=${network.coordinator.namespace};; esac`,
+    `TMPDIR='${join(folder, 'tmp')}'/$host; mkdir -p "$TMPDIR"; export TMPDIR`,
     'exec ip netns exec "$space" sh -c "$*"',
   ];
   const path = join(folder, 'agent');
