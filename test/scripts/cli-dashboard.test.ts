@@ -5,6 +5,7 @@ import { get as getSecurely } from 'node:https';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { viewingTokenOf } from '../../coordinator/admission.ts';
+import type { FeedMessage } from '../../coordinator/dashboard/feed.ts';
 import { everythingBelow, jsonLines, jsonOf } from '../helpers/cli.ts';
 import { FeedReader, fetched } from '../helpers/dashboard.ts';
 import { hasSignals } from '../helpers/platform.ts';
@@ -90,7 +91,7 @@ t.test(
     const port = await portOf(first);
     const [, url] = await first.shows(/worker (ws:\S+)/);
     const reader = await FeedReader.open(t, port);
-    t.match(await reader.first('now'), { activity: 'waiting', waitingFor: 'waiting for 1 more worker' });
+    t.match(await whileItWaits(reader), { waitingFor: 'waiting for 1 more worker' });
     t.equal((await fetched(port, '/readyz')).status, 503);
     const ada = launch(t, ['worker', url, '--name', 'ada <b>']);
     const ida = launch(t, ['worker', url, '--name', 'ida']);
@@ -164,8 +165,7 @@ t.test('a run that goes on shows itself from its beginning, under its name', asy
   t.ok(epochs.length >= 3);
   t.equal(confusion, null, 'known after the next evaluation');
   t.match(events[0], { step: steps.length, text: /^goes on after step [\d,]+ of 4,000,000$/ });
-  const now = await reader.first('now');
-  t.match(now, { activity: 'waiting', epoch: Math.floor(steps.length / 4) + 1, secondsLeft: null });
+  t.match(await whileItWaits(reader), { epoch: Math.floor(steps.length / 4) + 1, secondsLeft: null });
   second.child.kill('SIGKILL');
   await second.finished;
 });
@@ -281,3 +281,10 @@ t.test('a token of the user’s own is never shown', async (t) => {
   t.match(stdout, /^--insecure: the token in the link, and what it shows, travel in the open\.$/m);
   t.notMatch(stdout + stderr, own);
 });
+
+/** What is told while a run waits for workers; the first telling can be from before. */
+async function whileItWaits(reader: FeedReader): Promise<FeedMessage | undefined> {
+  const isWaiting = (one: FeedMessage) => one.type === 'now' && one.activity === 'waiting';
+  await reader.until(({ messages }) => messages.some(isWaiting));
+  return reader.messages.find(isWaiting);
+}
